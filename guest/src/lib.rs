@@ -1,1 +1,97 @@
-//! guest
+//! What a guest program of *insula* is written with: Dart's isolates in Rust.
+//!
+//! An isolate is an instance of a wasm module with a memory of its own. Isolates share nothing; they send each other
+//! copies of messages through ports. None can be harmed by what another does: a panic, a trap or a kill ends one isolate,
+//! and whoever asked to be told is told.
+//!
+//! ```no_run
+//! use insula_guest::{Isolate, ReceivePort, SendPort};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize)]
+//! enum Greeting {
+//!     Port(SendPort<String>),
+//!     Pong,
+//! }
+//!
+//! fn worker(main_port: SendPort<Greeting>) -> Result<(), insula_guest::SendError> {
+//!     let worker_port = ReceivePort::new();
+//!     main_port.send(Greeting::Port(worker_port.send_port()))?;
+//!     for message in worker_port.take(1) {
+//!         println!("Worker received: {message}");
+//!         main_port.send(Greeting::Pong)?;
+//!     }
+//!     Ok(())
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let port = ReceivePort::new();
+//!     Isolate::spawn(worker, port.send_port())?;
+//!     for greeting in port {
+//!         match greeting {
+//!             Greeting::Port(worker_port) => worker_port.send("ping".to_owned())?,
+//!             Greeting::Pong => println!("Main received: pong"),
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # What is where
+//! | to | there is |
+//! |---|---|
+//! | begin and end | [`Isolate::spawn`], [`Isolate::build`] with [`Spawn`]'s options, [`Isolate::run`], [`Isolate::exit`] |
+//! | talk | [`ReceivePort`] and [`SendPort`], both of a serde type; [`recv_either`], [`recv_any`]; [`Blob`]; [`names`] |
+//! | control | [`Isolate`]: pause, resume, kill, ping, exit and error listeners; [`Capability`] |
+//! | react | the event loop: [`ReceivePort::listen`], [`Timer`], [`on_stop`]; it runs after the entry or `main` returned |
+//! | fail | return an error ([`Outcome`]), [`report_error`], or panic; a [`RemoteError`] is what others see of it |
+//! | be found by a host | [`export!`] |
+//!
+//! # What it does not do
+//! There are no threads, no shared memory, and no way to name an isolate or a port that one was not given. A value that is
+//! sent is encoded with serde: what cannot be serialised cannot be sent.
+//!
+//! It compiles on native targets too, for editors and lints; there every call that needs a host panics and says so.
+
+// A foreign function is no `FnOnce`, but its stand-in off wasm is.
+#![cfg_attr(not(target_family = "wasm"), allow(clippy::redundant_closure))]
+
+mod blob;
+mod call;
+mod compute;
+mod entry;
+mod error;
+mod event_loop;
+mod handle;
+mod isolate;
+mod limits;
+mod message;
+pub mod names;
+mod outcome;
+mod receive_port;
+mod report;
+mod send_port;
+mod spawn;
+mod sys;
+mod time;
+
+pub use insula_wire::{Kind, MailboxPolicy, Priority, RemoteError, Status};
+
+pub use blob::Blob;
+pub use compute::Computation;
+#[doc(hidden)]
+pub use entry::enter_export;
+pub use error::{
+    ControlError, RecvError, RecvTimeoutError, Refused, RunError, SendError, SpawnError,
+    TryRecvError, Undecodable,
+};
+pub use event_loop::Listener;
+pub use handle::Capability;
+pub use isolate::{Isolate, notify_stop, on_stop, stop_requested};
+pub use limits::{Grant, Limits};
+pub use outcome::Outcome;
+pub use receive_port::{Either, Message, Messages, ReceivePort, recv_any, recv_either};
+pub use report::{report_error, resolve};
+pub use send_port::SendPort;
+pub use spawn::Spawn;
+pub use time::{Timer, sleep};

@@ -1,1 +1,53 @@
-//! host
+//! insula: a WebAssembly isolate host.
+//!
+//! Programs compiled to `wasm32-wasip1` get Dart's isolate model. Each isolate is its own wasm instance with its own
+//! linear memory; isolates talk through ports; a trap or a panic of one arrives at others as an error notice, its end
+//! as an exit notice. Nothing that one isolate does can hurt another, or the host.
+//!
+//! ```text
+//!   embedder ── Host ── engine, pool ─┐
+//!                │                    │ one instance, one Store, one fiber each
+//!        spawn   ▼                    ▼
+//!   Isolate ── Control ◄── Task ── [ guest ]  imports: ports, handles, isolates, control, clock, report, WASI
+//!                │ mailbox, handle table
+//!   ReceivePort ◄┴─ messages and notices ─► SendPort
+//! ```
+//!
+//! What this crate refuses: it takes no raw id from anybody, gives a guest no file, variable, network or fine clock that
+//! was not granted, never enters an instance again that trapped, and shows no type of wasmtime's or tokio's.
+//!
+//! It is one layer of defence. Around modules of strangers put a process per tenant, or a virtual machine, as well.
+
+mod abi;
+mod cache;
+mod control;
+mod engine;
+mod error;
+mod exit;
+mod grant;
+mod host;
+mod isolate;
+mod limits;
+mod lines;
+mod module;
+mod port;
+mod ports;
+mod printable;
+mod scheduler;
+mod spawn;
+mod stdio;
+mod sync;
+mod wasi;
+mod world;
+
+#[doc(hidden)]
+pub use abi::{Import, imports};
+pub use error::{BuildError, LoadError, SpawnError};
+pub use exit::{Exit, Frame, IsolateId, Killer, Phase};
+pub use grant::Grant;
+pub use host::{Ended, Host, HostBuilder, Sleeper, Uncaught};
+pub use insula_wire::{Priority, RemoteError, Status};
+pub use isolate::{Capability, Isolate, Module};
+pub use limits::Limits;
+pub use ports::{ReceivePort, Received, RecvError, SendError, SendPort};
+pub use spawn::{Output, Spawn, Stdin};

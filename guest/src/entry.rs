@@ -1,0 +1,135 @@
+//! How a spawned isolate begins: from a function that its parent named, through the initial message, to the event loop.
+//!
+//! A parent cannot hand code to a child, but both are instances of one module, in which a function has the same number
+//! everywhere. So [`number_of`] a function is that of a trampoline made for it, which knows its types: it fetches and
+//! decodes the message, calls the function, and reports what it returned. The function itself needs no bytes to travel:
+//! a fn item, or a closure that captures nothing, is a value of size zero.
+
+use insula_wire::Status;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::call::Source;
+use crate::isolate::Isolate;
+use crate::message::Incoming;
+use crate::outcome::Outcome;
+use crate::send_port::SendPort;
+use crate::sys;
+use crate::{event_loop, report};
+
+/// The number under which a child of this module finds `entry`.
+pub(crate) fn number_of<F, T, R>(_entry: F) -> u32
+where
+    F: Fn(T) -> R + Copy + 'static,
+    T: DeserializeOwned,
+    R: Outcome,
+{
+    fn trampoline<F, T, R>()
+    where
+        F: Fn(T) -> R + Copy + 'static,
+        T: DeserializeOwned,
+        R: Outcome,
+    {
+        begin(sys::conjure::<F>());
+    }
+    sys::index_of(trampoline::<F, T, R>)
+}
+
+/// The number under which a child finds a `computation`, which exits with what that returns.
+pub(crate) fn number_of_computation<F, A, V>(_computation: F) -> u32
+where
+    F: Fn(A) -> V + Copy + 'static,
+    A: DeserializeOwned,
+    V: Serialize,
+{
+    fn trampoline<F, A, V>()
+    where
+        F: Fn(A) -> V + Copy + 'static,
+        A: DeserializeOwned,
+        V: Serialize,
+    {
+        begin(|(result, argument): (SendPort<V>, A)| {
+            Err::<(), _>(Isolate::exit(&result, sys::conjure::<F>()(argument)))
+        });
+    }
+    sys::index_of(trampoline::<F, A, V>)
+}
+
+/// The name of a function for people: its path from the last module on.
+pub(crate) fn name_of<F>() -> &'static str {
+    last_name(std::any::type_name::<F>())
+}
+
+/// By bytes: the searches of `str` would be the largest functions of a small program.
+fn last_name(path: &'static str) -> &'static str {
+    let mut start = 0;
+    for (at, pair) in path.as_bytes().windows(3).enumerate() {
+        match pair {
+            b"::{" => {}
+            [b':', b':', _] => start = at + 2,
+            [b'<', ..] => break,
+            _ => {}
+        }
+    }
+    path.get(start..).unwrap_or(path)
+}
+
+/// The life of a spawned isolate, with `entry` as what it does first.
+pub(crate) fn enter(entry: impl FnOnce()) {
+    report::install_hook();
+    entry();
+    event_loop::run();
+}
+
+/// The life of an isolate that was spawned by an export's name.
+#[doc(hidden)]
+pub fn enter_export<F, T, R>(entry: F)
+where
+    F: Fn(T) -> R,
+    T: DeserializeOwned,
+    R: Outcome,
+{
+    sys::construct();
+    enter(|| begin(entry));
+}
+
+fn begin<F, T, R>(entry: F)
+where
+    F: Fn(T) -> R,
+    T: DeserializeOwned,
+    R: Outcome,
+{
+    let outcome = initial_message().and_then(|message| {
+        let _ = sys::report_entered(); // until here it was birth that failed
+        entry(message).outcome()
+    });
+    if let Err(error) = outcome {
+        report::uncaught(&error);
+    }
+}
+
+fn initial_message<T: DeserializeOwned>() -> Result<T, String> {
+    let message = match Incoming::take(Source::Birth) {
+        Err(Status::NotFound) => Incoming::none(),
+        taken => taken.map_err(|status| status.to_string())?,
+    };
+    message
+        .decode()
+        .map_err(|error| format!("initial message: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::last_name;
+
+    #[test]
+    fn a_function_is_called_by_its_last_name() {
+        assert_eq!(last_name("pingpong::worker"), "worker");
+        assert_eq!(
+            last_name("app::jobs::Job<app::Kind>::run"),
+            "Job<app::Kind>::run"
+        );
+        assert_eq!(last_name("app::main::{{closure}}"), "main::{{closure}}");
+        assert_eq!(last_name("worker"), "worker");
+    }
+}

@@ -1,0 +1,386 @@
+//! The receiving end of a port: one message at a time, as an iterator, or given to the event loop.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::{Duration, Instant};
+
+use insula_wire::{Kind, MailboxPolicy, Status, codec};
+use serde::de::DeserializeOwned;
+
+use crate::call::Source;
+use crate::error::{RecvError, RecvTimeoutError, Refused, TryRecvError};
+use crate::event_loop::{self, Listener};
+use crate::handle::Handle;
+use crate::message::Incoming;
+use crate::outcome::Outcome;
+use crate::send_port::SendPort;
+use crate::sys;
+use crate::{report, time};
+
+/// A queue of messages of type `T` that belongs to this isolate. Dart's `ReceivePort`.
+///
+/// Messages wait on the host's side until they are received. There are three ways, each of which ends the turn where it
+/// waits:
+/// - [`recv`](ReceivePort::recv) and its kin take one message;
+/// - the port is an iterator: a loop over it by value, [`take`](Iterator::take) and [`first`](ReceivePort::first)
+///   close it at their end; a loop over [`&port`](ReceivePort::messages) or [`by_ref`](Iterator::by_ref) does not;
+/// - [`listen`](ReceivePort::listen) has a handler called for each message, in the event loop after the entry returned.
+///
+/// Dropping the port closes it, and drops what is queued.
+///
+/// ```no_run
+/// use insula_guest::{Isolate, ReceivePort, SendPort};
+///
+/// fn worker(squares: SendPort<u64>) {
+///     for n in 1..=3 {
+///         squares.send(n * n).ok();
+///     }
+/// }
+///
+/// let squares = ReceivePort::new();
+/// Isolate::spawn(worker, squares.send_port())?;
+/// assert_eq!(squares.sum::<u64>(), 14); // ends when the worker is gone, and with it the last SendPort
+/// # Ok::<(), insula_guest::SpawnError>(())
+/// ```
+pub struct ReceivePort<T> {
+    pub(crate) handle: Handle,
+    of: PhantomData<fn() -> T>,
+}
+
+/// A message with what it is: sent by somebody, or a notice of the host's that carries the response asked for.
+///
+/// ```no_run
+/// use insula_guest::{Isolate, Kind, ReceivePort};
+///
+/// let port = ReceivePort::<u32>::new();
+/// let isolate = Isolate::build().on_exit(&port.send_port(), 7).spawn(|_: ()| {}, ())?;
+/// let message = port.recv_message()?;
+/// assert_eq!((message.kind, message.value), (Kind::Exit, 7));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Message<T> {
+    /// What it is.
+    pub kind: Kind,
+    /// What it says.
+    pub value: T,
+}
+
+impl<T> ReceivePort<T> {
+    /// A new port. A send that finds its mailbox full fails.
+    ///
+    /// # Panics
+    /// When this isolate may have no more ports; [`try_open`](ReceivePort::try_open) says so instead.
+    #[must_use]
+    #[expect(
+        clippy::new_without_default,
+        reason = "it makes something with the host, which a default does not"
+    )]
+    pub fn new() -> ReceivePort<T> {
+        ReceivePort::with_policy(MailboxPolicy::Error)
+    }
+
+    /// A new port that decides what a send to its full mailbox does.
+    ///
+    /// # Panics
+    /// As [`new`](ReceivePort::new).
+    #[must_use]
+    pub fn with_policy(policy: MailboxPolicy) -> ReceivePort<T> {
+        ReceivePort::own(open(codec::schema::<T>(), policy).unwrap_or_else(no_room))
+    }
+
+    /// As [`with_policy`](ReceivePort::with_policy), for a program that can do with one port less.
+    ///
+    /// # Errors
+    /// When this isolate may have no more ports.
+    pub fn try_open(policy: MailboxPolicy) -> Result<ReceivePort<T>, Refused> {
+        open(codec::schema::<T>(), policy).map(ReceivePort::own)
+    }
+
+    pub(crate) fn own(handle: Handle) -> ReceivePort<T> {
+        ReceivePort {
+            handle,
+            of: PhantomData,
+        }
+    }
+
+    /// The right to send to this port: equal to all others of this port.
+    ///
+    /// # Panics
+    /// When this isolate may hold no more handles.
+    #[must_use]
+    pub fn send_port(&self) -> SendPort<T> {
+        SendPort::own(sender(&self.handle).unwrap_or_else(no_room))
+    }
+
+    /// Drops what is queued and ends the port: sends to it answer `Closed`, and receives too. Closing twice is fine.
+    pub fn close(&self) {
+        let _ = sys::ports_close(self.handle.number());
+    }
+
+    /// Drops the oldest queued message, unread; says whether there was one.
+    pub fn discard(&self) -> bool {
+        sys::check(sys::ports_discard(self.handle.number())).is_ok()
+    }
+
+    /// Takes what is there at once, or waits until `deadline`.
+    pub(crate) fn incoming(&self, deadline: u64) -> Result<Incoming, Status> {
+        incoming(&self.handle, deadline)
+    }
+}
+
+/// A new port of messages of this schema; 0 is any.
+pub(crate) fn open(schema: u64, policy: MailboxPolicy) -> Result<Handle, Refused> {
+    report::install_hook();
+    let port = sys::result(|number| sys::ports_open(schema, policy.code(), number));
+    port.map(Handle::own).map_err(Refused::by_host)
+}
+
+fn sender(port: &Handle) -> Result<Handle, Refused> {
+    let sender = sys::result(|number| sys::ports_sender(port.number(), number));
+    sender.map(Handle::own).map_err(Refused::by_host)
+}
+
+#[cold]
+fn no_room(refused: Refused) -> Handle {
+    panic!("no room for a port: {refused}")
+}
+
+#[inline(never)]
+fn incoming(port: &Handle, deadline: u64) -> Result<Incoming, Status> {
+    match Incoming::take(Source::Ready(port.number())) {
+        Err(Status::WouldWait) => Incoming::take(Source::Port(port.number(), deadline)),
+        taken => taken,
+    }
+}
+
+impl<T: DeserializeOwned> ReceivePort<T> {
+    /// The next message; waits for it.
+    ///
+    /// # Errors
+    /// When there is none and will be none, or it is not a `T`; see [`RecvError`].
+    pub fn recv(&self) -> Result<T, RecvError> {
+        Ok(self.incoming(time::NEVER)?.decode()?)
+    }
+
+    /// As [`recv`](ReceivePort::recv), with the kind of the message.
+    ///
+    /// # Errors
+    /// As [`recv`](ReceivePort::recv).
+    pub fn recv_message(&self) -> Result<Message<T>, RecvError> {
+        let incoming = self.incoming(time::NEVER)?;
+        Ok(Message {
+            kind: incoming.kind,
+            value: incoming.decode()?,
+        })
+    }
+
+    /// The next message if there is one now. It neither waits nor ends the turn.
+    ///
+    /// # Errors
+    /// [`TryRecvError::Empty`] when there is none now, else as [`recv`](ReceivePort::recv).
+    pub fn try_recv(&self) -> Result<T, TryRecvError> {
+        match Incoming::take(Source::Try(self.handle.number())) {
+            Ok(message) => message
+                .decode()
+                .map_err(|error| TryRecvError::Failed(error.into())),
+            Err(Status::WouldWait) => Err(TryRecvError::Empty),
+            Err(status) => Err(TryRecvError::Failed(status.into())),
+        }
+    }
+
+    /// The next message; waits for so long at most.
+    ///
+    /// # Errors
+    /// [`RecvTimeoutError::TimedOut`], else as [`recv`](ReceivePort::recv).
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
+        self.recv_until(time::deadline_in(timeout))
+    }
+
+    /// The next message; waits until then at most.
+    ///
+    /// # Errors
+    /// [`RecvTimeoutError::TimedOut`], else as [`recv`](ReceivePort::recv).
+    pub fn recv_deadline(&self, deadline: Instant) -> Result<T, RecvTimeoutError> {
+        self.recv_until(time::deadline_at(deadline))
+    }
+
+    fn recv_until(&self, deadline: u64) -> Result<T, RecvTimeoutError> {
+        match self.incoming(deadline) {
+            Ok(message) => message
+                .decode()
+                .map_err(|error| RecvTimeoutError::Failed(error.into())),
+            Err(Status::TimedOut) => Err(RecvTimeoutError::TimedOut),
+            Err(status) => Err(RecvTimeoutError::Failed(status.into())),
+        }
+    }
+
+    /// The next message; closes the port.
+    ///
+    /// # Errors
+    /// As [`recv`](ReceivePort::recv): a port that ends empty has no first message.
+    pub fn first(self) -> Result<T, RecvError> {
+        self.recv()
+    }
+
+    /// The messages until the port is closed or unreachable, without closing it.
+    pub fn messages(&self) -> Messages<'_, T> {
+        Messages { port: self }
+    }
+
+    /// Has `handler` called for each message, in the event loop, until the port is closed.
+    ///
+    /// The event loop runs when the isolate's entry, or `main`, has returned. A handler may return nothing; a `Result`,
+    /// whose error is an uncaught error of this isolate; or [`ControlFlow::Break`](std::ops::ControlFlow::Break), which
+    /// closes the port. A message that is not a `T` is an uncaught error too. The port keeps the isolate alive as long as
+    /// it is open and somebody else can send to it.
+    ///
+    /// ```no_run
+    /// use std::ops::ControlFlow;
+    /// use insula_guest::{ReceivePort, SendPort};
+    ///
+    /// fn worker(main_port: SendPort<SendPort<String>>) {
+    ///     let commands = ReceivePort::<String>::new();
+    ///     main_port.send(commands.send_port()).ok();
+    ///     commands.listen(|command| match command.as_str() {
+    ///         "quit" => ControlFlow::Break(()),
+    ///         command => { println!("do {command}"); ControlFlow::Continue(()) }
+    ///     });
+    /// }
+    /// ```
+    pub fn listen<H, O>(self, mut handler: H) -> Listener
+    where
+        H: FnMut(T) -> O + 'static,
+        O: Outcome,
+    {
+        event_loop::listen(self.handle, move |message| match message.decode() {
+            Ok(message) => handler(message).outcome(),
+            Err(undecodable) => Err(undecodable.to_string()),
+        })
+    }
+}
+
+/// A loop over a port that the loop consumes. A message that is not a `T` is an uncaught error (semantics 6.4), and
+/// ends the loop where errors are not fatal.
+impl<T: DeserializeOwned> Iterator for ReceivePort<T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        self.messages().next()
+    }
+}
+
+impl<'a, T: DeserializeOwned> IntoIterator for &'a ReceivePort<T> {
+    type Item = T;
+    type IntoIter = Messages<'a, T>;
+
+    fn into_iter(self) -> Messages<'a, T> {
+        self.messages()
+    }
+}
+
+impl<T> fmt::Debug for ReceivePort<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ReceivePort")
+            .field(&self.handle.number())
+            .finish()
+    }
+}
+
+/// The messages of a port that stays open; see [`ReceivePort::messages`].
+///
+/// ```no_run
+/// # let port = insula_guest::ReceivePort::<String>::new();
+/// for word in &port {
+///     if word == "that's all" { break }
+/// }
+/// port.recv()?; // the port is still there
+/// # Ok::<(), insula_guest::RecvError>(())
+/// ```
+#[derive(Debug)]
+pub struct Messages<'a, T> {
+    port: &'a ReceivePort<T>,
+}
+
+impl<T: DeserializeOwned> Iterator for Messages<'_, T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        match self.port.recv() {
+            Ok(message) => Some(message),
+            Err(error) => {
+                end_of_loop(error);
+                None
+            }
+        }
+    }
+}
+
+#[cold]
+fn end_of_loop(error: RecvError) {
+    if !matches!(error, RecvError::Closed | RecvError::Unreachable) {
+        report::report_error(error);
+    }
+}
+
+/// A message of one of two ports; see [`recv_either`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Either<A, B> {
+    /// Of the first port.
+    First(A),
+    /// Of the second port.
+    Second(B),
+}
+
+/// The earliest message of two ports; waits for it.
+///
+/// ```no_run
+/// use insula_guest::{Either, ReceivePort, RemoteError, recv_either};
+///
+/// # let (data, errors) = (ReceivePort::<String>::new(), ReceivePort::<RemoteError>::new());
+/// match recv_either(&data, &errors)? {
+///     Either::First(text) => println!("Data: {text}"),
+///     Either::Second(error) => println!("Caught: {error}"),
+/// }
+/// # Ok::<(), insula_guest::RecvError>(())
+/// ```
+///
+/// # Errors
+/// When neither has one and neither will, or it is not of its port's type; see [`RecvError`].
+pub fn recv_either<A, B>(
+    first: &ReceivePort<A>,
+    second: &ReceivePort<B>,
+) -> Result<Either<A, B>, RecvError>
+where
+    A: DeserializeOwned,
+    B: DeserializeOwned,
+{
+    let ports = [first.handle.number(), second.handle.number()];
+    let message = Incoming::take(Source::Any(&ports, time::NEVER))?;
+    if message.port == ports[0] {
+        Ok(Either::First(message.decode()?))
+    } else {
+        Ok(Either::Second(message.decode()?))
+    }
+}
+
+/// The earliest message of several ports, with the position of its port; waits for it.
+///
+/// ```no_run
+/// # let ports = [insula_guest::ReceivePort::<u32>::new(), insula_guest::ReceivePort::new()];
+/// let (which, message) = insula_guest::recv_any(&[&ports[0], &ports[1]])?;
+/// # Ok::<(), insula_guest::RecvError>(())
+/// ```
+///
+/// # Errors
+/// When none has one and none will, or it is not a `T`; see [`RecvError`].
+pub fn recv_any<T: DeserializeOwned>(ports: &[&ReceivePort<T>]) -> Result<(usize, T), RecvError> {
+    let ports: Vec<u32> = ports.iter().map(|port| port.handle.number()).collect();
+    let message = Incoming::take(Source::Any(&ports, time::NEVER))?;
+    let which = ports
+        .iter()
+        .position(|port| *port == message.port)
+        .unwrap_or_default();
+    Ok((which, message.decode()?))
+}

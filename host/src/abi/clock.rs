@@ -1,0 +1,27 @@
+//! `clock`: time, in steps of 1 ms unless the grant for more is there.
+
+use wasmtime::{Caller, Linker, Result};
+
+use super::{State, Until, answer, interface, wait};
+use crate::sync::Arc;
+
+const CLOCK: &str = interface!("clock");
+
+pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
+    linker.func_wrap(CLOCK, "now", now)?;
+    linker.func_wrap_async(CLOCK, "sleep", |caller, (until,)| Box::new(sleep(caller, until)))?;
+    Ok(())
+}
+
+fn now(caller: Caller<'_, State>) -> u64 {
+    caller.data().now()
+}
+
+async fn sleep(caller: Caller<'_, State>, until: u64) -> Result<u32> {
+    let state = caller.data();
+    let deadline = state.instant(until);
+    let (control, place) = (Arc::clone(&state.control), Arc::clone(&state.place));
+    let until = Until { deadline, ports_only: false };
+    wait::<()>(&control, &place.world, until, |_| None).await?;
+    answer(Ok(()))
+}

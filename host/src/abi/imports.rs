@@ -1,0 +1,98 @@
+//! What the linker has, as data, for the test that compares it with the WIT.
+
+use wasmtime::{Engine, ExternType, Store, ValType};
+
+use super::{Place, State, link};
+use crate::control::{Census, Control, Cradle, Lineage, Registry};
+use crate::error::SpawnError;
+use crate::exit::IsolateId;
+use crate::limits::Limits;
+use crate::port::{CapabilityId, Mailbox, Room};
+use crate::spawn::{Birth, Spawner};
+use crate::sync::Arc;
+use crate::wasi::{Outfit, Wasi};
+use crate::world::{NEVER, World};
+
+/// One import of ours.
+#[doc(hidden)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// The interface.
+    pub module: String,
+    /// The function.
+    pub field: String,
+    /// `i32` or `i64`, each.
+    pub params: Vec<&'static str>,
+    /// `i32` or `i64`, each.
+    pub results: Vec<&'static str>,
+}
+
+/// Every import of ours that the linker has.
+///
+/// # Panics
+/// Where no engine can be made.
+#[doc(hidden)]
+#[must_use]
+pub fn imports() -> Vec<Import> {
+    let engine = Engine::default();
+    let linker = link(&engine).expect("no two imports have one name");
+    let mut store = Store::new(&engine, nobody());
+    let externs: Vec<_> = linker.iter(&mut store).map(|(module, field, it)| (module.to_owned(), field.to_owned(), it)).collect();
+    let ours = externs.into_iter().filter(|(module, ..)| module.starts_with(insula_wire::PACKAGE));
+    ours.filter_map(|(module, field, it)| match it.ty(&store) {
+        ExternType::Func(function) => {
+            Some(Import { module, field, params: names(function.params()), results: names(function.results()) })
+        }
+        _ => None,
+    })
+    .collect()
+}
+
+fn names(types: impl Iterator<Item = ValType>) -> Vec<&'static str> {
+    types.map(|ty| if matches!(ty, ValType::I64) { "i64" } else { "i32" }).collect()
+}
+
+/// The state of a Store in which nothing ever runs.
+fn nobody() -> State {
+    struct Barren;
+    impl Spawner for Barren {
+        fn spawn(&self, _: &Arc<Control>, _: Birth) -> Result<Arc<Control>, SpawnError> {
+            Err(SpawnError::HostClosed)
+        }
+    }
+    let id = IsolateId(0);
+    let room = Room { messages_max: 0, bytes_max: 0, message_bytes_max: 0, ports_max: 0 };
+    let control = Control::new(Cradle {
+        id,
+        lineage: Lineage::new(id, None),
+        mailbox: Mailbox::new(room),
+        handles_max: 0,
+        pause_capability: CapabilityId(0),
+        terminate_capability: CapabilityId(0),
+        census: Arc::new(Census::default()),
+        name: String::new(),
+        paused: false,
+        errors_fatal: true,
+    });
+    let world = World::new();
+    let place = Place {
+        registry: Arc::new(Registry::new(0)),
+        world: Arc::clone(&world),
+        spawner: Box::new(Barren),
+        uncaught: Box::new(|_, _| {}),
+        resolve: Box::new(|stack| Box::pin(async { stack })),
+        fine_clock: false,
+    };
+    State {
+        control,
+        place: Arc::new(place),
+        limits: Limits::default(),
+        ends: NEVER,
+        memory: None,
+        wasi: Wasi::new(Arc::new(Outfit::bare(&world)), Arc::default()),
+        initial: None,
+        panic: None,
+        refused: None,
+        last_error: String::new(),
+    }
+}

@@ -1,0 +1,278 @@
+//! `isolates`: birth and the voluntary end.
+
+use insula_wire::layout::{self, List};
+use insula_wire::{GrantKind, Kind, LimitKind, Status};
+use wasmtime::{Caller, Linker, Result};
+
+use super::memory::{Fields, Guest};
+use super::ports::{Buffers, message_of};
+use super::{Ended, State, answer, interface, view};
+use crate::control::Control;
+use crate::exit::Exit;
+use crate::grant::Grant;
+use crate::limits::Limits;
+use crate::port::{Message, Object, SendRight};
+use crate::spawn::{Birth, Entry, error_schema};
+use crate::sync::Arc;
+
+const ISOLATES: &str = interface!("isolates");
+
+/// Limits or grants that one spawn may list.
+const LIST_MAX: u32 = 256;
+
+pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
+    linker.func_wrap(ISOLATES, "spawn", spawn)?;
+    linker.func_wrap(ISOLATES, "spawn-export", spawn_export)?;
+    linker.func_wrap_async(ISOLATES, "spawn-module", |caller: Caller<'_, State>, parameters| {
+        let (_module, _length, _arguments, _count, _options, _result): (u32, u32, u32, u32, u32, u32) = parameters;
+        Box::new(async move {
+            drop(caller);
+            answer(Err(Status::Unsupported))
+        })
+    })?;
+    linker.func_wrap(ISOLATES, "initial-message", initial_message)?;
+    linker.func_wrap(ISOLATES, "current", current)?;
+    linker.func_wrap(ISOLATES, "exit", exit)?;
+    Ok(())
+}
+
+fn spawn(mut caller: Caller<'_, State>, entry: u32, options: u32, result: u32) -> Result<u32> {
+    give_birth(&mut caller, Entry::Index(entry), options, result)
+}
+
+fn spawn_export(mut caller: Caller<'_, State>, at: u32, length: u32, options: u32, result: u32) -> Result<u32> {
+    let (guest, state) = view(&mut caller)?;
+    match guest.text(List { pointer: at, count: length })? {
+        Ok(name) => give_birth(&mut caller, Entry::Export(name), options, result),
+        Err(status) => answer(Err(state.because("the entry's name is not UTF-8", status))),
+    }
+}
+
+fn give_birth(caller: &mut Caller<'_, State>, entry: Entry, options: u32, result: u32) -> Result<u32> {
+    let (mut guest, state) = view(caller)?;
+    let options = guest.spawn_options(options)?;
+    let birth = match birth(&guest, state, entry, &options)? {
+        Ok(birth) => birth,
+        Err((text, status)) => return answer(Err(state.because(text, status))),
+    };
+    if !state.control.table.lock().has_room(3) {
+        return answer(Err(state.because("the handle table is full", Status::TooMany)));
+    }
+    let born = state.place.spawner.spawn(&state.control, birth);
+    let parts = match born {
+        Ok(child) => parts_of(state, &child),
+        Err(error) => {
+            let status = error.status();
+            return answer(Err(state.because(error.to_string(), status)));
+        }
+    };
+    guest.put_u32s(result, &parts)?;
+    answer(Ok(()))
+}
+
+type Refused = (String, Status);
+
+/// The options as the host knows them.
+fn birth(
+    guest: &Guest<'_>,
+    state: &State,
+    entry: Entry,
+    options: &layout::SpawnOptions,
+) -> Result<std::result::Result<Birth, Refused>> {
+    let message = match payload(guest, state, options.message)? {
+        Ok(message) => message,
+        Err(status) => return Ok(Err(("the initial message cannot be sent".to_owned(), status))),
+    };
+    let name = match guest.text(options.debug_name)? {
+        Ok(name) => name,
+        Err(status) => return Ok(Err(("the debug name is not UTF-8".to_owned(), status))),
+    };
+    let on_exit = match listener(state, options.on_exit, options.on_exit_schema) {
+        Ok(Some(right)) => match payload(guest, state, options.on_exit_response)? {
+            Ok(response) => Some((right, response)),
+            Err(status) => return Ok(Err(("the response to the exit listener cannot be sent".to_owned(), status))),
+        },
+        Ok(None) => None,
+        Err(status) => return Ok(Err(("the exit listener is no SendPort for that response".to_owned(), status))),
+    };
+    let on_error = match listener(state, options.on_error, error_schema_of(options.on_error_schema)) {
+        Ok(right) => right,
+        Err(status) => return Ok(Err(("the error listener is no SendPort for errors".to_owned(), status))),
+    };
+    let limits = match limits(guest, state, options.limits)? {
+        Ok(limits) => limits,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    let grants = match grants(guest, options.grants)? {
+        Ok(grants) => grants,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    Ok(Ok(Birth {
+        entry,
+        message: Some(message),
+        name,
+        paused: options.paused != 0,
+        errors_fatal: options.errors_are_fatal != 0,
+        scoped: options.scoped != 0,
+        inherits: options.inherit_grants != 0,
+        on_exit,
+        on_error,
+        limits,
+        ends: state.ends,
+        grants,
+    }))
+}
+
+/// What a guest passes for error notices: 0 means the type of all error notices.
+pub(super) fn error_schema_of(schema: u64) -> u64 {
+    if schema == 0 { error_schema() } else { schema }
+}
+
+/// The bytes and capabilities of a response or an initial message.
+pub(super) fn payload(
+    guest: &Guest<'_>,
+    state: &State,
+    payload: layout::Payload,
+) -> Result<std::result::Result<Message, Status>> {
+    message_of(guest, state, payload.bytes, payload.capabilities)
+}
+
+/// The right to tell a listener, if the port takes messages of that type. No port for handle 0.
+pub(super) fn listener(state: &State, handle: u32, schema: u64) -> std::result::Result<Option<SendRight>, Status> {
+    if handle == 0 {
+        return Ok(None);
+    }
+    let port = state.send_port(handle)?;
+    if port.schema() != 0 && schema != port.schema() {
+        return Err(Status::Invalid);
+    }
+    Ok(Some(SendRight::new(&port)))
+}
+
+fn limits(guest: &Guest<'_>, state: &State, list: List) -> Result<std::result::Result<Limits, Refused>> {
+    let mut limits = state.limits.clone();
+    if list.count > LIST_MAX {
+        return Ok(Err(("too many limits".to_owned(), Status::Invalid)));
+    }
+    for record in guest.elements(list, size_of::<layout::Limit>() as u32)? {
+        let mut fields = Fields::new(record);
+        let (which, value) = (LimitKind::from_code(fields.u32()), fields.u64());
+        match which {
+            Some(LimitKind::Memory) => limits.memory_bytes_max = value,
+            Some(LimitKind::TableElements) => limits.table_elements_max = value,
+            Some(LimitKind::CpuTime) => limits.cpu_time_max = Some(std::time::Duration::from_nanos(value)),
+            Some(LimitKind::Deadline) => limits.deadline = Some(std::time::Duration::from_nanos(value)),
+            Some(LimitKind::MailboxMessages) => limits.mailbox_messages_max = value,
+            Some(LimitKind::MailboxBytes) => limits.mailbox_bytes_max = value,
+            Some(LimitKind::MessageBytes) => limits.message_bytes_max = value,
+            Some(LimitKind::Handles) => limits.handles_max = value,
+            Some(LimitKind::Ports) => limits.ports_max = value,
+            Some(LimitKind::RunDeadline | LimitKind::BlobBytes) => {
+                return Ok(Err(("this host does not have that limit".to_owned(), Status::Unsupported)));
+            }
+            None => return Ok(Err(("no such limit".to_owned(), Status::Invalid))),
+        }
+    }
+    Ok(Ok(state.limits.narrowed(&limits)))
+}
+
+fn grants(guest: &Guest<'_>, list: List) -> Result<std::result::Result<Vec<Grant>, Refused>> {
+    if list.count > LIST_MAX {
+        return Ok(Err(("too many grants".to_owned(), Status::Invalid)));
+    }
+    let mut grants = Vec::new();
+    for record in guest.elements(list, size_of::<layout::Grant>() as u32)? {
+        let mut fields = Fields::new(record);
+        let (kind, argument) = (fields.u32(), fields.list());
+        let Ok(argument) = guest.text(argument)? else {
+            return Ok(Err(("a grant's argument is not UTF-8".to_owned(), Status::Invalid)));
+        };
+        match grant(GrantKind::from_code(kind), &argument) {
+            Ok(grant) => grants.push(grant),
+            Err(refused) => return Ok(Err(refused)),
+        }
+    }
+    Ok(Ok(grants))
+}
+
+fn grant(kind: Option<GrantKind>, argument: &str) -> std::result::Result<Grant, Refused> {
+    let pair = |by: &str| argument.split_once(by).unwrap_or((argument, argument));
+    match kind {
+        Some(GrantKind::ReadOnlyFolder) => Ok(Grant::read_only(pair("::").0, pair("::").1)),
+        Some(GrantKind::ReadWriteFolder) => Ok(Grant::read_write(pair("::").0, pair("::").1)),
+        Some(GrantKind::Environment) => Ok(Grant::environment(pair("=").0, pair("=").1)),
+        Some(GrantKind::FineClock) => Ok(Grant::fine_clock()),
+        Some(GrantKind::Names | GrantKind::Modules | GrantKind::Network) => {
+            Err(("this host does not have that grant".to_owned(), Status::Unsupported))
+        }
+        None => Err(("no such grant".to_owned(), Status::Invalid)),
+    }
+}
+
+fn initial_message(
+    mut caller: Caller<'_, State>,
+    bytes: u32,
+    capacity: u32,
+    handles: u32,
+    count: u32,
+    result: u32,
+) -> Result<u32> {
+    let buffers = Buffers::new(bytes, capacity, handles, count, result);
+    let (mut guest, state) = view(&mut caller)?;
+    let Some(message) = state.initial.take() else { return answer(Err(Status::NotFound)) };
+    match buffers.fits(&state.control, &message) {
+        Ok(()) => buffers.put(&mut guest, &state.control, 0, message),
+        Err((status, needed)) => {
+            state.initial = Some(message);
+            buffers.put_needed(&mut guest, 0, status, needed)
+        }
+    }
+}
+
+fn current(mut caller: Caller<'_, State>, result: u32) -> Result<u32> {
+    let (mut guest, state) = view(&mut caller)?;
+    if !state.control.table.lock().has_room(3) {
+        return answer(Err(Status::TooMany));
+    }
+    let parts = parts_of(state, &state.control);
+    guest.put_u32s(result, &parts)?;
+    answer(Ok(()))
+}
+
+/// All authority over an isolate, as handles; the caller has looked for their room.
+fn parts_of(state: &State, isolate: &Arc<Control>) -> [u32; 3] {
+    let mut table = state.control.table.lock();
+    let objects = [
+        Object::Control(isolate.id),
+        Object::Capability(isolate.pause_capability),
+        Object::Capability(isolate.terminate_capability),
+    ];
+    objects.map(|object| table.insert(object).unwrap_or(0))
+}
+
+fn exit(
+    mut caller: Caller<'_, State>,
+    port: u32,
+    message: u32,
+    length: u32,
+    capabilities: u32,
+    count: u32,
+) -> Result<u32> {
+    let (guest, state) = view(&mut caller)?;
+    let bytes = List { pointer: message, count: length };
+    let message = match message_of(&guest, state, bytes, List { pointer: capabilities, count })? {
+        Ok(message) => Message { kind: Kind::Data, ..message },
+        Err(status) => return answer(Err(status)),
+    };
+    let words = match port {
+        0 => Ok(()),
+        handle => state.send_port(handle).and_then(|port| {
+            port.mailbox().check(&port, &message)?;
+            state.control.set_last_words(SendRight::new(&port), message)
+        }),
+    };
+    match words {
+        Ok(()) => Err(Ended(Exit::Exited).into()),
+        Err(status) => answer(Err(status)),
+    }
+}

@@ -1,0 +1,78 @@
+//! The imports of a guest: one file per interface of `isolate.wit`, in its order.
+//!
+//! - [`State`]: what a Store holds. Mailbox and handle table are in [`Control`], which outlives the Store.
+//! - [`link`]: defines every import. Each one decodes, acts, and encodes; none of them is longer than its act.
+//! - [`wait()`]: the one blocking wait. `memory`: the only code that turns a pointer and a length into bytes.
+//!
+//! An import has two ways to fail. A status is for what the guest can handle. An error ends the guest: it is broken
+//! (a pointer outside of its memory), or its isolate is to end.
+
+mod blobs;
+mod clock;
+mod control;
+mod handles;
+mod imports;
+mod isolates;
+mod memory;
+mod names;
+mod ports;
+mod report;
+mod state;
+mod wait;
+
+pub use imports::{Import, imports};
+pub(crate) use memory::view;
+pub(crate) use state::{Place, State};
+pub(crate) use wait::{Ended, Until, wait};
+
+use insula_wire::Status;
+use wasmtime::{Engine, Linker, Result};
+
+/// The version that the names of our interfaces carry.
+const VERSION: &str = "0.1.0";
+
+/// The full name of an interface of ours, as modules import it.
+macro_rules! interface {
+    ($name:literal) => {
+        concat!("insula:isolate/", $name, "@0.1.0")
+    };
+}
+use interface;
+
+/// Defines every import of ours and of WASI.
+///
+/// # Errors
+/// Only where two imports have one name, which a test would find.
+pub(crate) fn link(engine: &Engine) -> Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    ports::link(&mut linker)?;
+    handles::link(&mut linker)?;
+    blobs::link(&mut linker)?;
+    names::link(&mut linker)?;
+    isolates::link(&mut linker)?;
+    control::link(&mut linker)?;
+    clock::link(&mut linker)?;
+    report::link(&mut linker)?;
+    crate::wasi::link(&mut linker)?;
+    Ok(linker)
+}
+
+/// Whether an import's module is one of ours of a version that this host does not have.
+pub(crate) fn is_newer(module: &str) -> bool {
+    let ours = module.strip_prefix(insula_wire::PACKAGE).is_some_and(|rest| rest.starts_with('/'));
+    ours && module.rsplit_once('@').is_some_and(|(_, version)| parse(version) > parse(VERSION))
+}
+
+/// The ABI of this host, as a message names it.
+pub(crate) fn version() -> String {
+    format!("{}@{VERSION}", insula_wire::PACKAGE)
+}
+
+fn parse(version: &str) -> Vec<u32> {
+    version.split('.').map(|part| part.parse().unwrap_or(u32::MAX)).collect()
+}
+
+/// A status as it crosses the boundary; 0 is ok.
+fn answer(outcome: Result<(), Status>) -> Result<u32> {
+    Ok(outcome.map_or_else(Status::code, |()| 0))
+}

@@ -1,0 +1,103 @@
+//! What a Store holds.
+
+use std::pin::Pin;
+
+use insula_wire::Status;
+use wasmtime::{Memory, ResourceLimiter};
+
+use crate::control::{Control, Registry};
+use crate::limits::Limits;
+use crate::port::{Message, Object, Port};
+use crate::spawn::Spawner;
+use crate::sync::Arc;
+use crate::wasi::Wasi;
+use crate::world::{NEVER, Nanos, World};
+
+/// The data of one isolate's Store.
+pub(crate) struct State {
+    pub(crate) control: Arc<Control>,
+    pub(crate) place: Arc<Place>,
+    pub(crate) limits: Limits,
+    /// When the isolate's deadline comes.
+    pub(crate) ends: Nanos,
+    pub(crate) memory: Option<Memory>,
+    pub(crate) wasi: Wasi,
+    pub(crate) initial: Option<Message>,
+    /// Text and place of a panic that was reported and not yet followed by its trap.
+    pub(crate) panic: Option<(String, String)>,
+    /// The limit that a growth was refused for.
+    pub(crate) refused: Option<(&'static str, u64)>,
+    pub(crate) last_error: String,
+}
+
+/// Where an isolate lives: what it shares with others of its host.
+pub(crate) struct Place {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) world: Arc<World>,
+    pub(crate) spawner: Box<dyn Spawner>,
+    /// Told of errors that no listener hears.
+    pub(crate) uncaught: Box<dyn Fn(&Control, insula_wire::RemoteError) + Send + Sync>,
+    /// Adds file and line to the text of a stack.
+    pub(crate) resolve: Box<dyn Fn(String) -> Resolving + Send + Sync>,
+    pub(crate) fine_clock: bool,
+}
+
+/// The text of a stack with file and line, once it is there: parsing debug sections is no work for a worker.
+pub(crate) type Resolving = Pin<Box<dyn Future<Output = String> + Send>>;
+
+/// The step of a coarse clock.
+const COARSE_NANOS: u64 = 1_000_000;
+
+impl State {
+    /// The time, as this isolate may know it.
+    pub(crate) fn now(&self) -> Nanos {
+        let now = self.place.world.now();
+        if self.place.fine_clock { now } else { now - now % COARSE_NANOS }
+    }
+
+    /// An instant of this isolate's clock as one of the world's, never earlier.
+    pub(crate) fn instant(&self, instant: u64) -> Nanos {
+        if self.place.fine_clock { instant } else { instant.checked_next_multiple_of(COARSE_NANOS).unwrap_or(NEVER) }
+    }
+
+    /// The receive port that a handle names.
+    pub(crate) fn receive_port(&self, handle: u32) -> Result<Arc<Port>, Status> {
+        match self.control.table.lock().find(handle)? {
+            Object::Receive(port) => Ok(Arc::clone(port)),
+            Object::Own(_) | Object::Send(_) | Object::Capability(_) | Object::Control(_) => Err(Status::WrongKind),
+        }
+    }
+
+    /// The port that a SendPort's handle names.
+    pub(crate) fn send_port(&self, handle: u32) -> Result<Arc<Port>, Status> {
+        match self.control.table.lock().find(handle)? {
+            Object::Send(right) => Ok(Arc::clone(right.port())),
+            Object::Own(port) => Ok(Arc::clone(port)),
+            Object::Receive(_) | Object::Capability(_) | Object::Control(_) => Err(Status::WrongKind),
+        }
+    }
+
+    /// Says why the call did not succeed, for `report.last-error`.
+    pub(crate) fn because(&mut self, text: impl Into<String>, status: Status) -> Status {
+        self.last_error = text.into();
+        status
+    }
+}
+
+impl ResourceLimiter for State {
+    fn memory_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let allowed = desired as u64 <= self.limits.memory_bytes_max;
+        if !allowed {
+            self.refused = Some(("memory", self.limits.memory_bytes_max));
+        }
+        Ok(allowed && maximum.is_none_or(|maximum| desired <= maximum))
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let allowed = desired as u64 <= self.limits.table_elements_max;
+        if !allowed {
+            self.refused = Some(("table-elements", self.limits.table_elements_max));
+        }
+        Ok(allowed && maximum.is_none_or(|maximum| desired <= maximum))
+    }
+}

@@ -1,0 +1,81 @@
+//! The one blocking wait: where turns end, pauses hold, and what was asked for the end of a turn acts.
+//!
+//! Every import that may wait goes through [`wait`], WASI's poll included. What it waits for is looked at inside the
+//! poll that returns pending, under the lock of what it waits for, so no wake-up falls between a look and the park. A
+//! wait that is dropped puts nothing back and loses nothing: a message is taken in the very poll that copies it.
+
+use std::future::poll_fn;
+use std::task::{Poll, Waker};
+
+use wasmtime::Result;
+
+use crate::control::{Control, Flags, TurnEnd};
+use crate::exit::Exit;
+use crate::sync::Arc;
+use crate::world::{NEVER, Nanos, World};
+
+/// The isolate is to end; comes out of an import as its error, and is no fault of the guest's.
+#[derive(Debug, thiserror::Error)]
+#[error("the isolate ends: {0}")]
+pub(crate) struct Ended(pub(crate) Exit);
+
+/// What may end a wait.
+pub(crate) struct Until {
+    /// When it gives up; [`NEVER`] for not at all.
+    pub(crate) deadline: Nanos,
+    /// Whether only ports can end it, so that the isolate may be counted asleep.
+    pub(crate) ports_only: bool,
+}
+
+/// Waits until `attempt` finds something, or the deadline comes (`None`). The waker that `attempt` gets wakes the wait.
+///
+/// # Errors
+/// [`Ended`], where a kill or the like ends the isolate here.
+pub(crate) async fn wait<T>(
+    control: &Arc<Control>,
+    world: &Arc<World>,
+    until: Until,
+    mut attempt: impl FnMut(&Waker) -> Option<T>,
+) -> Result<Option<T>> {
+    let _waiting = Waiting::begin(control, &until);
+    let mut timer = None;
+    poll_fn(|cx| {
+        match control.end_of_turn() {
+            TurnEnd::End(exit) => return Poll::Ready(Err(Ended(exit).into())),
+            TurnEnd::Paused => return Poll::Pending,
+            TurnEnd::Go => {}
+        }
+        if let Some(found) = attempt(cx.waker()) {
+            return Poll::Ready(Ok(Some(found)));
+        }
+        if until.deadline == NEVER {
+            return Poll::Pending;
+        }
+        if world.now() >= until.deadline {
+            control.mailbox.stop_waiting();
+            return Poll::Ready(Ok(None));
+        }
+        timer.get_or_insert_with(|| world.timer(until.deadline, cx.waker().clone()));
+        Poll::Pending
+    })
+    .await
+}
+
+/// Marks the isolate as waiting for as long as it lives.
+struct Waiting<'a> {
+    control: &'a Arc<Control>,
+}
+
+impl<'a> Waiting<'a> {
+    fn begin(control: &'a Arc<Control>, until: &Until) -> Waiting<'a> {
+        let asleep = if until.ports_only && until.deadline == NEVER { Flags::ASLEEP } else { 0 };
+        control.flags.set(Flags::WAITING | asleep);
+        Waiting { control }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.control.flags.clear(Flags::WAITING | Flags::ASLEEP);
+    }
+}

@@ -1,0 +1,484 @@
+//! Compiled modules on disk: written by us, authenticated by us, and otherwise not believed.
+//!
+//! wasmtime's compiled form is machine code: who can slip us a file of it runs what they like, outside of the sandbox.
+//! So a folder holds a key that only this user can read, and every entry carries an HMAC-SHA256 under that key, over
+//! what it is for (module, engine, wasmtime's version) and over its bytes. An entry that is cut, flipped, of another
+//! key, another engine or another version is no entry: the module is compiled again. Nothing here ever fails a run: a
+//! folder that cannot be used, or that others could write to, means that nothing is cached.
+//!
+//! This is the host's one file with `unsafe`. What it refuses: a folder or a key that belongs to another user or that
+//! others may write to, and every file that it did not sign itself.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::hash::{Hash, Hasher};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hmac::{Hmac, Mac};
+use sha2::{Digest, Sha256};
+use wasmtime::{Engine, Module};
+
+/// What an entry begins with; a change of the format changes it.
+const MAGIC: &[u8; 16] = b"insula-module-1\n";
+/// Bytes of an HMAC-SHA256, and of the key.
+const TAG_BYTES: usize = 32;
+const HEAD_BYTES: usize = MAGIC.len() + TAG_BYTES;
+/// A larger entry is neither written nor read.
+const ENTRY_BYTES_MAX: u64 = 512 << 20;
+/// What all entries may take; the oldest go first.
+const FOLDER_BYTES_MAX: u64 = 1 << 30;
+const KEY_FILE: &str = "key";
+
+/// Compiled modules of earlier runs.
+#[derive(Debug)]
+pub(crate) struct Cache {
+    place: Option<Place>,
+}
+
+/// A folder that we trust, and the key to what lies in it.
+#[derive(Debug)]
+struct Place {
+    folder: PathBuf,
+    key: [u8; TAG_BYTES],
+    bytes_max: u64,
+}
+
+impl Cache {
+    /// The cache in `folder`, which is made where it is missing. One that cannot be used caches nothing.
+    pub(crate) fn open(folder: PathBuf) -> Cache {
+        Cache { place: Place::open(folder).ok() }
+    }
+
+    /// The module whose bytes have this SHA-256, compiled for this engine by this wasmtime, if we have it.
+    pub(crate) fn load(&self, engine: &Engine, digest: &[u8; 32]) -> Option<Module> {
+        let place = self.place.as_ref()?;
+        let name = entry_name(engine, digest);
+        let file = place.read(&name).ok()?;
+        let compiled = place.authentic(&name, &file)?;
+        deserialize(engine, compiled)
+    }
+
+    /// Keeps a compiled module for later runs; on any trouble it is not kept.
+    pub(crate) fn store(&self, engine: &Engine, digest: &[u8; 32], module: &Module) {
+        let Some(place) = &self.place else { return };
+        let Ok(compiled) = module.serialize() else { return };
+        // A full disk or a folder that became read-only costs the next run its compile time, and nothing else.
+        let _ = place.write(&entry_name(engine, digest), &compiled);
+        let _ = place.prune();
+    }
+}
+
+#[allow(unsafe_code, reason = "the one call that turns bytes into machine code")]
+fn deserialize(engine: &Engine, compiled: &[u8]) -> Option<Module> {
+    // SAFETY: `deserialize` asks for bytes that `serialize` made, unchanged. The only caller passes bytes of its own
+    // memory, after `Place::authentic` saw our HMAC over exactly these bytes; only this user can read the key, and
+    // `Place::write` signs only what `serialize` returned. The signed name holds the engine's settings and version.
+    unsafe { Module::deserialize(engine, compiled) }.ok()
+}
+
+impl Place {
+    fn open(folder: PathBuf) -> io::Result<Place> {
+        private::create_folder(&folder)?;
+        private::check(&fs::metadata(&folder)?)?;
+        let key = load_key(&folder)?;
+        Ok(Place { folder, key, bytes_max: FOLDER_BYTES_MAX })
+    }
+
+    /// The whole entry, in memory of ours: what is authenticated is what is used, whatever happens to the file.
+    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        let file = File::open(self.folder.join(name))?;
+        let length = file.metadata()?.len();
+        if length > ENTRY_BYTES_MAX {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+        file.take(ENTRY_BYTES_MAX).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// The compiled module in `file`, if it is an entry that we wrote under this name.
+    fn authentic<'a>(&self, name: &str, file: &'a [u8]) -> Option<&'a [u8]> {
+        let (head, compiled) = file.split_at_checked(HEAD_BYTES)?;
+        let tag = head.strip_prefix(MAGIC)?;
+        self.mac(name, compiled).verify_slice(tag).ok()?;
+        Some(compiled)
+    }
+
+    /// Writes beside and renames, so that readers and other writers see a whole entry or none.
+    fn write(&self, name: &str, compiled: &[u8]) -> io::Result<()> {
+        if compiled.len() as u64 > ENTRY_BYTES_MAX - HEAD_BYTES as u64 {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let temporary = self.folder.join(temporary_name(name));
+        let written = write_new(&temporary, |file| {
+            file.write_all(MAGIC)?;
+            file.write_all(&self.mac(name, compiled).finalize().into_bytes())?;
+            file.write_all(compiled)
+        });
+        let kept = written.and_then(|()| fs::rename(&temporary, self.folder.join(name)));
+        if kept.is_err() {
+            let _ = fs::remove_file(&temporary);
+        }
+        kept
+    }
+
+    fn mac(&self, name: &str, compiled: &[u8]) -> Hmac<Sha256> {
+        let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(&self.key).expect("an HMAC takes a key of any length");
+        // The name has one length, so no other pair of name and contents makes the same input.
+        mac.update(MAGIC);
+        mac.update(name.as_bytes());
+        mac.update(compiled);
+        mac
+    }
+
+    /// Drops the oldest files until the rest fits; what a killed writer left behind goes the same way.
+    fn prune(&self) -> io::Result<()> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            let metadata = entry.metadata()?;
+            if metadata.is_file() && entry.file_name() != KEY_FILE {
+                files.push((metadata.modified()?, metadata.len(), entry.path()));
+            }
+        }
+        files.sort();
+        let mut total: u64 = files.iter().map(|(_, length, _)| length).sum();
+        for (_, length, path) in files {
+            if total <= self.bytes_max {
+                break;
+            }
+            // Somebody else may have removed it: gone is gone.
+            let _ = fs::remove_file(path);
+            total -= length;
+        }
+        Ok(())
+    }
+}
+
+/// The name of an entry: a digest of all that the compiled code depends on.
+fn entry_name(engine: &Engine, digest: &[u8; 32]) -> String {
+    let mut all = Digested(Sha256::new());
+    all.write(digest);
+    engine.precompile_compatibility_hash().hash(&mut all);
+    hex(&all.0.finalize())
+}
+
+/// Feeds what `Hash` visits to SHA-256: 64 bits of a `Hasher` would be too few to tell engines apart.
+struct Digested(Sha256);
+
+impl Hasher for Digested {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        unreachable!("the digest is taken from the field")
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let pairs = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    pairs.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+}
+
+/// A name that no other writer of any process uses.
+fn temporary_name(name: &str) -> OsString {
+    static WRITES: AtomicU64 = AtomicU64::new(0);
+    let number = WRITES.fetch_add(1, Ordering::Relaxed);
+    format!("{name}.{}-{number}.new", std::process::id()).into()
+}
+
+/// Creates the file, which must not be there, readable by this user only.
+fn write_new(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    match private::create_file(path) {
+        Ok(mut file) => fill(&mut file),
+        // A process that died had our number: its rest is in the way, and nobody else's.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::remove_file(path)?;
+            fill(&mut private::create_file(path)?)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// This user's key; the first process makes it.
+fn load_key(folder: &Path) -> io::Result<[u8; TAG_BYTES]> {
+    let path = folder.join(KEY_FILE);
+    match read_key(&path) {
+        Ok(key) => return Ok(key),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        // Cut short, by a full disk or a lost write: no entry can be worth anything now.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => fs::remove_file(&path)?,
+        Err(error) => return Err(error),
+    }
+    make_key(folder, &path)?;
+    // Read back, since another process may have been first.
+    read_key(&path)
+}
+
+fn read_key(path: &Path) -> io::Result<[u8; TAG_BYTES]> {
+    let mut file = File::open(path)?;
+    // Asked of the open file: a path may name another one a moment later.
+    private::check(&file.metadata()?)?;
+    let mut key = [0; TAG_BYTES];
+    file.read_exact(&mut key)?;
+    Ok(key)
+}
+
+/// A new key appears whole or not at all, and never replaces one that is there.
+fn make_key(folder: &Path, path: &Path) -> io::Result<()> {
+    let mut key = [0; TAG_BYTES];
+    File::open("/dev/urandom")?.read_exact(&mut key)?;
+    let temporary = folder.join(temporary_name(KEY_FILE));
+    let linked = write_new(&temporary, |file| file.write_all(&key).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::hard_link(&temporary, path));
+    let _ = fs::remove_file(&temporary);
+    match linked {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        linked => linked,
+    }
+}
+
+/// Files and folders that are this user's alone.
+#[cfg(unix)]
+mod private {
+    use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+    use std::io;
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+    use std::path::Path;
+
+    pub(super) fn create_folder(path: &Path) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(path)
+    }
+
+    pub(super) fn create_file(path: &Path) -> io::Result<File> {
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+    }
+
+    /// Refuses what another user owns or may change; a key, that is a file, nobody else may even read.
+    pub(super) fn check(metadata: &Metadata) -> io::Result<()> {
+        let denied = if metadata.is_dir() { 0o022 } else { 0o077 };
+        let kind = metadata.is_dir() || metadata.is_file();
+        let ours = metadata.uid() == rustix::process::geteuid().as_raw();
+        if kind && ours && metadata.mode() & denied == 0 {
+            return Ok(());
+        }
+        Err(io::ErrorKind::PermissionDenied.into())
+    }
+}
+
+/// Elsewhere we cannot tell whose a file is, so nothing is cached.
+#[cfg(not(unix))]
+mod private {
+    use std::fs::{File, Metadata};
+    use std::io;
+    use std::path::Path;
+
+    pub(super) fn create_folder(_: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn create_file(_: &Path) -> io::Result<File> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn check(_: &Metadata) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::sync::Barrier;
+
+    use super::*;
+
+    /// A folder of this test's own, removed at its end.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Scratch {
+            let path = std::env::temp_dir().join(format!("insula-cache-{name}-{}", std::process::id()));
+            let _ = fs::remove_dir_all(&path);
+            Scratch(path)
+        }
+
+        fn entries(&self) -> Vec<PathBuf> {
+            let all = fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().path());
+            all.filter(|path| !path.ends_with(KEY_FILE)).collect()
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    fn chmod(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn compiled(engine: &Engine) -> ([u8; 32], Module) {
+        let wasm = wat::parse_str("(module (func (export \"answer\") (result i32) i32.const 42))").unwrap();
+        (Sha256::digest(&wasm).into(), Module::new(engine, &wasm).unwrap())
+    }
+
+    #[test]
+    fn a_module_comes_back_in_another_process_life() {
+        let (scratch, engine) = (Scratch::new("back"), Engine::default());
+        let (digest, module) = compiled(&engine);
+        Cache::open(scratch.0.clone()).store(&engine, &digest, &module);
+        let loaded = Cache::open(scratch.0.clone()).load(&engine, &digest).unwrap();
+        assert_eq!(loaded.exports().map(|export| export.name().to_owned()).collect::<Vec<_>>(), ["answer"]);
+        assert!(Cache::open(scratch.0.clone()).load(&engine, &[0; 32]).is_none());
+        assert_eq!((mode(&scratch.0), mode(&scratch.0.join(KEY_FILE))), (0o700, 0o600));
+        assert_eq!(scratch.entries().iter().map(|path| mode(path)).collect::<Vec<_>>(), [0o600]);
+    }
+
+    #[test]
+    fn an_engine_of_another_kind_has_entries_of_its_own() {
+        let scratch = Scratch::new("kind");
+        let mut config = wasmtime::Config::new();
+        let (checked, trusted) = (Engine::new(config.epoch_interruption(true)).unwrap(), Engine::default());
+        let (digest, module) = compiled(&checked);
+        let cache = Cache::open(scratch.0.clone());
+        cache.store(&checked, &digest, &module);
+        assert!(cache.load(&trusted, &digest).is_none());
+        assert!(cache.load(&checked, &digest).is_some());
+    }
+
+    #[test]
+    fn a_flipped_bit_anywhere_is_no_entry() {
+        let (scratch, engine) = (Scratch::new("flip"), Engine::default());
+        let (digest, module) = compiled(&engine);
+        let cache = Cache::open(scratch.0.clone());
+        cache.store(&engine, &digest, &module);
+        let path = scratch.entries().remove(0);
+        let whole = fs::read(&path).unwrap();
+        for at in (0..HEAD_BYTES).chain((HEAD_BYTES..whole.len()).step_by(61)).chain([whole.len() - 1]) {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1 << (at % 8);
+            fs::write(&path, &bytes).unwrap();
+            assert!(cache.load(&engine, &digest).is_none(), "bit at byte {at} of {}", whole.len());
+        }
+        fs::write(&path, &whole).unwrap();
+        assert!(cache.load(&engine, &digest).is_some());
+    }
+
+    #[test]
+    fn a_cut_a_longer_and_a_renamed_file_are_no_entries() {
+        let (scratch, engine) = (Scratch::new("cut"), Engine::default());
+        let (digest, module) = compiled(&engine);
+        let cache = Cache::open(scratch.0.clone());
+        cache.store(&engine, &digest, &module);
+        let path = scratch.entries().remove(0);
+        let whole = fs::read(&path).unwrap();
+        for length in [0, 1, MAGIC.len(), HEAD_BYTES - 1, HEAD_BYTES, whole.len() / 2, whole.len() - 1] {
+            fs::write(&path, &whole[..length]).unwrap();
+            assert!(cache.load(&engine, &digest).is_none(), "{length} bytes");
+        }
+        fs::write(&path, [&whole[..], &[0]].concat()).unwrap();
+        assert!(cache.load(&engine, &digest).is_none());
+        // Signed by us, but for another module.
+        fs::write(path.with_file_name(entry_name(&engine, &[7; 32])), &whole).unwrap();
+        assert!(cache.load(&engine, &[7; 32]).is_none());
+    }
+
+    #[test]
+    fn a_file_signed_with_another_key_is_no_entry() {
+        let (scratch, engine) = (Scratch::new("key"), Engine::default());
+        let (digest, module) = compiled(&engine);
+        Cache::open(scratch.0.clone()).store(&engine, &digest, &module);
+        fs::write(scratch.0.join(KEY_FILE), [0; TAG_BYTES]).unwrap();
+        let cache = Cache::open(scratch.0.clone());
+        assert!(cache.load(&engine, &digest).is_none());
+        cache.store(&engine, &digest, &module);
+        assert!(cache.load(&engine, &digest).is_some());
+    }
+
+    #[test]
+    fn a_key_that_was_cut_short_is_made_again() {
+        let (scratch, engine) = (Scratch::new("short"), Engine::default());
+        let (digest, module) = compiled(&engine);
+        Cache::open(scratch.0.clone()).store(&engine, &digest, &module);
+        fs::write(scratch.0.join(KEY_FILE), [1, 2, 3]).unwrap();
+        let cache = Cache::open(scratch.0.clone());
+        assert!(cache.load(&engine, &digest).is_none());
+        cache.store(&engine, &digest, &module);
+        assert!(Cache::open(scratch.0.clone()).load(&engine, &digest).is_some());
+    }
+
+    #[test]
+    fn what_others_may_write_to_or_read_the_key_of_is_refused() {
+        let (scratch, engine) = (Scratch::new("open"), Engine::default());
+        let (digest, module) = compiled(&engine);
+        Cache::open(scratch.0.clone()).store(&engine, &digest, &module);
+        for (path, bad, good) in [(scratch.0.clone(), [0o777, 0o770, 0o702], 0o700), (scratch.0.join(KEY_FILE), [0o666, 0o640, 0o604], 0o600)] {
+            for bad in bad {
+                chmod(&path, bad);
+                let cache = Cache::open(scratch.0.clone());
+                assert!(cache.place.is_none(), "{} with mode {bad:o}", path.display());
+                assert!(cache.load(&engine, &digest).is_none());
+                cache.store(&engine, &digest, &module);
+            }
+            chmod(&path, good);
+            assert!(Cache::open(scratch.0.clone()).load(&engine, &digest).is_some());
+        }
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_used_caches_nothing() {
+        let engine = Engine::default();
+        let (digest, module) = compiled(&engine);
+        for folder in ["/dev/null/insula", "/proc/insula", "/dev/null"] {
+            let cache = Cache::open(folder.into());
+            cache.store(&engine, &digest, &module);
+            assert!(cache.load(&engine, &digest).is_none(), "{folder}");
+        }
+    }
+
+    #[test]
+    fn first_users_that_race_agree_on_one_key_and_one_entry() {
+        let (scratch, engine) = (Scratch::new("race"), Engine::default());
+        let (digest, module) = compiled(&engine);
+        let together = Barrier::new(8);
+        std::thread::scope(|threads| {
+            for _ in 0..8 {
+                threads.spawn(|| {
+                    together.wait();
+                    let cache = Cache::open(scratch.0.clone());
+                    for _ in 0..10 {
+                        cache.store(&engine, &digest, &module);
+                        assert!(cache.load(&engine, &digest).is_some());
+                    }
+                });
+            }
+        });
+        assert_eq!(scratch.entries().len(), 1, "{:?}", scratch.entries());
+    }
+
+    #[test]
+    fn the_oldest_entries_go_when_the_folder_is_full() {
+        let (scratch, engine) = (Scratch::new("full"), Engine::default());
+        let (_, module) = compiled(&engine);
+        let mut cache = Cache::open(scratch.0.clone());
+        cache.store(&engine, &[0; 32], &module);
+        let length = fs::metadata(&scratch.entries()[0]).unwrap().len();
+        cache.place.as_mut().unwrap().bytes_max = length * 3;
+        for number in 0..9 {
+            cache.store(&engine, &[number; 32], &module);
+        }
+        assert_eq!(scratch.entries().len(), 3);
+        assert!(scratch.0.join(KEY_FILE).exists());
+        assert!(cache.load(&engine, &[8; 32]).is_some());
+    }
+}

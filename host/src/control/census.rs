@@ -1,0 +1,130 @@
+//! How many isolates live, how many of them only ports can wake, and how many means of waking the embedder holds.
+//!
+//! Both counts share one word, so that "all asleep" is one look. An isolate is counted asleep after it parked, and
+//! uncounted by whoever wakes it, so the count may be too low for a moment and is never too high while an isolate that
+//! lives can run.
+
+use std::sync::{Condvar, PoisonError};
+use std::time::Duration;
+
+use crate::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+const ASLEEP: i64 = 1 << 32;
+
+/// The counts of one host.
+#[derive(Debug, Default)]
+pub(crate) struct Census {
+    counts: AtomicI64,
+    held: AtomicU64,
+    looked: std::sync::Mutex<()>,
+    bell: Condvar,
+}
+
+impl Census {
+    /// One more lives.
+    pub(crate) fn born(&self) {
+        self.counts.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// One less lives.
+    pub(crate) fn died(&self) {
+        self.counts.fetch_sub(1, Ordering::SeqCst);
+        self.ring();
+    }
+
+    /// One more waits for ports only.
+    pub(crate) fn fell_asleep(&self) {
+        let before = self.counts.fetch_add(ASLEEP, Ordering::SeqCst);
+        if all_asleep(before + ASLEEP) {
+            self.ring();
+        }
+    }
+
+    /// One less waits for ports only.
+    pub(crate) fn woke(&self) {
+        self.counts.fetch_sub(ASLEEP, Ordering::SeqCst);
+    }
+
+    /// How many live.
+    pub(crate) fn live(&self) -> usize {
+        live(self.counts.load(Ordering::SeqCst)) as usize
+    }
+
+    /// Whether some live, and nothing can wake any of them.
+    pub(crate) fn all_asleep(&self) -> bool {
+        self.held.load(Ordering::SeqCst) == 0 && all_asleep(self.counts.load(Ordering::SeqCst))
+    }
+
+    /// The embedder got one more thing by which it can wake an isolate.
+    pub(crate) fn hold(&self) {
+        self.held.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// The embedder let one go.
+    pub(crate) fn let_go(&self) {
+        self.held.fetch_sub(1, Ordering::SeqCst);
+        self.ring();
+    }
+
+    /// Blocks the calling thread until `done` answers something; it is asked again after every change.
+    ///
+    /// `done` is called under a lock of the census and must not ring.
+    pub(crate) fn wait_until<R>(&self, mut done: impl FnMut() -> Option<R>) -> R {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(result) = done() {
+                return result;
+            }
+            looked = self.bell.wait(looked).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// As [`Census::wait_until`], for `duration` at most. Answers whether it is done.
+    pub(crate) fn wait_timeout(&self, duration: Duration, mut done: impl FnMut() -> bool) -> bool {
+        let looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.bell.wait_timeout_while(looked, duration, |()| !done());
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
+    /// Lets waiters look again.
+    pub(crate) fn ring(&self) {
+        drop(self.looked.lock().unwrap_or_else(PoisonError::into_inner));
+        self.bell.notify_all();
+    }
+}
+
+fn live(counts: i64) -> i64 {
+    counts & (ASLEEP - 1)
+}
+
+fn all_asleep(counts: i64) -> bool {
+    live(counts) > 0 && counts >> 32 == live(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn asleep_is_all_of_the_living() {
+        let census = Census::default();
+        assert!(!census.all_asleep());
+        census.born();
+        census.born();
+        census.fell_asleep();
+        assert!(!census.all_asleep());
+        census.fell_asleep();
+        assert!(census.all_asleep());
+        census.hold();
+        assert!(!census.all_asleep());
+        census.let_go();
+        census.woke();
+        census.woke();
+        census.woke();
+        census.fell_asleep();
+        assert_eq!((census.live(), census.all_asleep()), (2, false));
+        census.died();
+        census.fell_asleep();
+        assert!(census.all_asleep());
+    }
+}

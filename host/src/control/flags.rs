@@ -1,0 +1,45 @@
+//! One word per isolate that says what is asked of it and what it is doing.
+//!
+//! Anyone may set a request; the isolate looks at the word where a turn ends, and in its epoch callback.
+
+use crate::sync::atomic::{AtomicU32, Ordering};
+
+/// The word. Every operation is sequentially consistent: the scheduler's park and a kill meet here.
+#[derive(Debug, Default)]
+pub(crate) struct Flags(AtomicU32);
+
+impl Flags {
+    /// It is to end at once: a kill, a deadline, a limit, the host's end.
+    pub(crate) const END: u32 = 1;
+    /// It is to end at the end of its turn.
+    pub(crate) const END_OF_TURN: u32 = 1 << 1;
+    /// Pings wait for the end of its turn.
+    pub(crate) const PINGED: u32 = 1 << 2;
+    /// Its set of pauses is not empty.
+    pub(crate) const PAUSED: u32 = 1 << 3;
+    /// It is inside a wait of ours.
+    pub(crate) const WAITING: u32 = 1 << 4;
+    /// It waits for ports only: no timer and no deadline will wake it.
+    pub(crate) const ASLEEP: u32 = 1 << 5;
+    /// Somebody asked it to end by itself.
+    pub(crate) const STOP: u32 = 1 << 6;
+    /// Its entry was called.
+    pub(crate) const ENTERED: u32 = 1 << 7;
+    /// What a wait must look at before it takes a message.
+    pub(crate) const TURN: u32 = Flags::END | Flags::END_OF_TURN | Flags::PINGED | Flags::PAUSED;
+
+    /// Sets these.
+    pub(crate) fn set(&self, flags: u32) {
+        self.0.fetch_or(flags, Ordering::SeqCst);
+    }
+
+    /// Takes these back.
+    pub(crate) fn clear(&self, flags: u32) {
+        self.0.fetch_and(!flags, Ordering::SeqCst);
+    }
+
+    /// Whether any of these is set.
+    pub(crate) fn any(&self, flags: u32) -> bool {
+        self.0.load(Ordering::SeqCst) & flags != 0
+    }
+}

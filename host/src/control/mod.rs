@@ -1,0 +1,442 @@
+//! Control over an isolate: pauses, kills, pings, listeners, and its one death.
+//!
+//! - [`Control`]: what others may touch of an isolate. The Store is not in it, and nothing here needs the Store.
+//! - [`Flags`]: the word that the isolate itself looks at.
+//! - [`Registry`], [`Lineage`]: who lives, and who spawned whom.
+//! - [`Census`]: how many live, how many only ports can wake.
+//! - [`Dead`]: what the death step leaves for the host to do.
+//!
+//! Requests are applied by the caller, in call order, under the target's lock (semantics 1.1). Those that ask for the
+//! end of a turn set a flag and wake the isolate, whose own wait does the rest. Authority is checked by whoever calls.
+
+mod census;
+mod death;
+mod flags;
+mod hold;
+mod registry;
+
+pub(crate) use census::Census;
+
+pub(crate) use flags::Flags;
+pub(crate) use hold::{Hold, Links};
+pub(crate) use registry::{Lineage, NotAdmitted, Registry};
+
+use std::task::Waker;
+
+use insula_wire::{Kind, Priority, RemoteError, Status};
+
+use crate::exit::{Exit, IsolateId};
+use crate::limits::Meter;
+use crate::port::{CapabilityId, Mailbox, Message, SendRight, Table};
+use crate::sync::{Arc, Mutex};
+
+/// What others may touch of an isolate.
+pub(crate) struct Control {
+    pub(crate) id: IsolateId,
+    pub(crate) lineage: Arc<Lineage>,
+    pub(crate) flags: Flags,
+    pub(crate) meter: Meter,
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) table: Mutex<Table>,
+    pub(crate) pause_capability: CapabilityId,
+    pub(crate) terminate_capability: CapabilityId,
+    pub(crate) census: Arc<Census>,
+    state: Mutex<State>,
+}
+
+/// What an isolate is born with, as far as control goes.
+pub(crate) struct Cradle {
+    pub(crate) id: IsolateId,
+    pub(crate) lineage: Arc<Lineage>,
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) handles_max: u64,
+    pub(crate) pause_capability: CapabilityId,
+    pub(crate) terminate_capability: CapabilityId,
+    pub(crate) census: Arc<Census>,
+    pub(crate) name: String,
+    pub(crate) paused: bool,
+    pub(crate) errors_fatal: bool,
+}
+
+#[derive(Default)]
+struct State {
+    name: String,
+    dead: Option<Exit>,
+    errors_fatal: bool,
+    pauses: Vec<CapabilityId>,
+    ending: Option<Exit>,
+    ending_after_turn: Option<Exit>,
+    exit_listeners: Vec<Answer>,
+    error_listeners: Vec<ErrorListener>,
+    pings: Vec<Answer>,
+    stop_listener: Option<Answer>,
+    last_words: Option<Answer>,
+    scoped: Vec<IsolateId>,
+    waker: Option<Waker>,
+    attention: Option<Waker>,
+    joiners: Vec<Waker>,
+}
+
+/// A notice that is paid for: where it goes, what it says, and the room that is reserved for it.
+struct Answer {
+    right: SendRight,
+    response: Message,
+    reserved: u64,
+}
+
+struct ErrorListener {
+    right: SendRight,
+    reserved: u64,
+    /// Errors that found no room and are told with the next.
+    missed: u64,
+}
+
+/// What the end of a turn means for the isolate.
+pub(crate) enum TurnEnd {
+    /// It goes on.
+    Go,
+    /// It waits until nothing pauses it; the waker is kept.
+    Paused,
+    /// It ends.
+    End(Exit),
+}
+
+/// What became of a reported error.
+pub(crate) enum Reported {
+    /// Errors are fatal: the isolate is to end with this.
+    Fatal(Exit),
+    /// Listeners were told.
+    Told,
+    /// Nobody listens; the host reports it.
+    Uncaught(RemoteError),
+}
+
+/// Bytes that an error notice is sure to have room for.
+const ERROR_ROOM: u64 = 16 << 10;
+
+impl Control {
+    pub(crate) fn new(cradle: Cradle) -> Arc<Control> {
+        let flags = Flags::default();
+        let mut pauses = Vec::new();
+        if cradle.paused {
+            pauses.push(cradle.pause_capability);
+            flags.set(Flags::PAUSED);
+        }
+        Arc::new(Control {
+            id: cradle.id,
+            lineage: cradle.lineage,
+            flags,
+            meter: Meter::default(),
+            mailbox: cradle.mailbox,
+            table: Mutex::new(Table::new(cradle.handles_max)),
+            pause_capability: cradle.pause_capability,
+            terminate_capability: cradle.terminate_capability,
+            census: cradle.census,
+            state: Mutex::new(State {
+                name: cradle.name,
+                errors_fatal: cradle.errors_fatal,
+                pauses,
+                ..State::default()
+            }),
+        })
+    }
+
+    /// Tells how this isolate is woken, and how it is made to look at its flags at once wherever it is.
+    pub(crate) fn attach_body(&self, waker: Waker, attention: Waker) {
+        let mut state = self.state.lock();
+        if state.dead.is_none() {
+            (state.waker, state.attention) = (Some(waker), Some(attention));
+        }
+    }
+
+    /// The debug name.
+    pub(crate) fn name(&self) -> String {
+        self.state.lock().name.clone()
+    }
+
+    /// How it ended, if it did.
+    pub(crate) fn exit(&self) -> Option<Exit> {
+        self.state.lock().dead.clone()
+    }
+
+    /// How it ended, or wakes `waker` when it does.
+    pub(crate) fn poll_exit(&self, waker: &Waker) -> Option<Exit> {
+        let mut state = self.state.lock();
+        if state.dead.is_none() && !state.joiners.iter().any(|joiner| joiner.will_wake(waker)) {
+            state.joiners.push(waker.clone());
+        }
+        state.dead.clone()
+    }
+
+    /// Adds to the set of pauses; the same one twice is one entry.
+    pub(crate) fn pause(&self, token: CapabilityId) {
+        let mut state = self.state.lock();
+        if state.dead.is_none() && !state.pauses.contains(&token) {
+            state.pauses.push(token);
+            self.flags.set(Flags::PAUSED);
+        }
+    }
+
+    /// Takes out of the set of pauses; of no effect if it is not in there.
+    pub(crate) fn resume(&self, token: CapabilityId) {
+        let mut state = self.state.lock();
+        let before = state.pauses.len();
+        state.pauses.retain(|paused| *paused != token);
+        let lifted = before > 0 && state.pauses.is_empty();
+        if lifted {
+            self.flags.clear(Flags::PAUSED);
+        }
+        let waker = state.waker.clone().filter(|_| lifted);
+        drop(state);
+        waker.into_iter().for_each(Waker::wake);
+    }
+
+    /// Ends it as soon as technically possible. The first reason stays; the dead stay dead.
+    pub(crate) fn end_now(&self, exit: Exit) {
+        let mut state = self.state.lock();
+        if state.dead.is_some() {
+            return;
+        }
+        state.ending.get_or_insert(exit);
+        self.flags.set(Flags::END);
+        let attention = state.attention.clone();
+        drop(state);
+        attention.into_iter().for_each(Waker::wake);
+    }
+
+    /// Ends it at the end of its turn.
+    pub(crate) fn end_after_turn(&self, exit: Exit) {
+        let mut state = self.state.lock();
+        if state.dead.is_some() {
+            return;
+        }
+        state.ending_after_turn.get_or_insert(exit);
+        self.flags.set(Flags::END_OF_TURN);
+        let waker = state.waker.clone();
+        drop(state);
+        waker.into_iter().for_each(Waker::wake);
+    }
+
+    /// Why it is to end at once, if it is.
+    pub(crate) fn ending(&self) -> Option<Exit> {
+        self.flags.any(Flags::END).then(|| self.state.lock().ending.clone()).flatten()
+    }
+
+    /// Answers a ping now, or at the end of the turn.
+    ///
+    /// # Errors
+    /// `Full` or `Closed` where the answer would find no room.
+    pub(crate) fn ping(&self, right: SendRight, response: Message, priority: Priority) -> Result<(), Status> {
+        let answer = Answer::reserve(right, response)?;
+        let mut state = self.state.lock();
+        if state.dead.is_some() {
+            drop(state);
+            answer.give_up();
+            return Ok(());
+        }
+        let waker = match priority {
+            Priority::Immediate => {
+                answer.post(Kind::Ping);
+                None
+            }
+            Priority::BeforeNextEvent => {
+                state.pings.push(answer);
+                self.flags.set(Flags::PINGED);
+                state.waker.clone()
+            }
+        };
+        drop(state);
+        waker.into_iter().for_each(Waker::wake);
+        Ok(())
+    }
+
+    /// Registers for the exit notice, keyed by port. The dead answer at once.
+    ///
+    /// # Errors
+    /// `Full` or `Closed` where the notice would find no room.
+    pub(crate) fn add_exit_listener(&self, right: SendRight, response: Message) -> Result<(), Status> {
+        let answer = Answer::reserve(right, response)?;
+        let mut state = self.state.lock();
+        if state.dead.is_some() {
+            drop(state);
+            answer.post(Kind::Exit);
+            return Ok(());
+        }
+        let same = |other: &Answer| other.right.port().id() == answer.right.port().id();
+        let replaced = match state.exit_listeners.iter().position(same) {
+            Some(at) => Some(std::mem::replace(&mut state.exit_listeners[at], answer)),
+            None => {
+                state.exit_listeners.push(answer);
+                None
+            }
+        };
+        drop(state);
+        replaced.into_iter().for_each(Answer::give_up);
+        Ok(())
+    }
+
+    /// Takes an exit listener out.
+    pub(crate) fn remove_exit_listener(&self, port: u64) {
+        let mut state = self.state.lock();
+        let at = state.exit_listeners.iter().position(|answer| answer.right.port().id() == port);
+        let removed = at.map(|at| state.exit_listeners.remove(at));
+        drop(state);
+        removed.into_iter().for_each(Answer::give_up);
+    }
+
+    /// Registers for every uncaught error; the same port twice is one listener.
+    ///
+    /// # Errors
+    /// `Full` or `Closed` where a notice would find no room.
+    pub(crate) fn add_error_listener(&self, right: SendRight) -> Result<(), Status> {
+        right.port().mailbox().reserve(right.port(), ERROR_ROOM)?;
+        let listener = ErrorListener { right, reserved: ERROR_ROOM, missed: 0 };
+        let mut state = self.state.lock();
+        let known = state.error_listeners.iter().any(|other| other.right.port().id() == listener.right.port().id());
+        let refused = if known || state.dead.is_some() {
+            Some(listener)
+        } else {
+            state.error_listeners.push(listener);
+            None
+        };
+        drop(state);
+        refused.into_iter().for_each(ErrorListener::give_up);
+        Ok(())
+    }
+
+    /// Takes an error listener out.
+    pub(crate) fn remove_error_listener(&self, port: u64) {
+        let mut state = self.state.lock();
+        let at = state.error_listeners.iter().position(|listener| listener.right.port().id() == port);
+        let removed = at.map(|at| state.error_listeners.remove(at));
+        drop(state);
+        removed.into_iter().for_each(ErrorListener::give_up);
+    }
+
+    /// Whether the first uncaught error ends the isolate.
+    pub(crate) fn set_errors_fatal(&self, fatal: bool) {
+        self.state.lock().errors_fatal = fatal;
+    }
+
+    /// An error that the guest's code returned or reported.
+    pub(crate) fn report(&self, error: RemoteError) -> Reported {
+        let mut state = self.state.lock();
+        if state.errors_fatal {
+            return Reported::Fatal(Exit::Failed { error });
+        }
+        if state.error_listeners.is_empty() {
+            return Reported::Uncaught(error);
+        }
+        state.error_listeners.iter_mut().for_each(|listener| listener.tell(&error));
+        Reported::Told
+    }
+
+    /// Takes all listeners out of an isolate that was not admitted.
+    pub(crate) fn unborn(&self) {
+        let left = std::mem::take(&mut *self.state.lock());
+        left.exit_listeners.into_iter().for_each(Answer::give_up);
+        left.error_listeners.into_iter().for_each(ErrorListener::give_up);
+    }
+
+    /// A child that ends with this isolate. Answers false for the dead.
+    pub(crate) fn adopt(&self, child: IsolateId) -> bool {
+        let mut state = self.state.lock();
+        state.scoped.push(child);
+        state.dead.is_none()
+    }
+
+    /// Asks it to end by itself.
+    pub(crate) fn request_stop(&self) {
+        let mut state = self.state.lock();
+        self.flags.set(Flags::STOP);
+        let answer = state.stop_listener.take();
+        drop(state);
+        answer.into_iter().for_each(|answer| answer.post(Kind::Ping));
+    }
+
+    /// Who is told when it is asked to end; told at once if it was.
+    ///
+    /// # Errors
+    /// `Full` or `Closed` where the message would find no room.
+    pub(crate) fn set_stop_listener(&self, listener: Option<(SendRight, Message)>) -> Result<(), Status> {
+        let answer = listener.map(|(right, response)| Answer::reserve(right, response)).transpose()?;
+        let mut state = self.state.lock();
+        let (post, old) = if self.flags.any(Flags::STOP) {
+            (answer, state.stop_listener.take())
+        } else {
+            (None, std::mem::replace(&mut state.stop_listener, answer))
+        };
+        drop(state);
+        post.into_iter().for_each(|answer| answer.post(Kind::Ping));
+        old.into_iter().for_each(Answer::give_up);
+        Ok(())
+    }
+
+    /// The message that goes out before all notices when the isolate exits by itself.
+    ///
+    /// # Errors
+    /// `Full` where it would find no room; a closed port is none.
+    pub(crate) fn set_last_words(&self, right: SendRight, message: Message) -> Result<(), Status> {
+        match Answer::reserve(right, message) {
+            Ok(answer) => self.state.lock().last_words = Some(answer),
+            Err(Status::Closed) => {}
+            Err(status) => return Err(status),
+        }
+        Ok(())
+    }
+
+    /// What a wait does where a turn ends, before it takes a message (semantics 1.2). `waker` is kept for a resume.
+    pub(crate) fn end_of_turn(&self) -> TurnEnd {
+        if !self.flags.any(Flags::TURN) {
+            return TurnEnd::Go;
+        }
+        let mut state = self.state.lock();
+        if let Some(exit) = state.ending.clone() {
+            return TurnEnd::End(exit);
+        }
+        self.flags.clear(Flags::PINGED);
+        let pings = std::mem::take(&mut state.pings);
+        pings.into_iter().for_each(|answer| answer.post(Kind::Ping));
+        if let Some(exit) = state.ending_after_turn.clone() {
+            return TurnEnd::End(exit);
+        }
+        if state.pauses.is_empty() { TurnEnd::Go } else { TurnEnd::Paused }
+    }
+}
+
+impl Answer {
+    fn reserve(right: SendRight, response: Message) -> Result<Answer, Status> {
+        right.port().mailbox().check(right.port(), &response)?;
+        let reserved = response.cost();
+        right.port().mailbox().reserve(right.port(), reserved)?;
+        Ok(Answer { right, response, reserved })
+    }
+
+    fn post(self, kind: Kind) {
+        let Answer { right, mut response, reserved } = self;
+        response.kind = kind;
+        right.port().mailbox().post(right.port(), response, reserved);
+    }
+
+    fn give_up(self) {
+        self.right.port().mailbox().unreserve(self.reserved);
+    }
+}
+
+impl ErrorListener {
+    /// Tells one error, through ordinary room, so that the reserve is there for the last.
+    fn tell(&mut self, error: &RemoteError) {
+        let notice = death::error_notice(error, self.missed);
+        match self.right.port().mailbox().send(self.right.port(), notice, None) {
+            Ok(()) => self.missed = 0,
+            Err(_) => self.missed += 1,
+        }
+    }
+
+    fn give_up(self) {
+        self.right.port().mailbox().unreserve(self.reserved);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! wasmtime's engine as this host sets it up, and the budget of memory maps that all hosts of a process share.
+//!
+//! Pool sizes are set together and derived from one number, how many isolates may live. Figures behind the settings:
+//! six memory maps for each live isolate, and wasmtime fails hard when the kernel refuses one, so that number is held
+//! below what the kernel allows. wasm threads, shared memory and garbage collection are off.
+
+use std::sync::OnceLock;
+
+use wasmtime::{
+    Collector, Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy,
+    WasmBacktraceDetails,
+};
+
+use crate::error::BuildError;
+use crate::sync::Mutex;
+
+/// What a pool is made for.
+#[derive(Clone, Debug)]
+pub(crate) struct Shape {
+    /// Isolates that may live at once.
+    pub(crate) isolates: u32,
+    /// Linear memory that one may have at most.
+    pub(crate) memory_bytes_max: u64,
+    /// Elements that one table may have at most.
+    pub(crate) table_elements_max: usize,
+}
+
+/// Places beyond the isolates that may live, for the Stores of the dead that are not dropped yet.
+const SLACK: u32 = 64;
+
+/// Memory maps of one live isolate.
+const MAPS_PER_ISOLATE: u64 = 6;
+
+/// Memory maps that the rest of the process may need.
+const MAPS_RESERVED: u64 = 4_000;
+
+/// Bytes of a fiber's stack, and of those the guest's own share.
+const FIBER_STACK_BYTES: usize = 256 << 10;
+const WASM_STACK_BYTES: usize = 128 << 10;
+
+/// The places of a host, given back when it goes.
+#[derive(Debug)]
+pub(crate) struct Places(u32);
+
+static TAKEN: Mutex<u32> = Mutex::new(0);
+
+impl Places {
+    /// Takes places out of the budget of the process.
+    pub(crate) fn take(wanted: u32) -> Result<Places, BuildError> {
+        let budget = budget();
+        let mut taken = TAKEN.lock();
+        match taken.checked_add(wanted) {
+            Some(sum) if sum <= budget => {
+                *taken = sum;
+                Ok(Places(wanted))
+            }
+            Some(_) | None => Err(BuildError::TooManyIsolates { wanted, budget, taken: *taken }),
+        }
+    }
+}
+
+impl Drop for Places {
+    fn drop(&mut self) {
+        *TAKEN.lock() -= self.0;
+    }
+}
+
+/// How many isolates this process may hold, all hosts together.
+pub(crate) fn budget() -> u32 {
+    static BUDGET: OnceLock<u32> = OnceLock::new();
+    *BUDGET.get_or_init(|| {
+        let text = std::fs::read_to_string("/proc/sys/vm/max_map_count").unwrap_or_default();
+        let maps = text.trim().parse::<u64>().unwrap_or(65_530);
+        u32::try_from(maps.saturating_sub(MAPS_RESERVED) / MAPS_PER_ISOLATE).unwrap_or(u32::MAX)
+    })
+}
+
+/// An engine with epoch checks and a pool of this shape.
+pub(crate) fn engine(shape: &Shape) -> Result<Engine, BuildError> {
+    let mut config = Config::new();
+    config
+        .strategy(Strategy::Cranelift)
+        .cranelift_opt_level(OptLevel::Speed)
+        .concurrency_support(false)
+        .epoch_interruption(true)
+        .async_stack_size(FIBER_STACK_BYTES)
+        .max_wasm_stack(WASM_STACK_BYTES)
+        .async_stack_zeroing(false)
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
+        .native_unwind_info(true)
+        .gc_support(false)
+        .collector(Collector::Null)
+        .wasm_threads(false)
+        .shared_memory(false)
+        .wasm_memory64(false)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(shape)));
+    Engine::new(&config).map_err(|error| BuildError::Engine(format!("{error:#}")))
+}
+
+fn pool(shape: &Shape) -> PoolingAllocationConfig {
+    let places = shape.isolates + SLACK;
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_core_instances(places)
+        .total_memories(places)
+        .total_tables(places)
+        .total_stacks(places)
+        .total_component_instances(0)
+        .total_gc_heaps(0)
+        .max_memories_per_module(1)
+        .max_tables_per_module(1)
+        .max_core_instance_size(1 << 20)
+        .max_memory_size(usize::try_from(shape.memory_bytes_max).unwrap_or(usize::MAX))
+        .table_elements(shape.table_elements_max)
+        .decommit_batch_size(64)
+        .linear_memory_keep_resident(128 << 10)
+        .table_keep_resident(64 << 10)
+        .pagemap_scan(Enabled::Auto)
+        .max_unused_warm_slots(100);
+    pool
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_given_back_and_too_many_name_the_sum() {
+        let some = Places::take(3).unwrap();
+        match Places::take(u32::MAX - 10) {
+            Err(BuildError::TooManyIsolates { wanted, taken, .. }) => {
+                assert_eq!(wanted, u32::MAX - 10);
+                assert!(taken >= 3);
+            }
+            other => panic!("{other:?}"),
+        }
+        drop(some);
+    }
+}

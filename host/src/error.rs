@@ -1,0 +1,165 @@
+//! What can go wrong for an embedder: one small enum per operation.
+//!
+//! How an isolate ended is no error; that is [`Exit`](crate::Exit).
+
+use insula_wire::Status;
+
+/// Why a host could not be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The hosts of this process want more isolates than the kernel's memory maps allow.
+    #[error(
+        "{wanted} isolates do not fit: this process may hold {budget} (vm.max_map_count), {taken} are taken by other \
+         hosts; ask for fewer with HostBuilder::isolates, or raise the sysctl"
+    )]
+    TooManyIsolates {
+        /// What this host asked for.
+        wanted: u32,
+        /// What the whole process may hold.
+        budget: u32,
+        /// What other hosts hold.
+        taken: u32,
+    },
+    /// A setting has no meaning.
+    #[error("{0}")]
+    Invalid(&'static str),
+    /// The engine or its threads could not be made.
+    #[error("the engine could not be made: {0}")]
+    Engine(String),
+}
+
+/// Why a module could not be loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The file could not be read.
+    #[error("{name}: {source}")]
+    Io {
+        /// The path.
+        name: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The bytes are no module.
+    #[error("{name}: not a WebAssembly module: {reason}")]
+    NotWasm {
+        /// The file, or what the embedder called it.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// The bytes are a component.
+    #[error("{name}: this is a component; insula runs core modules (build for wasm32-wasip1)")]
+    Component {
+        /// The file, or what the embedder called it.
+        name: String,
+    },
+    /// The bytes are compiled code of wasmtime's, which is only loaded from the host's own cache.
+    #[error("{name}: precompiled code is not loaded, since it runs unchecked; give the .wasm that it came from")]
+    Precompiled {
+        /// The file, or what the embedder called it.
+        name: String,
+    },
+    /// The module imports what the host does not have.
+    #[error("{name}: imports `{field}` from `{module}`, which this host does not have")]
+    UnknownImport {
+        /// The file, or what the embedder called it.
+        name: String,
+        /// The import's module.
+        module: String,
+        /// The import's field.
+        field: String,
+    },
+    /// The module imports something of the host's with another type.
+    #[error("{name}: {reason}")]
+    ImportType {
+        /// The file, or what the embedder called it.
+        name: String,
+        /// The import, and both types.
+        reason: String,
+    },
+    /// The module was built for a newer ABI.
+    #[error("{name}: built for {module}, this host has {host}: use a newer insula, or an older insula-guest")]
+    NewerAbi {
+        /// The file, or what the embedder called it.
+        name: String,
+        /// What it imports.
+        module: String,
+        /// What the host has.
+        host: String,
+    },
+    /// The module is beyond the shape that the host has room for.
+    #[error("{name}: {reason}")]
+    Shape {
+        /// The file, or what the embedder called it.
+        name: String,
+        /// What is too large, and the builder's knob.
+        reason: String,
+    },
+    /// The compiler refused the module.
+    #[error("{name}: does not compile: {reason}")]
+    Compile {
+        /// The file, or what the embedder called it.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why an isolate was not born.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpawnError {
+    /// The module has no such export.
+    #[error("{module}: no export `{entry}`")]
+    NoEntry {
+        /// The module.
+        module: String,
+        /// What was asked for.
+        entry: String,
+    },
+    /// The export is no function, or takes something.
+    #[error("{module}: export `{entry}` is not a function without parameters and results")]
+    EntryType {
+        /// The module.
+        module: String,
+        /// What was asked for.
+        entry: String,
+    },
+    /// As many isolates as the host was built for are alive.
+    #[error("the limit of {max} live isolates is reached")]
+    TooManyIsolates {
+        /// The limit.
+        max: u32,
+    },
+    /// The message cannot be sent.
+    #[error("the initial message cannot be sent: {0}")]
+    Message(Status),
+    /// A listener's mailbox has no room for its notice, or its port is closed.
+    #[error("a listener cannot be registered: {0}")]
+    Listener(Status),
+    /// A grant that the spawner does not have, or that cannot be given.
+    #[error("{0}")]
+    Grant(String),
+    /// Options that contradict each other or have no meaning.
+    #[error("{0}")]
+    Invalid(String),
+    /// The host is shut down.
+    #[error("the host is shut down")]
+    HostClosed,
+}
+
+impl SpawnError {
+    /// What a guest is told.
+    pub(crate) fn status(&self) -> Status {
+        match self {
+            SpawnError::NoEntry { .. } | SpawnError::EntryType { .. } => Status::NotFound,
+            SpawnError::TooManyIsolates { .. } => Status::Limit,
+            SpawnError::Message(status) | SpawnError::Listener(status) => *status,
+            SpawnError::Grant(_) => Status::Denied,
+            SpawnError::Invalid(_) => Status::Invalid,
+            SpawnError::HostClosed => Status::Closed,
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! How an isolate ended: one closed list, with fields.
+
+use std::fmt;
+
+use insula_wire::RemoteError;
+use serde::{Deserialize, Serialize};
+
+/// The number of an isolate, unique within its host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct IsolateId(pub(crate) u64);
+
+impl fmt::Display for IsolateId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.0)
+    }
+}
+
+/// Why and how an isolate ended. Every isolate that was ever born has exactly one.
+///
+/// An end is a value, not an error: `match` on it. `Display` is one line, `Debug` is all of it.
+///
+/// ```
+/// use insula::Exit;
+/// assert_eq!(Exit::ProcExit { code: 3 }.to_string(), "exit code 3");
+/// assert!(Exit::Returned.is_ok());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Exit {
+    /// The entry is done and nothing kept the isolate alive.
+    Returned,
+    /// The guest called `Isolate::exit`.
+    Exited,
+    /// The guest's code returned or reported an error, and errors were fatal.
+    Failed {
+        /// The error.
+        error: RemoteError,
+    },
+    /// A Rust panic.
+    Panicked {
+        /// The panic's text.
+        message: String,
+        /// `file:line:column`.
+        place: String,
+        /// The guest's frames, innermost first.
+        frames: Vec<Frame>,
+    },
+    /// A wasm trap.
+    Trapped {
+        /// Its kind in words.
+        kind: String,
+        /// The guest's frames, innermost first.
+        frames: Vec<Frame>,
+    },
+    /// WASI's `proc_exit`.
+    ProcExit {
+        /// The code; 0 is no error.
+        code: u32,
+    },
+    /// Somebody who may did kill it.
+    Killed {
+        /// Who.
+        by: Killer,
+    },
+    /// A limit was exceeded.
+    Limit {
+        /// Its name.
+        which: String,
+        /// Its value, in the limit's unit.
+        value: u64,
+    },
+    /// The deadline passed.
+    Deadline {
+        /// What it was doing.
+        phase: Phase,
+    },
+    /// A trap in its start function, a message it cannot decode, or a bad entry.
+    StartFailed {
+        /// What went wrong.
+        error: RemoteError,
+    },
+    /// A panic or failure of the host's own, which ended this isolate only.
+    HostFault {
+        /// What went wrong.
+        message: String,
+    },
+    /// The host was shut down, or the run ended.
+    HostClosed,
+}
+
+/// Who killed an isolate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Killer {
+    /// The program that embeds the host.
+    Embedder,
+    /// An isolate; perhaps itself.
+    Isolate(IsolateId),
+}
+
+/// Where a deadline found an isolate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Phase {
+    /// Before its entry was called.
+    Start,
+    /// In the guest's code, or ready to go on with it.
+    Guest,
+    /// Where the guest waits.
+    Waiting,
+}
+
+/// One frame of a guest's stack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frame {
+    /// The function, demangled; none where the module has no names.
+    pub function: Option<String>,
+    /// Its index in the module.
+    pub index: u32,
+    /// Bytes from the module's start.
+    pub offset: u64,
+}
+
+impl Exit {
+    /// Whether the isolate ended as it meant to: returned, exited, or exit code 0.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        matches!(self, Exit::Returned | Exit::Exited | Exit::ProcExit { code: 0 })
+    }
+
+    /// What error listeners are told; none where the end is no error (semantics 5, the table).
+    #[must_use]
+    pub fn error(&self) -> Option<RemoteError> {
+        let (message, frames): (String, &[Frame]) = match self {
+            Exit::Returned | Exit::Exited | Exit::ProcExit { code: 0 } => return None,
+            Exit::Killed { .. } | Exit::HostClosed => return None,
+            Exit::Failed { error } | Exit::StartFailed { error } => return Some(error.clone()),
+            Exit::Panicked { message, place, frames } if place.is_empty() => (message.clone(), frames),
+            Exit::Panicked { message, place, frames } => (format!("{message}, at {place}"), frames),
+            Exit::Trapped { kind, frames } => (kind.clone(), frames),
+            Exit::ProcExit { .. } | Exit::Limit { .. } | Exit::Deadline { .. } | Exit::HostFault { .. } => {
+                (self.to_string(), &[])
+            }
+        };
+        Some(RemoteError { message, stack: stack_text(frames) })
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Exit::Returned => f.write_str("returned"),
+            Exit::Exited => f.write_str("exited with a message"),
+            Exit::Failed { error } => write!(f, "failed: {error}"),
+            Exit::Panicked { message, place, .. } if place.is_empty() => write!(f, "panicked: {message}"),
+            Exit::Panicked { message, place, .. } => write!(f, "panicked at {place}: {message}"),
+            Exit::Trapped { kind, .. } => write!(f, "trapped: {kind}"),
+            Exit::ProcExit { code } => write!(f, "exit code {code}"),
+            Exit::Killed { by: Killer::Embedder } => f.write_str("killed by the embedder"),
+            Exit::Killed { by: Killer::Isolate(id) } => write!(f, "killed by isolate {id}"),
+            Exit::Limit { which, value } => write!(f, "limit exceeded: {which} {value}"),
+            Exit::Deadline { phase } => write!(f, "deadline passed {phase}"),
+            Exit::StartFailed { error } => write!(f, "failed to start: {error}"),
+            Exit::HostFault { message } => write!(f, "host fault: {message}"),
+            Exit::HostClosed => f.write_str("the host closed"),
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Phase::Start => "before the entry was called",
+            Phase::Guest => "in guest code",
+            Phase::Waiting => "while waiting",
+        })
+    }
+}
+
+impl fmt::Display for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.function {
+            Some(name) => write!(f, "{name} @ {:#x}", self.offset),
+            None => write!(f, "function {} @ {:#x}", self.index, self.offset),
+        }
+    }
+}
+
+/// The frames as [`RemoteError::stack`] has them.
+pub(crate) fn stack_text(frames: &[Frame]) -> String {
+    use std::fmt::Write;
+    let mut text = String::new();
+    for (at, frame) in frames.iter().enumerate() {
+        let newline = if at == 0 { "" } else { "\n" };
+        write!(text, "{newline}{at}: {frame}").expect("writing to a String cannot fail");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_semantics_5_says_who_is_told() {
+        let error = RemoteError { message: "x".into(), stack: String::new() };
+        let frames = vec![Frame { function: None, index: 3, offset: 16 }];
+        let silent = [
+            Exit::Returned,
+            Exit::Exited,
+            Exit::ProcExit { code: 0 },
+            Exit::Killed { by: Killer::Embedder },
+            Exit::HostClosed,
+        ];
+        assert!(silent.iter().all(|exit| exit.error().is_none()));
+        let told = [
+            Exit::Failed { error: error.clone() },
+            Exit::Panicked { message: "m".into(), place: "p".into(), frames: frames.clone() },
+            Exit::Trapped { kind: "integer divide by zero".into(), frames },
+            Exit::ProcExit { code: 7 },
+            Exit::Limit { which: "memory".into(), value: 1 },
+            Exit::Deadline { phase: Phase::Guest },
+            Exit::StartFailed { error },
+            Exit::HostFault { message: "m".into() },
+        ];
+        assert!(told.iter().all(|exit| exit.error().is_some()));
+        assert_eq!(told[2].error().unwrap().stack, "0: function 3 @ 0x10");
+        assert_eq!(told[3].error().unwrap().message, "exit code 7");
+    }
+}

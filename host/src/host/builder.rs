@@ -1,0 +1,210 @@
+//! How a host is made.
+
+use std::path::PathBuf;
+
+use super::nursery::undertaker;
+use super::uncaught::{Reporter, Uncaught, print};
+use super::{Door, Host, Inner};
+use crate::abi;
+use crate::cache::Cache;
+use crate::control::{Census, Links, Registry};
+use crate::engine::{Places, Shape, engine};
+use crate::error::BuildError;
+use crate::exit::Exit;
+use crate::module::Compiler;
+use crate::scheduler::{Hooks, Outcome, Scheduler, Seeded, Ticker, TwoQueues};
+use crate::stdio::Sink;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Arc, Mutex};
+use crate::world::World;
+
+/// Settings of a host. Plain data: clone it and build twice.
+///
+/// | setting | default |
+/// |---|---|
+/// | isolates | 1,000 |
+/// | threads | as many as the machine has cores |
+/// | memory ceiling | 4 GiB; each isolate's limit is lower |
+/// | table ceiling | 100,000 elements |
+/// | cache folder | none: compiled code is kept in memory only |
+#[derive(Clone)]
+#[must_use]
+pub struct HostBuilder {
+    isolates: u32,
+    threads: Option<usize>,
+    seed: Option<u64>,
+    memory_bytes_max: u64,
+    table_elements_max: u32,
+    cache: Option<PathBuf>,
+    on_uncaught: Option<Arc<OnUncaught>>,
+}
+
+type OnUncaught = dyn Fn(&Uncaught) + Send + Sync;
+
+impl Default for HostBuilder {
+    fn default() -> HostBuilder {
+        HostBuilder {
+            isolates: 1_000,
+            threads: None,
+            seed: None,
+            memory_bytes_max: 4 << 30,
+            table_elements_max: 100_000,
+            cache: None,
+            on_uncaught: None,
+        }
+    }
+}
+
+impl std::fmt::Debug for HostBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HostBuilder").field("isolates", &self.isolates).finish_non_exhaustive()
+    }
+}
+
+impl HostBuilder {
+    /// How many isolates may live at once. All hosts of a process share what the kernel allows: about 10,000 on a
+    /// stock Linux.
+    pub fn isolates(mut self, isolates: u32) -> HostBuilder {
+        self.isolates = isolates;
+        self
+    }
+
+    /// How many threads run guest code.
+    pub fn threads(mut self, threads: usize) -> HostBuilder {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// Runs all isolates on one thread, and draws the next one by this seed.
+    pub fn seed(mut self, seed: u64) -> HostBuilder {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// The most linear memory that any isolate can be given, in bytes; at least 64 KiB, at most 4 GiB.
+    pub fn memory_max(mut self, bytes: u64) -> HostBuilder {
+        self.memory_bytes_max = bytes;
+        self
+    }
+
+    /// The most elements that any table can have.
+    pub fn table_elements_max(mut self, elements: u32) -> HostBuilder {
+        self.table_elements_max = elements;
+        self
+    }
+
+    /// A folder that keeps compiled modules for the next time. It must be the user's own.
+    pub fn cache_folder(mut self, folder: impl Into<PathBuf>) -> HostBuilder {
+        self.cache = Some(folder.into());
+        self
+    }
+
+    /// What is told of errors that no listener hears; by default one block on standard error.
+    ///
+    /// It is called on a thread of the host's own, one error after another.
+    pub fn on_uncaught(mut self, told: impl Fn(&Uncaught) + Send + Sync + 'static) -> HostBuilder {
+        self.on_uncaught = Some(Arc::new(told));
+        self
+    }
+
+    /// Makes the host: its engine, its threads, and room for its isolates.
+    ///
+    /// # Errors
+    /// [`BuildError`] where a setting has no meaning, or the machine does not have what is asked for.
+    pub fn build(self) -> Result<Host, BuildError> {
+        self.check()?;
+        let places = Places::take(self.isolates)?;
+        let engine = engine(&Shape {
+            isolates: self.isolates,
+            memory_bytes_max: self.memory_bytes_max,
+            table_elements_max: self.table_elements_max as usize,
+        })?;
+        let failed = |error: std::io::Error| BuildError::Engine(error.to_string());
+        let io = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .max_blocking_threads(64)
+            .thread_name("insula-io")
+            .enable_all()
+            .build()
+            .map_err(failed)?;
+        let linker = abi::link(&engine).map_err(|error| BuildError::Engine(format!("{error:#}")))?;
+        let world = World::new();
+        let registry = Arc::new(Registry::new(self.isolates));
+        let ticker = Ticker::new(&world);
+        let bump = engine.clone();
+        let interrupt = move || bump.increment_epoch();
+        let scheduler: Arc<dyn Scheduler> = match self.seed {
+            Some(seed) => Seeded::start(seed, io.handle(), &ticker, Box::new(interrupt.clone())).map_err(failed)?,
+            None => {
+                let threads = self.threads.unwrap_or_else(cores);
+                TwoQueues::start(threads, io.handle(), &ticker, Box::new(interrupt.clone())).map_err(failed)?
+            }
+        };
+        ticker.start(&scheduler).map_err(failed)?;
+        let stderr = Sink::stderr();
+        let told = self.on_uncaught.clone().unwrap_or_else(|| Arc::new(print));
+        let reporter = Reporter::start(told, stderr.clone()).map_err(failed)?;
+        let undertaker = undertaker(&registry, &reporter);
+        let bury = Arc::clone(&undertaker);
+        let hooks = Arc::new(Hooks {
+            cut_short: Box::new(move |control, outcome| {
+                let exit = match outcome {
+                    Outcome::Ended => control.ending().unwrap_or(Exit::HostClosed),
+                    Outcome::Panicked(message) => Exit::HostFault { message },
+                };
+                bury(control, exit, None);
+            }),
+            interrupt: Box::new(interrupt),
+        });
+        let inner = Arc::new(Inner {
+            links: Arc::new(Links {
+                number: next_number(),
+                census: Arc::new(Census::default()),
+                registry,
+                world: Arc::clone(&world),
+            }),
+            compiler: Compiler::new(engine, self.cache.map(Cache::open)),
+            linker,
+            world,
+            scheduler,
+            ticker,
+            hooks,
+            undertaker,
+            reporter,
+            io_handle: io.handle().clone(),
+            io: Mutex::new(Some(io)),
+            stdout: Sink::stdout(),
+            stderr,
+            isolates_max: self.isolates,
+            _places: places,
+        });
+        Ok(Host { _door: Arc::new(Door(Arc::clone(&inner))), inner })
+    }
+
+    fn check(&self) -> Result<(), BuildError> {
+        let invalid = |reason| Err(BuildError::Invalid(reason));
+        if self.isolates == 0 {
+            return invalid("a host needs room for one isolate at least (HostBuilder::isolates)");
+        }
+        if self.threads == Some(0) {
+            return invalid("a host needs one thread at least (HostBuilder::threads)");
+        }
+        if self.threads.is_some() && self.seed.is_some() {
+            return invalid("a host with a seed has one thread (HostBuilder::threads, HostBuilder::seed)");
+        }
+        if !(64 << 10..=4 << 30).contains(&self.memory_bytes_max) {
+            return invalid("the memory ceiling is between 64 KiB and 4 GiB (HostBuilder::memory_max)");
+        }
+        Ok(())
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Numbers that tell the hosts of a process apart.
+fn next_number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}

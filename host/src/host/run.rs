@@ -1,0 +1,82 @@
+//! A whole program: main, and all that it spawned, until the end (semantics 5.5).
+
+use super::{Host, Inner};
+use crate::control::{Control, Flags};
+use crate::error::SpawnError;
+use crate::exit::{Exit, IsolateId};
+use crate::isolate::Module;
+use crate::spawn::Spawn;
+use crate::sync::Arc;
+
+/// How a program ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Ended {
+    /// How main ended.
+    pub main: Exit,
+    /// Who waited where, if the run ended because nothing could wake anybody.
+    pub asleep: Option<Vec<Sleeper>>,
+}
+
+/// An isolate that nothing could wake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Sleeper {
+    /// Who.
+    pub isolate: IsolateId,
+    /// Its debug name.
+    pub name: String,
+    /// The numbers of the ports that it waited on.
+    pub ports: Vec<u64>,
+    /// Whether it was paused.
+    pub paused: bool,
+}
+
+enum Seen {
+    AllEnded,
+    MainFailed,
+    AllAsleep,
+}
+
+impl Host {
+    /// Runs a program: spawns `main` and blocks until the run has ended.
+    ///
+    /// When main returned or exited, the run goes on until all other isolates of the host ended too. When main ended
+    /// any other way the run ends, and the others are ended with it. When nothing can wake any isolate the run ends,
+    /// and says who waited where. All that guests printed is written when this returns.
+    ///
+    /// # Errors
+    /// [`SpawnError`] where main is not born.
+    pub fn run(&self, module: &Module, spawn: Spawn) -> Result<Ended, SpawnError> {
+        let inner = self.inner();
+        let (main, _) = inner.spawn(module, spawn)?;
+        let seen = inner.links.census.wait_until(|| inner.look(&main));
+        let asleep = match seen {
+            Seen::AllAsleep => Some(inner.links.registry.all().iter().map(|control| sleeper(control)).collect()),
+            Seen::AllEnded | Seen::MainFailed => None,
+        };
+        inner.end_all();
+        inner.flush();
+        Ok(Ended { main: main.exit().unwrap_or(Exit::HostClosed), asleep })
+    }
+}
+
+impl Inner {
+    /// Whether the run has ended, and why.
+    fn look(&self, main: &Control) -> Option<Seen> {
+        match main.exit() {
+            Some(Exit::Returned | Exit::Exited) if self.links.census.live() == 0 => Some(Seen::AllEnded),
+            Some(Exit::Returned | Exit::Exited) | None => self.links.census.all_asleep().then_some(Seen::AllAsleep),
+            Some(_) => Some(Seen::MainFailed),
+        }
+    }
+}
+
+fn sleeper(control: &Arc<Control>) -> Sleeper {
+    Sleeper {
+        isolate: control.id,
+        name: control.name(),
+        ports: control.mailbox.waits_on(),
+        paused: control.flags.any(Flags::PAUSED),
+    }
+}

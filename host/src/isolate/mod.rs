@@ -1,0 +1,15 @@
+//! An isolate: its module, its life, and the handle that an embedder has of it.
+//!
+//! - [`Module`]: code that is compiled and linked, ready to be instantiated.
+//! - [`run`]: instantiate, call the entry, find out how it ended, die. The only place that enters guest code.
+//! - [`Isolate`]: the embedder's handle, plain data.
+
+mod ending;
+mod handle;
+mod module;
+mod run;
+
+pub use handle::{Capability, Isolate};
+pub(crate) use module::EntryPoint;
+pub use module::Module;
+pub(crate) use run::{Life, Undertaker, live};

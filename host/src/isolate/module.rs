@@ -1,0 +1,110 @@
+//! A module that is compiled and linked, and its exports looked up, once.
+
+use wasmtime::{InstancePre, Linker, ModuleExport, UnknownImportError};
+
+use crate::abi::{State, is_newer, version};
+use crate::error::{LoadError, SpawnError};
+use crate::module::Code;
+use crate::spawn::Entry;
+use crate::sync::Arc;
+
+/// A loaded module. Cheap to clone; one compiled module serves any number of isolates.
+#[derive(Clone)]
+pub struct Module(Arc<Linked>);
+
+struct Linked {
+    code: Arc<Code>,
+    instance: InstancePre<State>,
+    memory: Option<ModuleExport>,
+    initialize: Option<ModuleExport>,
+    event_loop: Option<ModuleExport>,
+}
+
+/// What is called first in a new isolate, looked up and of the right type.
+#[derive(Clone, Copy)]
+pub(crate) struct EntryPoint {
+    pub(crate) export: ModuleExport,
+    /// The number for `insula_entry`.
+    pub(crate) index: Option<u32>,
+    /// `_start` runs constructors and `_initialize` by itself.
+    pub(crate) is_main: bool,
+}
+
+impl std::fmt::Debug for Module {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Module").field(&self.name()).finish()
+    }
+}
+
+impl Module {
+    /// Links compiled code.
+    pub(crate) fn link(linker: &Linker<State>, code: Arc<Code>) -> Result<Module, LoadError> {
+        let newer = code.compiled.imports().find(|import| is_newer(import.module()));
+        if let Some(import) = newer {
+            let (name, module) = (code.name.clone(), import.module().to_owned());
+            return Err(LoadError::NewerAbi { name, module, host: version() });
+        }
+        let instance = linker.instantiate_pre(&code.compiled).map_err(|error| does_not_link(&code.name, &error))?;
+        let plain = |name| code.entry(name, 0).filter(|(_, fits)| *fits).map(|(export, _)| export);
+        let (initialize, event_loop) = (plain("_initialize"), plain("insula_loop"));
+        Ok(Module(Arc::new(Linked { memory: code.memory(), initialize, event_loop, instance, code })))
+    }
+
+    /// The file it was loaded from, or what the embedder called it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.code.name
+    }
+
+    /// The sha256 of its bytes.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        self.0.code.digest
+    }
+
+    pub(crate) fn code(&self) -> &Arc<Code> {
+        &self.0.code
+    }
+
+    pub(crate) fn instance(&self) -> &InstancePre<State> {
+        &self.0.instance
+    }
+
+    pub(crate) fn memory(&self) -> Option<&ModuleExport> {
+        self.0.memory.as_ref()
+    }
+
+    pub(crate) fn initialize(&self) -> Option<&ModuleExport> {
+        self.0.initialize.as_ref()
+    }
+
+    pub(crate) fn event_loop(&self) -> Option<&ModuleExport> {
+        self.0.event_loop.as_ref()
+    }
+
+    /// The export that an entry means.
+    pub(crate) fn entry_point(&self, entry: &Entry) -> Result<EntryPoint, SpawnError> {
+        let (name, parameters, index) = match entry {
+            Entry::Main => ("_start", 0, None),
+            Entry::Export(name) => (name.as_str(), 0, None),
+            Entry::Index(index) => ("insula_entry", 1, Some(*index)),
+        };
+        let (module, entry) = (self.name().to_owned(), name.to_owned());
+        match self.0.code.entry(name, parameters) {
+            Some((export, true)) => Ok(EntryPoint { export, index, is_main: name == "_start" }),
+            Some((_, false)) => Err(SpawnError::EntryType { module, entry }),
+            None => Err(SpawnError::NoEntry { module, entry }),
+        }
+    }
+}
+
+/// Names the import that the linker does not have, or has with another type.
+fn does_not_link(name: &str, error: &wasmtime::Error) -> LoadError {
+    let name = name.to_owned();
+    match error.downcast_ref::<UnknownImportError>() {
+        Some(unknown) => {
+            LoadError::UnknownImport { name, module: unknown.module().to_owned(), field: unknown.name().to_owned() }
+        }
+        None => LoadError::ImportType { name, reason: format!("{error:#}") },
+    }
+}

@@ -1,0 +1,141 @@
+//! The life of an isolate, from its birth to exactly one exit. The only place that enters guest code.
+//!
+//! A life is one future. It may be dropped wherever it waits: whoever drops it has run the death step before.
+
+use std::task::{Wake, Waker};
+
+use wasmtime::{Store, UpdateDeadline};
+
+use super::ending::exit_of;
+use super::{EntryPoint, Module};
+use crate::abi::{Ended, Place, State, Until, wait};
+use crate::control::{Control, Flags};
+use crate::exit::{Exit, Phase};
+use crate::scheduler::{Scheduler, YieldSlice, poll_began, slice_is_over};
+use crate::sync::Arc;
+use crate::world::NEVER;
+
+/// What a life needs beside its state.
+pub(crate) struct Life {
+    pub(crate) state: State,
+    pub(crate) module: Module,
+    pub(crate) entry: EntryPoint,
+    pub(crate) scheduler: std::sync::Weak<dyn Scheduler>,
+    pub(crate) undertaker: Arc<Undertaker>,
+}
+
+/// The death step, as the host completes it; the place tells errors with the module's lines. Runs on whatever thread ends the isolate.
+pub(crate) type Undertaker = dyn Fn(&Arc<Control>, Exit, Option<&Place>) + Send + Sync;
+
+/// Bytes that WASI may allocate for one call of a guest.
+const WASI_CALL_BYTES_MAX: usize = 16 << 20;
+
+/// Lives: waits while it is paused, instantiates, calls the entry, and dies of how that ended.
+pub(crate) async fn live(life: Life) {
+    let Life { state, module, entry, scheduler, undertaker } = life;
+    let (control, world, ends) = (Arc::clone(&state.control), Arc::clone(&state.place.world), state.ends);
+    let _deadline = (ends != NEVER).then(|| world.timer(ends, Waker::from(Arc::new(DeadlineBell(Arc::clone(&control))))));
+    let until = Until { deadline: NEVER, ports_only: ends == NEVER };
+    if let Err(error) = wait(&control, &world, until, |_| Some(())).await {
+        let exit = error.downcast::<Ended>().map_or(Exit::HostClosed, |Ended(exit)| exit);
+        return undertaker(&control, exit, None);
+    }
+    let place = Arc::clone(&state.place);
+    let mut store = store(&module, state, scheduler);
+    let result = enter(&mut store, &module, entry).await;
+    let exit = exit_of(result, store.data_mut());
+    undertaker(&control, exit, Some(&place));
+    drop(store);
+}
+
+fn store(module: &Module, state: State, scheduler: std::sync::Weak<dyn Scheduler>) -> Store<State> {
+    let mut store = Store::new(module.code().compiled.engine(), state);
+    store.limiter(|state| state);
+    store.set_hostcall_fuel(WASI_CALL_BYTES_MAX);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(move |cx| {
+        look_up(cx.data())?;
+        let over = scheduler.upgrade().is_some_and(|scheduler| slice_is_over(&*scheduler));
+        Ok(if over {
+            UpdateDeadline::YieldCustom(1, Box::pin(YieldSlice::new()))
+        } else {
+            UpdateDeadline::Continue(1)
+        })
+    });
+    store
+}
+
+/// What an isolate looks at in the middle of its code: the epoch means nothing but "look at your own flags".
+fn look_up(state: &State) -> wasmtime::Result<()> {
+    if let Some(exit) = state.control.ending() {
+        return Err(Ended(exit).into());
+    }
+    if let Some(limit) = state.limits.cpu_time_max {
+        let this_poll = state.place.world.now().saturating_sub(poll_began());
+        let used = u128::from(state.control.meter.cpu_nanos().saturating_add(this_poll));
+        if used > limit.as_nanos() {
+            let value = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+            return Err(Ended(Exit::Limit { which: "cpu-time".to_owned(), value }).into());
+        }
+    }
+    Ok(())
+}
+
+/// Guest code runs from here on.
+async fn enter(store: &mut Store<State>, module: &Module, entry: EntryPoint) -> wasmtime::Result<()> {
+    let instance = module.instance().instantiate_async(&mut *store).await?;
+    let memory = module.memory().and_then(|export| instance.get_module_export(&mut *store, export));
+    store.data_mut().memory = memory.and_then(wasmtime::Extern::into_memory);
+    if let Some(initialize) = module.initialize().filter(|_| !entry.is_main) {
+        call(store, &instance, initialize).await?;
+    }
+    match entry.index {
+        Some(index) => {
+            let function = function(store, &instance, &entry.export)?.typed::<u32, ()>(&mut *store)?;
+            function.call_async(&mut *store, index).await
+        }
+        None => {
+            store.data().control.flags.set(Flags::ENTERED);
+            call(store, &instance, &entry.export).await?;
+            match module.event_loop() {
+                Some(event_loop) => call(store, &instance, event_loop).await,
+                None => Ok(()),
+            }
+        }
+    }
+}
+
+fn function(
+    store: &mut Store<State>,
+    instance: &wasmtime::Instance,
+    export: &wasmtime::ModuleExport,
+) -> wasmtime::Result<wasmtime::Func> {
+    let function = instance.get_module_export(store, export).and_then(wasmtime::Extern::into_func);
+    function.ok_or_else(|| wasmtime::Error::msg("an export that was there at load is gone"))
+}
+
+async fn call(
+    store: &mut Store<State>,
+    instance: &wasmtime::Instance,
+    export: &wasmtime::ModuleExport,
+) -> wasmtime::Result<()> {
+    let function = function(store, instance, export)?.typed::<(), ()>(&mut *store)?;
+    function.call_async(store, ()).await
+}
+
+/// Rings when the isolate's deadline comes, wherever it is then.
+struct DeadlineBell(Arc<Control>);
+
+impl Wake for DeadlineBell {
+    fn wake(self: std::sync::Arc<Self>) {
+        let flags = &self.0.flags;
+        let phase = if flags.any(Flags::WAITING) {
+            Phase::Waiting
+        } else if flags.any(Flags::ENTERED) {
+            Phase::Guest
+        } else {
+            Phase::Start
+        };
+        self.0.end_now(Exit::Deadline { phase });
+    }
+}

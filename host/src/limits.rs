@@ -1,0 +1,154 @@
+//! What bounds an isolate, and what meters it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::sync::atomic::{AtomicU64, Ordering};
+
+/// The bounds of one isolate, each with a default that keeps the host safe.
+///
+/// Exceeding one refuses a call or ends the isolate that did it, and nobody else. A child may have at most what its
+/// parent has.
+///
+/// ```
+/// use std::time::Duration;
+/// let limits = insula::Limits::default().memory(32 << 20).deadline(Duration::from_millis(100));
+/// assert_eq!(limits.memory_bytes_max, 32 << 20);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Linear memory, in bytes.
+    pub memory_bytes_max: u64,
+    /// Elements of all tables.
+    pub table_elements_max: u64,
+    /// Wall time inside polls, none by default.
+    pub cpu_time_max: Option<Duration>,
+    /// Wall time from admission to the end, none by default.
+    pub deadline: Option<Duration>,
+    /// Messages queued in the mailbox.
+    pub mailbox_messages_max: u64,
+    /// Bytes queued in the mailbox; a message costs 64 more than its length, and 64 for each capability.
+    pub mailbox_bytes_max: u64,
+    /// Bytes of one message.
+    pub message_bytes_max: u64,
+    /// Handles in the table.
+    pub handles_max: u64,
+    /// Open receive ports.
+    pub ports_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            memory_bytes_max: 256 << 20,
+            table_elements_max: 100_000,
+            cpu_time_max: None,
+            deadline: None,
+            mailbox_messages_max: 100_000,
+            mailbox_bytes_max: 128 << 20,
+            message_bytes_max: 64 << 20,
+            handles_max: 200_000,
+            ports_max: 100_000,
+        }
+    }
+}
+
+impl Limits {
+    /// Sets the bound of linear memory, in bytes.
+    #[must_use]
+    pub fn memory(mut self, bytes: u64) -> Limits {
+        self.memory_bytes_max = bytes;
+        self
+    }
+
+    /// Sets the wall time from admission to the end.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Limits {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// Sets the wall time inside polls.
+    #[must_use]
+    pub fn cpu_time(mut self, time: Duration) -> Limits {
+        self.cpu_time_max = Some(time);
+        self
+    }
+
+    /// Sets the bounds of the mailbox, in messages and bytes.
+    #[must_use]
+    pub fn mailbox(mut self, messages: u64, bytes: u64) -> Limits {
+        self.mailbox_messages_max = messages;
+        self.mailbox_bytes_max = bytes;
+        self
+    }
+
+    /// Sets the bound of one message, in bytes.
+    #[must_use]
+    pub fn message(mut self, bytes: u64) -> Limits {
+        self.message_bytes_max = bytes;
+        self
+    }
+
+    /// Sets the bounds of open receive ports and of handles.
+    #[must_use]
+    pub fn table(mut self, ports: u64, handles: u64) -> Limits {
+        self.ports_max = ports;
+        self.handles_max = handles;
+        self
+    }
+
+    /// The lower of both, bound by bound: what a child of `self` gets that asks for `wanted`.
+    #[must_use]
+    pub(crate) fn narrowed(&self, wanted: &Limits) -> Limits {
+        let sooner = |a: Option<Duration>, b: Option<Duration>| match (a, b) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        Limits {
+            memory_bytes_max: self.memory_bytes_max.min(wanted.memory_bytes_max),
+            table_elements_max: self.table_elements_max.min(wanted.table_elements_max),
+            cpu_time_max: sooner(self.cpu_time_max, wanted.cpu_time_max),
+            deadline: sooner(self.deadline, wanted.deadline),
+            mailbox_messages_max: self.mailbox_messages_max.min(wanted.mailbox_messages_max),
+            mailbox_bytes_max: self.mailbox_bytes_max.min(wanted.mailbox_bytes_max),
+            message_bytes_max: self.message_bytes_max.min(wanted.message_bytes_max),
+            handles_max: self.handles_max.min(wanted.handles_max),
+            ports_max: self.ports_max.min(wanted.ports_max),
+        }
+    }
+}
+
+/// What an isolate used. Written by whoever polls it, read by anyone.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    cpu_nanos: AtomicU64,
+}
+
+impl Meter {
+    /// Adds one poll's wall time and says the sum.
+    pub(crate) fn polled(&self, nanos: u64) -> u64 {
+        self.cpu_nanos.fetch_add(nanos, Ordering::Relaxed).saturating_add(nanos)
+    }
+
+    /// Wall time inside polls so far.
+    pub(crate) fn cpu_nanos(&self) -> u64 {
+        self.cpu_nanos.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_gets_at_most_what_its_parent_has() {
+        let parent = Limits::default().memory(10).deadline(Duration::from_secs(5));
+        let child = parent.narrowed(&Limits::default().memory(20).cpu_time(Duration::from_secs(1)));
+        assert_eq!(child.memory_bytes_max, 10);
+        assert_eq!(child.deadline, Some(Duration::from_secs(5)));
+        assert_eq!(child.cpu_time_max, Some(Duration::from_secs(1)));
+    }
+}

@@ -1,0 +1,157 @@
+//! A module's code: checked, compiled once, and what it exports.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use sha2::{Digest as _, Sha256};
+use wasmtime::{Engine, ExternType, ModuleExport};
+
+use crate::cache::Cache;
+use crate::error::LoadError;
+use crate::lines::{Lines, Place};
+use crate::sync::{Arc, Mutex};
+
+/// The sha256 of a module's bytes.
+pub(crate) type Digest = [u8; 32];
+
+/// The bytes and the compiled code of a module. A tree of isolates keeps the ones that it started with.
+pub(crate) struct Code {
+    pub(crate) name: String,
+    pub(crate) digest: Digest,
+    pub(crate) compiled: wasmtime::Module,
+    bytes: Vec<u8>,
+    lines: OnceLock<Option<Lines>>,
+}
+
+/// The compiled modules of a host, by digest, and perhaps a folder that keeps them.
+pub(crate) struct Compiler {
+    engine: Engine,
+    known: Mutex<HashMap<Digest, Arc<Code>>>,
+    folder: Option<Cache>,
+}
+
+/// Bytes of a module beyond which it is not compiled.
+const MODULE_BYTES_MAX: usize = 64 << 20;
+
+impl Compiler {
+    pub(crate) fn new(engine: Engine, folder: Option<Cache>) -> Compiler {
+        Compiler { engine, known: Mutex::new(HashMap::new()), folder }
+    }
+
+    /// Compiles bytes, or finds what was compiled from the same bytes before.
+    pub(crate) fn compile(&self, name: &str, bytes: &[u8]) -> Result<Arc<Code>, LoadError> {
+        let bytes = wasm(name, bytes)?;
+        let digest: Digest = Sha256::digest(&bytes).into();
+        if let Some(code) = self.known.lock().get(&digest)
+            && code.name == name
+        {
+            return Ok(Arc::clone(code));
+        }
+        let compiled = match self.folder.as_ref().and_then(|folder| folder.load(&self.engine, &digest)) {
+            Some(compiled) => compiled,
+            None => self.compile_anew(name, &bytes, &digest)?,
+        };
+        let code = Arc::new(Code { name: name.to_owned(), digest, compiled, bytes, lines: OnceLock::new() });
+        self.known.lock().insert(digest, Arc::clone(&code));
+        Ok(code)
+    }
+
+    fn compile_anew(&self, name: &str, bytes: &[u8], digest: &Digest) -> Result<wasmtime::Module, LoadError> {
+        if bytes.len() > MODULE_BYTES_MAX {
+            let reason = format!("{} bytes; modules above {MODULE_BYTES_MAX} are not compiled", bytes.len());
+            return Err(LoadError::Shape { name: name.to_owned(), reason });
+        }
+        let compiled = wasmtime::Module::new(&self.engine, bytes).map_err(|error| refused(name, &error))?;
+        if let Some(folder) = &self.folder {
+            folder.store(&self.engine, digest, &compiled);
+        }
+        Ok(compiled)
+    }
+}
+
+/// The binary form: text is assembled, what is no core module is refused with its reason.
+fn wasm(name: &str, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
+    let name = name.to_owned();
+    if Engine::detect_precompiled(bytes).is_some() {
+        return Err(LoadError::Precompiled { name });
+    }
+    if wasmparser::Parser::is_component(bytes) {
+        return Err(LoadError::Component { name });
+    }
+    let not_wasm = |reason: String| LoadError::NotWasm { name: name.clone(), reason };
+    if bytes.is_empty() {
+        return Err(not_wasm("it is empty".to_owned()));
+    }
+    let bytes = if bytes.starts_with(b"\0asm") {
+        bytes.to_vec()
+    } else if looks_like_text(bytes) {
+        let text = wat::parse_bytes(bytes).map_err(|error| not_wasm(first_line(&error.to_string())))?;
+        text.into_owned()
+    } else {
+        return Err(not_wasm("it begins with neither `\\0asm` nor `(`".to_owned()));
+    };
+    let mut features = wasmparser::WasmFeatures::default();
+    features.remove(wasmparser::WasmFeatures::THREADS);
+    let mut validator = wasmparser::Validator::new_with_features(features);
+    validator.validate_all(&bytes).map_err(|error| not_wasm(error.to_string()))?;
+    Ok(bytes)
+}
+
+fn looks_like_text(bytes: &[u8]) -> bool {
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    matches!(first, Some(b'(' | b';'))
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// Why wasmtime does not take a module that is valid: mostly the pool's shape.
+fn refused(name: &str, error: &wasmtime::Error) -> LoadError {
+    let name = name.to_owned();
+    let reason = format!("{error:#}");
+    let shape = [
+        ("memory index", "HostBuilder::memory_max"),
+        ("minimum byte size", "HostBuilder::memory_max"),
+        ("memories", "a module has one memory here"),
+        ("tables", "a module has one table here"),
+        ("table index", "HostBuilder::table_elements_max"),
+        ("instance allocation", "the module's globals and functions need too much room"),
+    ];
+    match shape.iter().find(|(part, _)| reason.contains(part)) {
+        Some((_, knob)) => LoadError::Shape { name, reason: format!("{reason} ({knob})") },
+        None => LoadError::Compile { name, reason },
+    }
+}
+
+impl Code {
+    /// The export of this name, if it is a function without parameters and results (`Some(true)`) or something else.
+    pub(crate) fn entry(&self, name: &str, parameters: usize) -> Option<(ModuleExport, bool)> {
+        let export = self.compiled.get_export_index(name)?;
+        let fits = match self.compiled.get_export(name)? {
+            ExternType::Func(function) => {
+                let takes = function.params().len() == parameters && function.results().len() == 0;
+                takes && function.params().all(|parameter| parameter.is_i32())
+            }
+            _ => false,
+        };
+        Some((export, fits))
+    }
+
+    /// The linear memory that it exports.
+    pub(crate) fn memory(&self) -> Option<ModuleExport> {
+        let export = self.compiled.get_export_index("memory")?;
+        matches!(self.compiled.get_export("memory")?, ExternType::Memory(_)).then_some(export)
+    }
+
+    /// Where in the sources an offset of the module is, innermost first; empty where it does not say.
+    pub(crate) fn places(&self, offset: u64) -> Vec<Place> {
+        let lines = self.lines.get_or_init(|| Lines::parse(&self.bytes));
+        lines.as_ref().map(|lines| lines.find(offset)).unwrap_or_default()
+    }
+
+    /// Whether frames of this module can be resolved to lines.
+    pub(crate) fn has_lines(&self) -> bool {
+        self.lines.get_or_init(|| Lines::parse(&self.bytes)).is_some()
+    }
+}

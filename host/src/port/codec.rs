@@ -1,0 +1,87 @@
+//! How an embedder's value becomes a message: postcard, with capabilities as positions in the message's list.
+//!
+//! A SendPort or an isolate handle may stand anywhere in a serde value. While a message is encoded or decoded, a
+//! thread-local list takes or gives what the positions mean; outside of that, such a value refuses to be serialised.
+
+use std::cell::RefCell;
+
+use insula_wire::{CAPABILITIES_MAX, Kind, Status, codec};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{Attachment, Message};
+
+thread_local! {
+    static OUTGOING: RefCell<Option<Outgoing>> = const { RefCell::new(None) };
+    static INCOMING: RefCell<Option<Vec<Attachment>>> = const { RefCell::new(None) };
+}
+
+#[derive(Default)]
+struct Outgoing {
+    attachments: Vec<Attachment>,
+    host: Option<u64>,
+}
+
+/// An encoded message, and the host that the capabilities in it belong to, if there are any.
+pub(crate) struct Encoded {
+    message: Message,
+    host: Option<u64>,
+}
+
+impl Encoded {
+    /// The message, for the host of this number.
+    ///
+    /// # Errors
+    /// `Unsendable` where it holds a capability of another host.
+    pub(crate) fn into_message(self, host: u64) -> Result<Message, Status> {
+        if self.host.is_some_and(|other| other != host) { Err(Status::Unsendable) } else { Ok(self.message) }
+    }
+}
+
+impl Clone for Encoded {
+    fn clone(&self) -> Encoded {
+        Encoded { message: self.message.again(self.message.kind), host: self.host }
+    }
+}
+
+/// Encodes a value.
+///
+/// # Errors
+/// `Unsendable` where the value refuses.
+pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, kind: Kind) -> Result<Encoded, Status> {
+    let outer = OUTGOING.replace(Some(Outgoing::default()));
+    let mut bytes = Vec::new();
+    let result = codec::encode_into(value, &mut bytes);
+    let outgoing = OUTGOING.replace(outer).unwrap_or_default();
+    result.map_err(|_| Status::Unsendable)?;
+    let message = Message { kind, bytes, attachments: outgoing.attachments };
+    Ok(Encoded { message, host: outgoing.host })
+}
+
+/// Decodes a message; what it carried and the value did not take is released.
+///
+/// # Errors
+/// The codec's, where the bytes are not a `T`.
+pub(crate) fn decode<T: DeserializeOwned>(message: Message) -> Result<T, codec::Error> {
+    let outer = INCOMING.replace(Some(message.attachments));
+    let result = codec::decode(&message.bytes);
+    let rest = INCOMING.replace(outer);
+    drop(rest);
+    result
+}
+
+/// Puts an attachment of a host beside the message that is being encoded, and says its position.
+pub(crate) fn attach(attachment: Attachment, host: u64) -> Option<u8> {
+    OUTGOING.with_borrow_mut(|outgoing| {
+        let outgoing = outgoing.as_mut()?;
+        if outgoing.attachments.len() >= CAPABILITIES_MAX || *outgoing.host.get_or_insert(host) != host {
+            return None;
+        }
+        outgoing.attachments.push(attachment);
+        u8::try_from(outgoing.attachments.len() - 1).ok()
+    })
+}
+
+/// The attachment at a position of the message that is being decoded.
+pub(crate) fn detach(position: u8) -> Option<Attachment> {
+    INCOMING.with_borrow(|incoming| incoming.as_ref()?.get(usize::from(position)).cloned())
+}

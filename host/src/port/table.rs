@@ -1,0 +1,193 @@
+//! The numbers by which one guest names what it holds.
+//!
+//! A handle is 20 bits of index and 12 of generation (semantics 3.5). The same object received twice is the same
+//! handle, counted. A number that was freed is a status for ever after, never another object: its generation moves on,
+//! and a slot whose generation would wrap is retired.
+
+use std::collections::HashMap;
+
+use insula_wire::{HandleKind, Status};
+
+use super::{Attachment, CapabilityId, Port, SendRight};
+use crate::exit::IsolateId;
+use crate::sync::Arc;
+
+const INDEX_BITS: u32 = 20;
+const INDEX_MAX: u32 = (1 << INDEX_BITS) - 1;
+const GENERATION_MAX: u32 = (1 << (32 - INDEX_BITS)) - 1;
+
+/// What a handle can name.
+pub(crate) enum Object {
+    /// The receiving end of a port of this isolate.
+    Receive(Arc<Port>),
+    /// A SendPort of this isolate's own port: it does not count as a holder.
+    Own(Arc<Port>),
+    /// A SendPort of somebody else's port.
+    Send(SendRight),
+    /// A token.
+    Capability(CapabilityId),
+    /// The control port of an isolate.
+    Control(IsolateId),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Key(u32, u64);
+
+impl Object {
+    /// Its kind, as a guest may ask for it.
+    pub(crate) fn kind(&self) -> HandleKind {
+        match self {
+            Object::Receive(_) => HandleKind::ReceivePort,
+            Object::Own(_) | Object::Send(_) => HandleKind::SendPort,
+            Object::Capability(_) => HandleKind::Capability,
+            Object::Control(_) => HandleKind::Control,
+        }
+    }
+
+    fn key(&self) -> Key {
+        let id = match self {
+            Object::Receive(port) | Object::Own(port) => port.id(),
+            Object::Send(right) => right.port().id(),
+            Object::Capability(id) => id.0,
+            Object::Control(id) => id.0,
+        };
+        Key(self.kind().code(), id)
+    }
+}
+
+#[derive(Default)]
+struct Entry {
+    object: Option<Object>,
+    count: u32,
+    generation: u32,
+}
+
+/// The table of one isolate.
+pub(crate) struct Table {
+    entries: Vec<Entry>,
+    free: Vec<u32>,
+    known: HashMap<Key, u32>,
+    handles_max: u32,
+}
+
+impl Table {
+    /// An empty table that never holds more than `handles_max` objects.
+    pub(crate) fn new(handles_max: u64) -> Table {
+        let handles_max = u32::try_from(handles_max).unwrap_or(INDEX_MAX).min(INDEX_MAX);
+        Table { entries: Vec::new(), free: Vec::new(), known: HashMap::new(), handles_max }
+    }
+
+    /// Whether `count` objects fit, be they all new. Slots that can be used again count as room.
+    pub(crate) fn has_room(&self, count: usize) -> bool {
+        let unused = (INDEX_MAX as usize).saturating_sub(self.entries.len()) + self.free.len();
+        count <= unused && self.known.len() + count <= self.handles_max as usize
+    }
+
+    /// A handle for the object: the one it has, counted once more, or a new one.
+    ///
+    /// # Errors
+    /// `TooMany`, with the object dropped by the caller's leave, where the table is full.
+    pub(crate) fn insert(&mut self, object: Object) -> Result<u32, Status> {
+        let key = object.key();
+        if let Some(index) = self.known.get(&key).copied() {
+            let entry = &mut self.entries[index as usize - 1];
+            entry.count = entry.count.checked_add(1).ok_or(Status::TooMany)?;
+            return Ok(handle(index, entry.generation));
+        }
+        if !self.has_room(1) {
+            return Err(Status::TooMany);
+        }
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.entries.push(Entry::default());
+            self.entries.len() as u32
+        });
+        let entry = &mut self.entries[index as usize - 1];
+        (entry.object, entry.count) = (Some(object), 1);
+        self.known.insert(key, index);
+        Ok(handle(index, entry.generation))
+    }
+
+    /// What the handle names.
+    ///
+    /// # Errors
+    /// `BadHandle` for a number that is not in the table.
+    pub(crate) fn find(&self, handle: u32) -> Result<&Object, Status> {
+        let (index, generation) = (handle & INDEX_MAX, handle >> INDEX_BITS);
+        let entry = index.checked_sub(1).and_then(|at| self.entries.get(at as usize));
+        let entry = entry.filter(|entry| entry.generation == generation);
+        entry.and_then(|entry| entry.object.as_ref()).ok_or(Status::BadHandle)
+    }
+
+    /// The handle of a receive port of this isolate.
+    pub(crate) fn handle_of_receive(&self, port: &Arc<Port>) -> Option<u32> {
+        let index = *self.known.get(&Key(HandleKind::ReceivePort.code(), port.id()))?;
+        Some(handle(index, self.entries[index as usize - 1].generation))
+    }
+
+    /// Counts one more.
+    ///
+    /// # Errors
+    /// `BadHandle`; `TooMany` where the count would wrap.
+    pub(crate) fn duplicate(&mut self, handle: u32) -> Result<(), Status> {
+        self.find(handle)?;
+        let entry = &mut self.entries[(handle & INDEX_MAX) as usize - 1];
+        entry.count = entry.count.checked_add(1).ok_or(Status::TooMany)?;
+        Ok(())
+    }
+
+    /// Counts one less. The object comes out when it was the last, to be dropped where no lock is held.
+    ///
+    /// # Errors
+    /// `BadHandle`.
+    pub(crate) fn release(&mut self, handle: u32) -> Result<Option<Object>, Status> {
+        self.find(handle)?;
+        let index = handle & INDEX_MAX;
+        let entry = &mut self.entries[index as usize - 1];
+        entry.count -= 1;
+        if entry.count > 0 {
+            return Ok(None);
+        }
+        let object = entry.object.take();
+        if entry.generation < GENERATION_MAX {
+            entry.generation += 1;
+            self.free.push(index);
+        }
+        if let Some(object) = &object {
+            self.known.remove(&object.key());
+        }
+        Ok(object)
+    }
+
+    /// Everything, to be dropped where no lock is held.
+    #[must_use = "the objects are released by the caller"]
+    pub(crate) fn clear(&mut self) -> Vec<Object> {
+        self.known.clear();
+        self.free.clear();
+        let entries = std::mem::take(&mut self.entries);
+        self.handles_max = 0;
+        entries.into_iter().filter_map(|entry| entry.object).collect()
+    }
+
+    /// How many objects it holds.
+    pub(crate) fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// What travels in a message for this handle.
+    ///
+    /// # Errors
+    /// `BadHandle`; `Unsendable` for a receive port.
+    pub(crate) fn attach(&self, handle: u32) -> Result<Attachment, Status> {
+        match self.find(handle)? {
+            Object::Receive(_) => Err(Status::Unsendable),
+            Object::Own(port) => Ok(Attachment::Send(SendRight::new(port))),
+            Object::Send(right) => Ok(Attachment::Send(right.clone())),
+            Object::Capability(id) => Ok(Attachment::Capability(*id)),
+            Object::Control(id) => Ok(Attachment::Control(*id)),
+        }
+    }
+}
+
+const fn handle(index: u32, generation: u32) -> u32 {
+    (generation << INDEX_BITS) | index
+}

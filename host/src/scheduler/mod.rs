@@ -1,0 +1,115 @@
+//! Which isolate runs next, and where.
+//!
+//! - [`Scheduler`]: the trait that both kinds implement. A scheduler knows futures and slots, not wasm.
+//! - [`Task`]: one isolate's life as a future in a slot; the task itself is the waker.
+//! - [`TwoQueues`]: worker threads; a woken isolate runs next on its waker's worker, one that does not wait for two
+//!   whole slices goes behind all that do.
+//! - [`Seeded`]: one thread, and the next isolate is drawn by a seed.
+//! - [`Ticker`]: the thread that fires timers, and bumps the epoch while somebody runs and somebody else is ready.
+//!
+//! It refuses to run guest code anywhere but in [`Task::poll`], and a panic below a poll ends one isolate only.
+
+mod seeded;
+mod task;
+mod ticker;
+mod two_queues;
+
+pub(crate) use seeded::Seeded;
+pub(crate) use task::{Hooks, Outcome, Task};
+pub(crate) use ticker::Ticker;
+pub(crate) use two_queues::TwoQueues;
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::sync::Arc;
+use crate::world::Nanos;
+
+/// Runs tasks.
+pub(crate) trait Scheduler: Send + Sync {
+    /// The task is ready; its state says queued already.
+    fn enqueue(&self, task: Arc<Task>);
+    /// Slices since the scheduler began; two of them without a wait make a hog.
+    fn ticks(&self) -> u64;
+    /// Whether one task runs while another is ready.
+    fn is_contended(&self) -> bool;
+    /// One more tick.
+    fn tick(&self);
+    /// Ends the threads. Tasks that are queued are not run any more.
+    fn close(&self);
+}
+
+/// How long a slice is.
+pub(crate) const TICK: std::time::Duration = std::time::Duration::from_millis(1);
+
+/// Slices without a wait after which a task is to make room.
+const SLICE_TICKS: u64 = 2;
+
+thread_local! {
+    static POLLED: Polled = const { Polled::new() };
+}
+
+/// What this thread polls now.
+struct Polled {
+    began_tick: Cell<u64>,
+    began: Cell<Nanos>,
+    yielding: Cell<bool>,
+    active: Cell<bool>,
+    hog: Cell<bool>,
+}
+
+impl Polled {
+    const fn new() -> Polled {
+        Polled {
+            began_tick: Cell::new(0),
+            began: Cell::new(0),
+            yielding: Cell::new(false),
+            active: Cell::new(false),
+            hog: Cell::new(false),
+        }
+    }
+}
+
+/// Whether the task that this thread polls has used up its slice: for the epoch callback.
+pub(crate) fn slice_is_over(scheduler: &dyn Scheduler) -> bool {
+    POLLED.with(|polled| {
+        let used = scheduler.ticks().saturating_sub(polled.began_tick.get());
+        used >= SLICE_TICKS || (polled.hog.get() && TwoQueues::is_preempting())
+    })
+}
+
+/// When the poll that this thread is in began.
+pub(crate) fn poll_began() -> Nanos {
+    POLLED.with(|polled| polled.began.get())
+}
+
+/// Gives the rest of this thread's slice to somebody else: pending once, without a waker.
+pub(crate) struct YieldSlice {
+    yielded: bool,
+}
+
+impl YieldSlice {
+    /// A yield that is still to come.
+    pub(crate) const fn new() -> YieldSlice {
+        YieldSlice { yielded: false }
+    }
+}
+
+impl Future for YieldSlice {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.yielded, true) {
+            return Poll::Ready(());
+        }
+        let ours = POLLED.with(|polled| {
+            polled.yielding.set(polled.active.get());
+            polled.active.get()
+        });
+        if !ours {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+}

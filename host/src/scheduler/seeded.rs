@@ -1,0 +1,152 @@
+//! One thread, and a seed that draws which ready isolate runs next.
+//!
+//! The order in which isolates become ready is kept, and the choice depends on nothing but that order and the seed. It
+//! finds what depends on an order that nobody promised; semantics tests run under it as well.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, PoisonError};
+use std::thread::JoinHandle;
+
+use super::task::{After, Task, empty_graves};
+use super::{Scheduler, Ticker};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use crate::sync::{Arc, Mutex};
+
+/// The scheduler of a host with a seed.
+pub(crate) struct Seeded {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    ready: std::sync::Mutex<VecDeque<Arc<Task>>>,
+    bell: Condvar,
+    running: AtomicBool,
+    metered: AtomicBool,
+    ticks: AtomicU64,
+    closing: AtomicBool,
+    ticker: Arc<Ticker>,
+    interrupt: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Seeded {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(crate) fn start(
+        seed: u64,
+        io: &tokio::runtime::Handle,
+        ticker: &Arc<Ticker>,
+        interrupt: Box<dyn Fn() + Send + Sync>,
+    ) -> std::io::Result<Arc<Seeded>> {
+        let shared = Arc::new(Shared {
+            ready: std::sync::Mutex::new(VecDeque::new()),
+            bell: Condvar::new(),
+            running: AtomicBool::new(false),
+            metered: AtomicBool::new(false),
+            ticks: AtomicU64::new(0),
+            closing: AtomicBool::new(false),
+            ticker: Arc::clone(ticker),
+            interrupt,
+        });
+        let (theirs, io) = (Arc::clone(&shared), io.clone());
+        let thread = std::thread::Builder::new().name("insula-seeded".to_owned()).spawn(move || {
+            let _context = io.enter();
+            work(&theirs, seed);
+        })?;
+        Ok(Arc::new(Seeded { shared, thread: Mutex::new(Some(thread)) }))
+    }
+}
+
+impl Scheduler for Seeded {
+    fn enqueue(&self, task: Arc<Task>) {
+        self.shared.push(task);
+        if self.shared.running.load(SeqCst) {
+            self.shared.ticker.want();
+        }
+    }
+
+    fn ticks(&self) -> u64 {
+        self.shared.ticks.load(Relaxed)
+    }
+
+    fn is_contended(&self) -> bool {
+        let running = self.shared.running.load(SeqCst);
+        running && (self.shared.metered.load(SeqCst) || !self.shared.lock().is_empty())
+    }
+
+    fn tick(&self) {
+        self.shared.ticks.fetch_add(1, Relaxed);
+        (self.shared.interrupt)();
+    }
+
+    fn close(&self) {
+        self.shared.closing.store(true, SeqCst);
+        drop(self.shared.lock());
+        self.shared.bell.notify_all();
+        let thread = self.thread.lock().take();
+        if let Some(thread) = thread
+            && thread.thread().id() != std::thread::current().id()
+        {
+            drop(thread.join());
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Arc<Task>>> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, task: Arc<Task>) {
+        self.lock().push_back(task);
+        self.bell.notify_one();
+    }
+
+    /// Waits until somebody is ready, and draws one.
+    fn draw(&self, chance: &mut SplitMix) -> Option<Arc<Task>> {
+        let mut ready = self.lock();
+        while ready.is_empty() && !self.closing.load(SeqCst) {
+            ready = self.bell.wait(ready).unwrap_or_else(PoisonError::into_inner);
+        }
+        let drawn = chance.below(ready.len().max(1) as u64);
+        ready.remove(drawn as usize)
+    }
+}
+
+fn work(shared: &Shared, seed: u64) {
+    let mut chance = SplitMix(seed);
+    while !shared.closing.load(SeqCst) {
+        let Some(task) = shared.draw(&mut chance) else { continue };
+        shared.metered.store(task.is_metered(), SeqCst);
+        shared.running.store(true, SeqCst);
+        if task.is_metered() || !shared.lock().is_empty() {
+            shared.ticker.want();
+        }
+        let after = task.poll(shared.ticks.load(Relaxed));
+        shared.running.store(false, SeqCst);
+        match after {
+            After::Gone => {}
+            After::Again(task) | After::Preempted { task, .. } => shared.push(task),
+        }
+        empty_graves();
+    }
+}
+
+/// Steele, Lea and Flood's SplitMix64: a seed in, a stream of numbers out.
+struct SplitMix(u64);
+
+impl SplitMix {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+}

@@ -1,0 +1,298 @@
+//! One isolate's life as a future, in a slot that a worker locks for each poll.
+//!
+//! The state is one byte. Whoever moves it to `DEAD` owns the death step and the future: the worker whose poll ended, or
+//! a killer that found the isolate parked or queued, who then never waits for a turn in a queue.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Weak;
+use std::task::{Context, Poll, Wake, Waker};
+
+use super::{POLLED, Scheduler};
+use crate::control::{Control, Flags};
+use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering::SeqCst};
+use crate::sync::{Arc, Mutex};
+use crate::world::World;
+
+const PARKED: u8 = 0;
+/// Parked, and only a port can wake it: counted in the census.
+const ASLEEP: u8 = 1;
+const QUEUED: u8 = 2;
+const RUNNING: u8 = 3;
+/// Running, and woken meanwhile.
+const NOTIFIED: u8 = 4;
+const DEAD: u8 = 5;
+
+type Life = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A future that must be dropped where its drop may take time.
+struct Grave(#[expect(dead_code, reason = "held for its drop")] Option<Life>);
+
+/// How a life was cut short.
+pub(crate) enum Outcome {
+    /// By whoever set the END flag.
+    Ended,
+    /// A panic below the poll.
+    Panicked(String),
+}
+
+/// What the host does when a life is cut short: the death step.
+pub(crate) type CutShort = Box<dyn Fn(&Arc<Control>, Outcome) + Send + Sync>;
+
+/// An isolate, as the scheduler knows it.
+pub(crate) struct Task {
+    state: AtomicU8,
+    slot: Mutex<Option<(Life, Waker)>>,
+    strikes: AtomicU8,
+    hog: AtomicBool,
+    control: Arc<Control>,
+    scheduler: Weak<dyn Scheduler>,
+    hooks: Arc<Hooks>,
+    world: Arc<World>,
+    /// Its CPU time is limited, so ticks must come while it runs.
+    metered: bool,
+}
+
+/// What all tasks of a host share.
+pub(crate) struct Hooks {
+    pub(crate) cut_short: CutShort,
+    /// Makes every running isolate look at its flags.
+    pub(crate) interrupt: Box<dyn Fn() + Send + Sync>,
+}
+
+/// Where a task goes after a poll.
+pub(super) enum After {
+    /// Nowhere: it waits, or is over.
+    Gone,
+    /// It was woken while it ran.
+    Again(Arc<Task>),
+    /// It used up a slice.
+    Preempted { task: Arc<Task>, hog: bool },
+}
+
+impl Task {
+    /// Puts a life in its slot and queues it.
+    pub(crate) fn launch(
+        life: Life,
+        control: Arc<Control>,
+        scheduler: &Arc<dyn Scheduler>,
+        hooks: &Arc<Hooks>,
+        world: &Arc<World>,
+        metered: bool,
+    ) {
+        let task = Arc::new(Task {
+            state: AtomicU8::new(QUEUED),
+            slot: Mutex::new(None),
+            strikes: AtomicU8::new(0),
+            hog: AtomicBool::new(false),
+            control: Arc::clone(&control),
+            scheduler: Arc::downgrade(scheduler),
+            hooks: Arc::clone(hooks),
+            world: Arc::clone(world),
+            metered,
+        });
+        let waker = Waker::from(Arc::clone(&task));
+        let attention = Waker::from(Arc::new(Attention(Arc::clone(&task))));
+        *task.slot.lock() = Some((life, waker.clone()));
+        control.attach_body(waker, attention);
+        if control.flags.any(Flags::END) {
+            task.look_at_once();
+        }
+        scheduler.enqueue(task);
+    }
+
+    pub(super) fn is_hog(&self) -> bool {
+        self.hog.load(SeqCst)
+    }
+
+    pub(super) fn is_metered(&self) -> bool {
+        self.metered
+    }
+
+    /// Runs it until it waits. The only place from which guest code is entered.
+    pub(super) fn poll(self: Arc<Task>, ticks: u64) -> After {
+        if self.state.compare_exchange(QUEUED, RUNNING, SeqCst, SeqCst).is_err() {
+            return After::Gone;
+        }
+        let mut slot = self.slot.lock();
+        let Some((life, waker)) = slot.as_mut() else { return After::Gone };
+        let began = self.world.now();
+        POLLED.with(|polled| {
+            polled.began_tick.set(ticks);
+            polled.began.set(began);
+            polled.active.set(true);
+            polled.yielding.set(false);
+            polled.hog.set(self.is_hog());
+        });
+        let polled = catch_unwind(AssertUnwindSafe(|| life.as_mut().poll(&mut Context::from_waker(waker))));
+        self.control.meter.polled(self.world.now().saturating_sub(began));
+        let yielding = POLLED.with(|polled| {
+            polled.active.set(false);
+            polled.yielding.replace(false)
+        });
+        match polled {
+            Ok(Poll::Pending) => {
+                drop(slot);
+                if yielding { self.preempted() } else { self.park() }
+            }
+            Ok(Poll::Ready(())) => {
+                self.state.store(DEAD, SeqCst);
+                let over = slot.take();
+                drop(slot);
+                drop(over);
+                After::Gone
+            }
+            Err(panic) => {
+                self.state.store(DEAD, SeqCst);
+                let over = slot.take();
+                drop(slot);
+                (self.hooks.cut_short)(&self.control, Outcome::Panicked(panic_text(&*panic)));
+                // The panic left the fiber in an unknown state: what its drop does is caught as well.
+                drop(catch_unwind(AssertUnwindSafe(|| drop(over))));
+                After::Gone
+            }
+        }
+    }
+
+    fn park(self: Arc<Task>) -> After {
+        self.strikes.store(0, SeqCst);
+        self.hog.store(false, SeqCst);
+        let asleep = self.control.flags.any(Flags::ASLEEP);
+        let parked = if asleep { ASLEEP } else { PARKED };
+        if self.state.compare_exchange(RUNNING, parked, SeqCst, SeqCst).is_err() {
+            self.state.store(QUEUED, SeqCst);
+            return After::Again(self);
+        }
+        if asleep {
+            self.control.census.fell_asleep();
+        }
+        // A kill that came while it ran saw it running and left this to us.
+        if self.control.flags.any(Flags::END) {
+            self.look_at_once();
+        }
+        After::Gone
+    }
+
+    fn preempted(self: Arc<Task>) -> After {
+        self.state.store(QUEUED, SeqCst);
+        if self.control.flags.any(Flags::END) {
+            self.look_at_once();
+        }
+        let hog = self.strikes.fetch_add(1, SeqCst) >= 1;
+        if hog {
+            self.strikes.store(1, SeqCst);
+        }
+        self.hog.store(hog, SeqCst);
+        After::Preempted { task: self, hog }
+    }
+
+    /// Moves it from any of these states to another. Answers where it came from.
+    fn shift(&self, from: &[u8], to: u8) -> Option<u8> {
+        from.iter().copied().find(|from| self.state.compare_exchange(*from, to, SeqCst, SeqCst).is_ok())
+    }
+
+    fn ready(&self) -> bool {
+        loop {
+            match self.state.load(SeqCst) {
+                PARKED if self.shift(&[PARKED], QUEUED).is_some() => return true,
+                ASLEEP if self.shift(&[ASLEEP], QUEUED).is_some() => {
+                    self.control.census.woke();
+                    return true;
+                }
+                RUNNING if self.shift(&[RUNNING], NOTIFIED).is_some() => return false,
+                QUEUED | NOTIFIED | DEAD => return false,
+                _ => {}
+            }
+        }
+    }
+
+    /// It is to end at once. Found off the CPU, it ends here and now; on a CPU, its epoch callback sees its flag.
+    fn look_at_once(&self) {
+        loop {
+            match self.state.load(SeqCst) {
+                state @ (PARKED | QUEUED | ASLEEP) if self.shift(&[state], DEAD).is_some() => {
+                    if state == ASLEEP {
+                        self.control.census.woke();
+                    }
+                    let over = self.slot.lock().take();
+                    (self.hooks.cut_short)(&self.control, Outcome::Ended);
+                    bury(Grave(over.map(|(life, _)| life)));
+                    return;
+                }
+                RUNNING | NOTIFIED => {
+                    (self.hooks.interrupt)();
+                    return;
+                }
+                DEAD => return,
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Wake for Task {
+    fn wake(self: Arc<Task>) {
+        if self.ready()
+            && let Some(scheduler) = self.scheduler.upgrade()
+        {
+            scheduler.enqueue(self);
+        }
+    }
+
+    fn wake_by_ref(self: &Arc<Task>) {
+        if self.ready()
+            && let Some(scheduler) = self.scheduler.upgrade()
+        {
+            scheduler.enqueue(Arc::clone(self));
+        }
+    }
+}
+
+/// The waker that means: look at your END flag, wherever you are.
+struct Attention(Arc<Task>);
+
+impl Wake for Attention {
+    fn wake(self: Arc<Attention>) {
+        self.0.look_at_once();
+    }
+}
+
+thread_local! {
+    static GRAVES: std::cell::RefCell<Vec<Grave>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+/// How many dead futures a thread keeps before it drops one where it stands.
+const GRAVES_MAX: usize = 32;
+
+/// Drops a dead future: at once, or after the poll that this thread is in, since dropping unwinds the victim's fiber
+/// and that is not to happen on the fiber of whoever killed it.
+fn bury(grave: Grave) {
+    if !POLLED.with(|polled| polled.active.get()) {
+        return drop(grave);
+    }
+    let full = GRAVES.with_borrow_mut(|graves| {
+        if graves.len() < GRAVES_MAX {
+            graves.push(grave);
+            None
+        } else {
+            Some(grave)
+        }
+    });
+    drop(full);
+}
+
+/// Drops what was buried during the last poll of this thread.
+pub(super) fn empty_graves() {
+    loop {
+        let grave = GRAVES.with_borrow_mut(Vec::pop);
+        if grave.is_none() {
+            return;
+        }
+        drop(catch_unwind(AssertUnwindSafe(|| drop(grave))));
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without text".to_owned())
+}

@@ -1,0 +1,382 @@
+//! Worker threads with two kinds of queue: ready, and preempted.
+//!
+//! A task that is woken from a worker goes into that worker's one-place slot and runs next there: the sender parks, the
+//! receiver runs. Else it goes to the injector. A task that used two whole slices without a wait is a hog and goes to
+//! the preempted queue, which is served when nobody else is ready, or when no worker served it for eight ticks. (A rule
+//! that counts polls instead of time lets hogs hold up a ping-pong for milliseconds: measured.) A wake-up that finds no
+//! idle worker preempts a hog at once.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::thread::{JoinHandle, Thread};
+
+use super::task::{After, Task, empty_graves};
+use super::{Scheduler, Ticker};
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use crate::sync::{Arc, Mutex};
+
+/// Ticks after which the preempted queue is served although others are ready.
+const PREEMPTED_WAIT_TICKS: u64 = 8;
+
+/// Runs from the one-place slot in a row after which the queue comes first.
+const SLOT_STREAK_MAX: u32 = 64;
+
+/// The scheduler of a host.
+pub(crate) struct TwoQueues {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+struct Shared {
+    workers: Box<[Worker]>,
+    injector: Queue,
+    preempted: Queue,
+    preempted_served_tick: AtomicU64,
+    ticks: AtomicU64,
+    idle: Mutex<Vec<usize>>,
+    idle_count: AtomicUsize,
+    closing: AtomicBool,
+    ticker: Arc<Ticker>,
+    interrupt: Box<dyn Fn() + Send + Sync>,
+}
+
+#[derive(Default)]
+struct Worker {
+    queue: Queue,
+    /// Its one-place slot is taken.
+    slot_taken: AtomicBool,
+    running: AtomicBool,
+    runs_hog: AtomicBool,
+    runs_metered: AtomicBool,
+    preempt_hog: AtomicBool,
+    woken: AtomicBool,
+    thread: Mutex<Option<Thread>>,
+}
+
+#[derive(Default)]
+struct Queue {
+    tasks: Mutex<VecDeque<Arc<Task>>>,
+    length: AtomicUsize,
+}
+
+impl Queue {
+    fn push(&self, task: Arc<Task>) {
+        let mut tasks = self.tasks.lock();
+        tasks.push_back(task);
+        self.length.store(tasks.len(), SeqCst);
+    }
+
+    fn pop(&self) -> Option<Arc<Task>> {
+        if self.length.load(SeqCst) == 0 {
+            return None;
+        }
+        let mut tasks = self.tasks.lock();
+        let task = tasks.pop_front();
+        self.length.store(tasks.len(), SeqCst);
+        task
+    }
+
+    fn steal_half(&self) -> VecDeque<Arc<Task>> {
+        if self.length.load(SeqCst) == 0 {
+            return VecDeque::new();
+        }
+        let mut tasks = self.tasks.lock();
+        let half = tasks.len().div_ceil(2);
+        let stolen = tasks.drain(..half).collect();
+        self.length.store(tasks.len(), SeqCst);
+        stolen
+    }
+
+    fn is_empty(&self) -> bool {
+        self.length.load(SeqCst) == 0
+    }
+}
+
+/// What a worker thread keeps to itself.
+struct Local {
+    shared: Arc<Shared>,
+    index: usize,
+    slot: RefCell<Option<Arc<Task>>>,
+    streak: Cell<u32>,
+    hog: Cell<bool>,
+}
+
+thread_local! {
+    static LOCAL: RefCell<Option<std::rc::Rc<Local>>> = const { RefCell::new(None) };
+}
+
+impl TwoQueues {
+    /// Starts the workers, each inside the context of `io`, which serves WASI's timers and files.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(crate) fn start(
+        threads: usize,
+        io: &tokio::runtime::Handle,
+        ticker: &Arc<Ticker>,
+        interrupt: Box<dyn Fn() + Send + Sync>,
+    ) -> std::io::Result<Arc<TwoQueues>> {
+        let shared = Arc::new(Shared {
+            workers: (0..threads).map(|_| Worker::default()).collect(),
+            injector: Queue::default(),
+            preempted: Queue::default(),
+            preempted_served_tick: AtomicU64::new(0),
+            ticks: AtomicU64::new(0),
+            idle: Mutex::new(Vec::new()),
+            idle_count: AtomicUsize::new(0),
+            closing: AtomicBool::new(false),
+            ticker: Arc::clone(ticker),
+            interrupt,
+        });
+        let scheduler = Arc::new(TwoQueues { shared, threads: Mutex::new(Vec::new()) });
+        for index in 0..threads {
+            let (shared, io) = (Arc::clone(&scheduler.shared), io.clone());
+            let spawned = std::thread::Builder::new().name(format!("insula-worker-{index}")).spawn(move || {
+                let _context = io.enter();
+                work(shared, index);
+            });
+            match spawned {
+                Ok(thread) => scheduler.threads.lock().push(thread),
+                Err(error) => {
+                    scheduler.close();
+                    return Err(error);
+                }
+            }
+        }
+        Ok(scheduler)
+    }
+
+    /// Whether the worker that this thread is was asked to preempt its hog.
+    pub(crate) fn is_preempting() -> bool {
+        LOCAL.with_borrow(|local| {
+            local.as_ref().is_some_and(|local| local.shared.workers[local.index].preempt_hog.load(Relaxed))
+        })
+    }
+}
+
+impl Scheduler for TwoQueues {
+    fn enqueue(&self, task: Arc<Task>) {
+        let local = LOCAL.with_borrow(|local| local.clone());
+        match local {
+            Some(local) if Arc::ptr_eq(&local.shared, &self.shared) && !local.hog.get() => local.hand_over(task),
+            Some(_) | None => self.shared.inject(task),
+        }
+    }
+
+    fn ticks(&self) -> u64 {
+        self.shared.ticks.load(Relaxed)
+    }
+
+    fn is_contended(&self) -> bool {
+        let workers = &self.shared.workers;
+        let running = workers.iter().any(|worker| worker.running.load(Relaxed));
+        let metered = workers.iter().any(|worker| worker.runs_metered.load(Relaxed));
+        metered || (running && self.shared.has_ready())
+    }
+
+    fn tick(&self) {
+        self.shared.ticks.fetch_add(1, Relaxed);
+        (self.shared.interrupt)();
+    }
+
+    fn close(&self) {
+        self.shared.closing.store(true, SeqCst);
+        for worker in &self.shared.workers {
+            worker.wake();
+        }
+        let threads = std::mem::take(&mut *self.threads.lock());
+        for thread in threads {
+            // A worker that is itself the one to close the host cannot wait for itself.
+            if thread.thread().id() != std::thread::current().id() {
+                drop(thread.join());
+            }
+        }
+    }
+}
+
+impl Worker {
+    fn wake(&self) {
+        self.woken.store(true, SeqCst);
+        if let Some(thread) = &*self.thread.lock() {
+            thread.unpark();
+        }
+    }
+}
+
+impl Shared {
+    /// From outside of the workers, or from a hog.
+    fn inject(&self, task: Arc<Task>) {
+        self.injector.push(task);
+        self.notify();
+    }
+
+    /// Wakes an idle worker, if there is one.
+    fn wake_idle(&self) -> bool {
+        if self.idle_count.load(SeqCst) == 0 {
+            return false;
+        }
+        let woken = {
+            let mut idle = self.idle.lock();
+            let woken = idle.pop();
+            self.idle_count.store(idle.len(), SeqCst);
+            woken
+        };
+        woken.inspect(|index| self.workers[*index].wake()).is_some()
+    }
+
+    /// Somebody is ready: an idle worker wakes, or a hog makes room.
+    fn notify(&self) {
+        if self.wake_idle() {
+            return;
+        }
+        self.ticker.want();
+        let hog = self.workers.iter().find(|worker| worker.runs_hog.load(SeqCst));
+        if let Some(worker) = hog
+            && !worker.preempt_hog.swap(true, SeqCst)
+        {
+            (self.interrupt)();
+        }
+    }
+
+    fn has_ready(&self) -> bool {
+        let queued = !self.injector.is_empty() || !self.preempted.is_empty();
+        queued || self.workers.iter().any(|worker| !worker.queue.is_empty() || worker.slot_taken.load(Relaxed))
+    }
+
+    fn steal(&self, thief: usize) -> Option<Arc<Task>> {
+        let others = (1..self.workers.len()).map(|step| (thief + step) % self.workers.len());
+        for victim in others {
+            let mut stolen = self.workers[victim].queue.steal_half();
+            let Some(first) = stolen.pop_front() else { continue };
+            for task in stolen {
+                self.workers[thief].queue.push(task);
+            }
+            return Some(first);
+        }
+        None
+    }
+}
+
+impl Local {
+    fn worker(&self) -> &Worker {
+        &self.shared.workers[self.index]
+    }
+
+    /// The task runs next here. One that was to run next is pushed behind, and may be stolen.
+    fn hand_over(&self, task: Arc<Task>) {
+        let pushed_out = self.slot.replace(Some(task));
+        self.worker().slot_taken.store(true, Relaxed);
+        match pushed_out {
+            Some(task) => {
+                self.worker().queue.push(task);
+                self.shared.notify();
+            }
+            None => self.shared.ticker.want(),
+        }
+    }
+
+    fn next(&self) -> Option<Arc<Task>> {
+        let shared = &self.shared;
+        if !shared.preempted.is_empty() {
+            let served = shared.preempted_served_tick.load(Relaxed);
+            let overdue = shared.ticks.load(Relaxed).saturating_sub(served) >= PREEMPTED_WAIT_TICKS;
+            if overdue && let Some(task) = self.preempted() {
+                return Some(task);
+            }
+        }
+        if self.streak.get() < SLOT_STREAK_MAX {
+            if let Some(task) = self.from_slot() {
+                self.streak.set(self.streak.get() + 1);
+                return Some(task);
+            }
+        }
+        self.streak.set(0);
+        let task = self.worker().queue.pop().or_else(|| shared.injector.pop()).or_else(|| self.from_slot());
+        task.or_else(|| shared.steal(self.index)).or_else(|| self.preempted())
+    }
+
+    fn from_slot(&self) -> Option<Arc<Task>> {
+        let task = self.slot.take();
+        if task.is_some() {
+            self.worker().slot_taken.store(false, Relaxed);
+        }
+        task
+    }
+
+    fn preempted(&self) -> Option<Arc<Task>> {
+        let task = self.shared.preempted.pop();
+        if task.is_some() {
+            self.shared.preempted_served_tick.store(self.shared.ticks.load(Relaxed), Relaxed);
+        }
+        task
+    }
+
+    fn run(&self, task: Arc<Task>) {
+        let worker = self.worker();
+        let hog = task.is_hog();
+        self.hog.set(hog);
+        worker.preempt_hog.store(false, SeqCst);
+        worker.runs_hog.store(hog, SeqCst);
+        worker.runs_metered.store(task.is_metered(), Relaxed);
+        worker.running.store(true, Relaxed);
+        // Somebody may have become ready between the look at the queues and the mark above.
+        if hog && (!self.shared.injector.is_empty() || !worker.queue.is_empty()) {
+            worker.preempt_hog.store(true, SeqCst);
+        }
+        if task.is_metered() || self.shared.has_ready() {
+            self.shared.ticker.want();
+        }
+        let after = task.poll(self.shared.ticks.load(Relaxed));
+        worker.running.store(false, Relaxed);
+        worker.runs_hog.store(false, SeqCst);
+        worker.runs_metered.store(false, Relaxed);
+        self.hog.set(false);
+        let others_ready = self.shared.has_ready();
+        match after {
+            After::Gone => {}
+            After::Again(task) | After::Preempted { task, hog: false } => worker.queue.push(task),
+            After::Preempted { task, hog: true } => self.shared.preempted.push(task),
+        }
+        if others_ready {
+            self.shared.wake_idle();
+        }
+        empty_graves();
+    }
+
+    /// Sleeps until woken. Who enqueues looks at the idle workers after the push; we look at the queues after the mark.
+    fn idle(&self) {
+        {
+            let mut idle = self.shared.idle.lock();
+            idle.push(self.index);
+            self.shared.idle_count.store(idle.len(), SeqCst);
+        }
+        while !self.worker().woken.swap(false, SeqCst) {
+            if self.shared.has_ready() || self.shared.closing.load(SeqCst) {
+                break;
+            }
+            std::thread::park();
+        }
+        let mut idle = self.shared.idle.lock();
+        idle.retain(|index| *index != self.index);
+        self.shared.idle_count.store(idle.len(), SeqCst);
+    }
+}
+
+fn work(shared: Arc<Shared>, index: usize) {
+    *shared.workers[index].thread.lock() = Some(std::thread::current());
+    let local = std::rc::Rc::new(Local {
+        shared,
+        index,
+        slot: RefCell::new(None),
+        streak: Cell::new(0),
+        hog: Cell::new(false),
+    });
+    LOCAL.set(Some(std::rc::Rc::clone(&local)));
+    while !local.shared.closing.load(SeqCst) {
+        match local.next() {
+            Some(task) => local.run(task),
+            None => local.idle(),
+        }
+    }
+    LOCAL.set(None);
+}

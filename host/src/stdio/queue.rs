@@ -1,0 +1,269 @@
+//! One file descriptor that many isolates write to: a bounded queue, and the one thread that writes it out.
+//!
+//! The room in the queue is a fair semaphore, so isolates that wait for it are served in the order in which they came,
+//! a killed one leaves no trace, and no worker ever blocks. What is pushed at once comes out in one piece.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::sync::{Condvar, OnceLock, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+
+use crate::sync::{Arc, Mutex, MutexGuard};
+
+/// What waits to be written, at most. A reader that stalls holds up the writers of this many bytes and no more memory.
+const QUEUE_BYTES_MAX: usize = 64 << 10;
+/// How long one of the pair waits for the other, which may have a reader that stalls.
+const PARTNER_PATIENCE: Duration = Duration::from_millis(100);
+/// How long to wait for a descriptor that somebody made non-blocking.
+const RETRY: Duration = Duration::from_millis(1);
+
+/// The queue of one descriptor.
+pub(super) struct Queue {
+    name: &'static str,
+    is_terminal: bool,
+    room: Semaphore,
+    state: Mutex<State>,
+    /// Something was queued.
+    filled: Condvar,
+    /// Something was written, or writing failed.
+    written: Condvar,
+    /// The other one of standard output and error.
+    partner: OnceLock<Arc<Queue>>,
+}
+
+#[derive(Default)]
+struct State {
+    chunks: VecDeque<Chunk>,
+    /// Bytes that were ever queued, and ever written.
+    pushed: u64,
+    written: u64,
+    writer: Option<Box<dyn Write + Send>>,
+    /// Why nothing can be written any more.
+    failed: Option<Failure>,
+    /// How far the partner was when it took too long: it is not waited for again until it moved.
+    partner_stalled_at: Option<u64>,
+}
+
+struct Chunk {
+    bytes: Bytes,
+    /// What the partner had queued when this came: it is to appear first.
+    after: u64,
+}
+
+/// An error of the system's, which is told to every later writer.
+#[derive(Clone, Copy, Debug)]
+struct Failure {
+    code: Option<i32>,
+    kind: io::ErrorKind,
+}
+
+impl Queue {
+    /// A queue in front of `writer`. Its thread starts with the first bytes.
+    pub(super) fn new(name: &'static str, is_terminal: bool, writer: Box<dyn Write + Send>) -> Arc<Queue> {
+        Arc::new(Queue {
+            name,
+            is_terminal,
+            room: Semaphore::new(QUEUE_BYTES_MAX),
+            state: Mutex::new(State { writer: Some(writer), ..State::default() }),
+            filled: Condvar::new(),
+            written: Condvar::new(),
+            partner: OnceLock::new(),
+        })
+    }
+
+    /// Makes what is queued first in either of the two appear first, as long as their readers keep up.
+    pub(super) fn pair(one: &Arc<Queue>, other: &Arc<Queue>) {
+        // Queues that live as long as the process may hold each other.
+        let _ = one.partner.set(Arc::clone(other));
+        let _ = other.partner.set(Arc::clone(one));
+    }
+
+    pub(super) fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
+    /// Queues all of `bytes`, in one piece if they are not more than half of the queue; waits for room.
+    ///
+    /// Dropped while it waits, it has queued nothing of the current piece.
+    pub(super) async fn write(self: &Arc<Queue>, mut bytes: Bytes) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let piece = bytes.split_to(bytes.len().min(QUEUE_BYTES_MAX / 2));
+            let length = u32::try_from(piece.len()).expect("a piece is smaller than the queue");
+            let room = self.room.acquire_many(length).await.map_err(|_| self.failure())?;
+            self.push(piece)?;
+            room.forget();
+        }
+        Ok(())
+    }
+
+    /// Queues `bytes` if there is room at once.
+    pub(super) fn try_write(self: &Arc<Queue>, bytes: Bytes) -> io::Result<()> {
+        let length = u32::try_from(bytes.len()).map_err(|_| io::ErrorKind::WouldBlock)?;
+        match self.room.try_acquire_many(length) {
+            Ok(room) => {
+                self.push(bytes)?;
+                room.forget();
+                Ok(())
+            }
+            Err(tokio::sync::TryAcquireError::NoPermits) => Err(io::ErrorKind::WouldBlock.into()),
+            Err(tokio::sync::TryAcquireError::Closed) => Err(self.failure()),
+        }
+    }
+
+    /// How many bytes there is room for.
+    pub(super) fn room(&self) -> io::Result<usize> {
+        if self.room.is_closed() { Err(self.failure()) } else { Ok(self.room.available_permits()) }
+    }
+
+    /// Waits for room, or for the failure that ends all waiting.
+    pub(super) async fn has_room(&self) {
+        drop(self.room.acquire().await);
+    }
+
+    /// Blocks until everything queued so far is written, or nothing can be, or for `patience`. False: some is not.
+    pub(super) fn drain(&self, patience: Option<Duration>) -> bool {
+        let state = self.state.lock();
+        let all = state.pushed;
+        let waits = |state: &mut State| state.written < all && state.failed.is_none();
+        let state = match patience {
+            None => self.written.wait_while(state, waits).unwrap_or_else(PoisonError::into_inner),
+            Some(patience) => {
+                self.written.wait_timeout_while(state, patience, waits).unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        state.written >= all
+    }
+
+    fn push(self: &Arc<Queue>, bytes: Bytes) -> io::Result<()> {
+        // Asked before our own lock is taken: each of the pair looks at the other.
+        let after = self.partner.get().map_or(0, |partner| partner.state.lock().pushed);
+        let mut state = self.state.lock();
+        if let Some(failure) = state.failed {
+            return Err(failure.into());
+        }
+        if let Some(writer) = state.writer.take() {
+            self.start(writer, &mut state)?;
+        }
+        state.pushed += bytes.len() as u64;
+        state.chunks.push_back(Chunk { bytes, after });
+        self.filled.notify_one();
+        Ok(())
+    }
+
+    /// Starts the thread; without one there is no way out for anybody's bytes.
+    fn start(self: &Arc<Queue>, writer: Box<dyn Write + Send>, state: &mut State) -> io::Result<()> {
+        let queue = Arc::clone(self);
+        let started = std::thread::Builder::new().name(self.name.to_owned()).spawn(move || queue.write_out(writer));
+        started.map(drop).inspect_err(|error| self.fail(state, error))
+    }
+
+    fn failure(&self) -> io::Error {
+        self.state.lock().failed.map_or(io::ErrorKind::BrokenPipe.into(), io::Error::from)
+    }
+
+    fn fail(&self, state: &mut State, error: &io::Error) {
+        state.failed = Some(Failure { code: error.raw_os_error(), kind: error.kind() });
+        state.chunks.clear();
+        self.room.close();
+        self.written.notify_all();
+    }
+
+    /// The thread: all that is queued at a time becomes one write, as long as the order of the pair allows it.
+    fn write_out(&self, mut writer: Box<dyn Write + Send>) {
+        let mut buffer = Vec::with_capacity(QUEUE_BYTES_MAX);
+        loop {
+            let chunks = self.take_all();
+            for chunk in chunks {
+                if !self.partner_is_past(chunk.after) {
+                    if !self.put(&mut writer, &mut buffer) {
+                        return;
+                    }
+                    self.wait_for_partner(chunk.after);
+                }
+                buffer.extend_from_slice(&chunk.bytes);
+            }
+            if !self.put(&mut writer, &mut buffer) {
+                return;
+            }
+        }
+    }
+
+    fn take_all(&self) -> VecDeque<Chunk> {
+        let state = self.state.lock();
+        let mut state =
+            self.filled.wait_while(state, |state| state.chunks.is_empty()).unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut state.chunks)
+    }
+
+    /// Writes the buffer and gives its room back; false when writing has come to an end.
+    fn put(&self, writer: &mut Box<dyn Write + Send>, buffer: &mut Vec<u8>) -> bool {
+        if buffer.is_empty() {
+            return true;
+        }
+        let result = write_all(writer, buffer);
+        let mut state = self.state.lock();
+        match result {
+            Ok(()) => {
+                state.written += buffer.len() as u64;
+                self.written.notify_all();
+                drop(state);
+                self.room.add_permits(buffer.len());
+                buffer.clear();
+                true
+            }
+            Err(error) => {
+                self.fail(&mut state, &error);
+                false
+            }
+        }
+    }
+
+    fn partner_is_past(&self, mark: u64) -> bool {
+        self.partner.get().is_none_or(|partner| partner.state.lock().is_past(mark))
+    }
+
+    fn wait_for_partner(&self, mark: u64) {
+        let Some(partner) = self.partner.get() else { return };
+        let stalled_at = self.state.lock().partner_stalled_at;
+        let state: MutexGuard<'_, State> = partner.state.lock();
+        if stalled_at == Some(state.written) {
+            return;
+        }
+        let waits = |state: &mut State| !state.is_past(mark);
+        let waited = partner.written.wait_timeout_while(state, PARTNER_PATIENCE, waits);
+        let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        let written = state.written;
+        drop(state);
+        self.state.lock().partner_stalled_at = timeout.timed_out().then_some(written);
+    }
+}
+
+impl State {
+    fn is_past(&self, mark: u64) -> bool {
+        self.written >= mark || self.failed.is_some()
+    }
+}
+
+impl From<Failure> for io::Error {
+    fn from(failure: Failure) -> io::Error {
+        failure.code.map_or_else(|| failure.kind.into(), io::Error::from_raw_os_error)
+    }
+}
+
+/// `Write::write_all` and `flush`, also to a descriptor that somebody else made non-blocking.
+fn write_all(writer: &mut Box<dyn Write + Send>, mut bytes: &[u8]) -> io::Result<()> {
+    loop {
+        let result = if bytes.is_empty() { writer.flush().map(|()| None) } else { writer.write(bytes).map(Some) };
+        match result {
+            Ok(None) => return Ok(()),
+            Ok(Some(0)) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(Some(count)) => bytes = &bytes[count..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::sleep(RETRY),
+            Err(error) => return Err(error),
+        }
+    }
+}

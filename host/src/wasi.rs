@@ -1,0 +1,290 @@
+//! WASI preview 1: wasmtime-wasi's, with ours in front where a turn ends or an isolate does.
+//!
+//! `poll_oneoff`, `sched_yield` and `proc_exit` are ours. wasmtime-wasi's `poll_oneoff` awaits tokio by itself (no turn
+//! would end, no pause would hold), and its exit codes above 125 become traps. The context is made when a guest first
+//! calls WASI: many never do. A guest has what its [`Outfit`] says and nothing else.
+
+use std::time::Duration;
+
+use insula_wire::layout::List;
+use wasmtime::{Caller, Linker, Result, Trap};
+use wasmtime_wasi::p1::{self, WasiP1Ctx};
+use wasmtime_wasi::{FsPerms, HostMonotonicClock, HostWallClock, WasiCtxBuilder};
+
+use crate::abi::{Ended, State, Until, view, wait};
+use crate::exit::Exit;
+use crate::grant::{Authority, Grant};
+use crate::spawn::Stdin;
+use crate::stdio::{Sink, Tail};
+use crate::sync::Arc;
+use crate::world::{NEVER, World};
+
+const PREVIEW_1: &str = "wasi_snapshot_preview1";
+
+/// Bytes of randomness in one call.
+const RANDOM_BYTES_MAX: u64 = 1 << 20;
+
+/// Subscriptions in one poll.
+const SUBSCRIPTIONS_MAX: u32 = 16_384;
+
+/// What a guest has of the world, by grants.
+#[derive(Clone)]
+pub(crate) struct Outfit {
+    pub(crate) arguments: Vec<String>,
+    pub(crate) grants: Vec<Grant>,
+    pub(crate) stdin: Stdin,
+    pub(crate) stdout: Sink,
+    pub(crate) stderr: Sink,
+    pub(crate) world: Arc<World>,
+}
+
+impl Outfit {
+    /// Nothing at all.
+    pub(crate) fn bare(world: &Arc<World>) -> Outfit {
+        Outfit {
+            arguments: Vec::new(),
+            grants: Vec::new(),
+            stdin: Stdin::Empty,
+            stdout: Sink::null(),
+            stderr: Sink::null(),
+            world: Arc::clone(world),
+        }
+    }
+
+    /// Whether the clocks are fine.
+    pub(crate) fn has_fine_clock(&self) -> bool {
+        self.grants.iter().any(|grant| matches!(grant.0, Authority::FineClock))
+    }
+}
+
+/// The WASI side of one isolate.
+pub(crate) struct Wasi {
+    outfit: Arc<Outfit>,
+    tail: Arc<Tail>,
+    context: Option<Box<WasiP1Ctx>>,
+}
+
+impl Wasi {
+    /// Nothing is made before the first call.
+    pub(crate) fn new(outfit: Arc<Outfit>, tail: Arc<Tail>) -> Wasi {
+        Wasi { outfit, tail, context: None }
+    }
+
+    fn context(&mut self) -> &mut WasiP1Ctx {
+        let Wasi { outfit, tail, context } = self;
+        context.get_or_insert_with(|| Box::new(build(outfit, tail)))
+    }
+}
+
+fn build(outfit: &Outfit, tail: &Arc<Tail>) -> WasiP1Ctx {
+    let mut builder = WasiCtxBuilder::new();
+    builder.args(&outfit.arguments);
+    builder.stdout(outfit.stdout.clone());
+    builder.stderr(outfit.stderr.clone().with_tail(Arc::clone(tail)));
+    if outfit.stdin == Stdin::Inherit {
+        builder.inherit_stdin();
+    }
+    for grant in &outfit.grants {
+        match &grant.0 {
+            Authority::Folder { host, guest, writes } => {
+                let permissions = if *writes { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
+                // The folder was there at spawn; if it is gone, the guest finds it missing.
+                drop(builder.preopened_dir(host, guest, permissions));
+            }
+            Authority::Environment { name, value } => {
+                builder.env(name, value);
+            }
+            Authority::FineClock => {}
+        }
+    }
+    let step = if outfit.has_fine_clock() { 1 } else { 1_000_000 };
+    let clock = Clock { world: Arc::clone(&outfit.world), step };
+    builder.monotonic_clock(clock.clone()).wall_clock(clock).max_random_size(RANDOM_BYTES_MAX);
+    builder.build_p1()
+}
+
+/// The world's clock, in steps.
+#[derive(Clone)]
+struct Clock {
+    world: Arc<World>,
+    step: u64,
+}
+
+impl HostMonotonicClock for Clock {
+    fn resolution(&self) -> u64 {
+        self.step
+    }
+
+    fn now(&self) -> u64 {
+        let now = self.world.now();
+        now - now % self.step
+    }
+}
+
+impl HostWallClock for Clock {
+    fn resolution(&self) -> Duration {
+        Duration::from_nanos(self.step)
+    }
+
+    fn now(&self) -> Duration {
+        let now = self.world.wall();
+        let beyond = u64::from(now.subsec_nanos()) % self.step;
+        now - Duration::from_nanos(beyond)
+    }
+}
+
+/// Defines WASI in the linker.
+pub(crate) fn link(linker: &mut Linker<State>) -> Result<()> {
+    p1::add_to_linker_async(linker, |state: &mut State| state.wasi.context())?;
+    linker.allow_shadowing(true);
+    linker.func_wrap_async(PREVIEW_1, "poll_oneoff", |caller, (subscriptions, events, count, result)| {
+        Box::new(poll_oneoff(caller, subscriptions, events, count, result))
+    })?;
+    linker.func_wrap_async(PREVIEW_1, "sched_yield", |caller, (): ()| Box::new(sched_yield(caller)))?;
+    linker.func_wrap(PREVIEW_1, "proc_exit", |_: Caller<'_, State>, code: u32| -> Result<()> {
+        Err(Ended(Exit::ProcExit { code }).into())
+    })?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+const ERRNO_SUCCESS: u16 = 0;
+const ERRNO_BADF: u16 = 8;
+const ERRNO_INVAL: u16 = 28;
+
+/// Ends the turn and lets others run.
+async fn sched_yield(caller: Caller<'_, State>) -> Result<u32> {
+    let state = caller.data();
+    let (control, place) = (Arc::clone(&state.control), Arc::clone(&state.place));
+    let until = Until { deadline: NEVER, ports_only: false };
+    let mut yielded = false;
+    wait(&control, &place.world, until, |waker| {
+        if !std::mem::replace(&mut yielded, true) {
+            waker.wake_by_ref();
+            return None;
+        }
+        Some(())
+    })
+    .await?;
+    Ok(u32::from(ERRNO_SUCCESS))
+}
+
+/// What one subscription waits for.
+#[derive(Clone, Copy)]
+enum Awaited {
+    /// An instant of the world's clock.
+    Clock(u64),
+    /// A descriptor: input of the terminal may have to be waited for, all else is always ready.
+    Read(u32),
+    Write,
+    Invalid(u16),
+}
+
+#[derive(Clone, Copy)]
+struct Subscription {
+    userdata: u64,
+    kind: u8,
+    awaited: Awaited,
+}
+
+const SUBSCRIPTION_BYTES: u32 = 48;
+const EVENT_BYTES: usize = 32;
+
+async fn poll_oneoff(
+    mut caller: Caller<'_, State>,
+    subscriptions: u32,
+    events: u32,
+    count: u32,
+    result: u32,
+) -> Result<u32> {
+    if count == 0 || count > SUBSCRIPTIONS_MAX {
+        return Ok(u32::from(ERRNO_INVAL));
+    }
+    let (mut guest, state) = view(&mut caller)?;
+    let now = (state.place.world.now(), state.place.world.wall());
+    let records = guest.elements(List { pointer: subscriptions, count }, SUBSCRIPTION_BYTES)?;
+    let wanted: Vec<Subscription> = records.map(|record| subscription(record, now)).collect();
+    let room = List { pointer: events, count: count.checked_mul(EVENT_BYTES as u32).ok_or(Trap::MemoryOutOfBounds)? };
+    guest.bytes_mut(room)?;
+
+    let deadlines = wanted.iter().filter_map(|subscription| match subscription.awaited {
+        Awaited::Clock(at) => Some(state.instant(at)),
+        Awaited::Read(_) | Awaited::Write | Awaited::Invalid(_) => None,
+    });
+    let deadline = deadlines.min().unwrap_or(NEVER);
+    let at_once = wanted.iter().any(|subscription| match subscription.awaited {
+        Awaited::Clock(_) => false,
+        Awaited::Read(fd) => fd != 0 || state.wasi.outfit.stdin == Stdin::Empty,
+        Awaited::Write | Awaited::Invalid(_) => true,
+    });
+    let reads_stdin = wanted.iter().any(|subscription| matches!(subscription.awaited, Awaited::Read(0)));
+    let (control, place) = (Arc::clone(&state.control), Arc::clone(&state.place));
+    let until = Until { deadline: if at_once { 0 } else { deadline }, ports_only: false };
+    let mut input = reads_stdin.then(|| crate::stdio::StdinReady::new());
+    let ready = wait(&control, &place.world, until, |waker| match &mut input {
+        Some(input) if !at_once => input.poll(waker).then_some(()),
+        Some(_) | None => None,
+    });
+    let input_is_ready = ready.await?.is_some() || (at_once && state_reads_empty(&caller));
+    let happened = happened(&wanted, place.world.now(), input_is_ready, caller.data());
+    let (mut guest, _) = view(&mut caller)?;
+    for (event, at) in happened.iter().zip((events..).step_by(EVENT_BYTES)) {
+        guest.bytes_mut(List { pointer: at, count: EVENT_BYTES as u32 })?.copy_from_slice(event);
+    }
+    guest.put_u32s(result, &[u32::try_from(happened.len()).unwrap_or(count)])?;
+    Ok(u32::from(ERRNO_SUCCESS))
+}
+
+fn state_reads_empty(caller: &Caller<'_, State>) -> bool {
+    caller.data().wasi.outfit.stdin == Stdin::Empty
+}
+
+/// The events of all subscriptions that have happened.
+fn happened(wanted: &[Subscription], now: u64, input_is_ready: bool, state: &State) -> Vec<[u8; EVENT_BYTES]> {
+    let happened = wanted.iter().filter_map(|subscription| {
+        let (yes, error) = match subscription.awaited {
+            Awaited::Clock(at) => (state.instant(at) <= now, ERRNO_SUCCESS),
+            Awaited::Read(0) => (input_is_ready, ERRNO_SUCCESS),
+            Awaited::Read(_) | Awaited::Write => (true, ERRNO_SUCCESS),
+            Awaited::Invalid(error) => (true, error),
+        };
+        yes.then(|| event(subscription, error))
+    });
+    happened.collect()
+}
+
+fn event(subscription: &Subscription, error: u16) -> [u8; EVENT_BYTES] {
+    let mut event = [0; EVENT_BYTES];
+    event[0..8].copy_from_slice(&subscription.userdata.to_le_bytes());
+    event[8..10].copy_from_slice(&error.to_le_bytes());
+    event[10] = subscription.kind;
+    if subscription.kind != KIND_CLOCK {
+        event[16..24].copy_from_slice(&1_u64.to_le_bytes());
+    }
+    event
+}
+
+const KIND_CLOCK: u8 = 0;
+const KIND_READ: u8 = 1;
+const KIND_WRITE: u8 = 2;
+
+/// A subscription record of preview 1: userdata, a tagged union, and in it a clock or a descriptor.
+fn subscription(record: &[u8], (monotonic, wall): (u64, Duration)) -> Subscription {
+    let u32_at = |at: usize| u32::from_le_bytes(record[at..at + 4].try_into().expect("four bytes of a record"));
+    let u64_at = |at: usize| u64::from_le_bytes(record[at..at + 8].try_into().expect("eight bytes of a record"));
+    let absolute = record[40] & 1 != 0;
+    let timeout = u64_at(24);
+    let awaited = match (record[8], u32_at(16)) {
+        (KIND_CLOCK, 0) if absolute => {
+            let wall = u64::try_from(wall.as_nanos()).unwrap_or(NEVER);
+            Awaited::Clock(monotonic.saturating_add(timeout.saturating_sub(wall)))
+        }
+        (KIND_CLOCK, 1) if absolute => Awaited::Clock(timeout),
+        (KIND_CLOCK, 0 | 1) => Awaited::Clock(monotonic.saturating_add(timeout)),
+        (KIND_READ, fd) => Awaited::Read(fd),
+        (KIND_WRITE, fd) if fd > i32::MAX as u32 => Awaited::Invalid(ERRNO_BADF),
+        (KIND_WRITE, _) => Awaited::Write,
+        _ => Awaited::Invalid(ERRNO_INVAL),
+    };
+    Subscription { userdata: u64_at(0), kind: record[8], awaited }
+}

@@ -1,0 +1,185 @@
+//! What a host takes from the world around it: time, random numbers, and the numbers it gives to new things.
+//!
+//! Nothing outside this file reads a clock or draws a random number, so that a later world may do both by a seed. The
+//! timers are here too, since they are what a clock is for: whoever drives the world calls [`World::fire_due`] and
+//! sleeps until the instant that it answers.
+
+use std::collections::BTreeMap;
+use std::sync::Condvar;
+use std::task::Waker;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::sync::{Arc, Mutex, atomic};
+
+/// Nanoseconds since the world began.
+pub(crate) type Nanos = u64;
+
+/// An instant that never comes.
+pub(crate) const NEVER: Nanos = Nanos::MAX;
+
+/// Clock, timers, numbers.
+pub(crate) struct World {
+    began: Instant,
+    timers: Mutex<Timers>,
+    earliest: atomic::AtomicU64,
+    alarm: Alarm,
+    numbers: atomic::AtomicU64,
+}
+
+#[derive(Default)]
+struct Timers {
+    due: BTreeMap<(Nanos, u64), Waker>,
+    last: u64,
+}
+
+/// What the driver of the world sleeps on.
+#[derive(Default)]
+pub(crate) struct Alarm {
+    rung: std::sync::Mutex<bool>,
+    bell: Condvar,
+}
+
+impl World {
+    /// A world whose clock starts now.
+    pub(crate) fn new() -> Arc<World> {
+        Arc::new(World {
+            began: Instant::now(),
+            timers: Mutex::new(Timers::default()),
+            earliest: atomic::AtomicU64::new(NEVER),
+            alarm: Alarm::default(),
+            numbers: atomic::AtomicU64::new(1),
+        })
+    }
+
+    /// The time.
+    pub(crate) fn now(&self) -> Nanos {
+        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(NEVER - 1)
+    }
+
+    /// The time `duration` from now.
+    pub(crate) fn after(&self, duration: Duration) -> Nanos {
+        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(NEVER);
+        self.now().saturating_add(nanos)
+    }
+
+    /// The time of day, since 1970.
+    pub(crate) fn wall(&self) -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+
+    /// A number that this world never gave before and never gives again.
+    pub(crate) fn number(&self) -> u64 {
+        self.numbers.fetch_add(1, atomic::Ordering::Relaxed)
+    }
+
+    /// Wakes `waker` at `due`, unless the timer is dropped first.
+    pub(crate) fn timer(self: &Arc<World>, due: Nanos, waker: Waker) -> Timer {
+        let mut timers = self.timers.lock();
+        timers.last += 1;
+        let key = (due, timers.last);
+        timers.due.insert(key, waker);
+        let first = timers.due.first_key_value().is_some_and(|(first, _)| *first == key);
+        if first {
+            self.earliest.store(due, atomic::Ordering::SeqCst);
+        }
+        drop(timers);
+        if first {
+            self.alarm.ring();
+        }
+        Timer { world: Arc::clone(self), key }
+    }
+
+    /// Wakes all that is due, and says when the next one will be.
+    pub(crate) fn fire_due(&self) -> Nanos {
+        let now = self.now();
+        if self.earliest.load(atomic::Ordering::SeqCst) > now {
+            return self.earliest.load(atomic::Ordering::SeqCst);
+        }
+        loop {
+            let mut timers = self.timers.lock();
+            let next = timers.due.first_key_value().map_or(NEVER, |((due, _), _)| *due);
+            if next > now {
+                self.earliest.store(next, atomic::Ordering::SeqCst);
+                return next;
+            }
+            let due = timers.due.pop_first();
+            drop(timers);
+            if let Some((_, waker)) = due {
+                waker.wake();
+            }
+        }
+    }
+
+    /// What the driver sleeps on; rung when an earlier timer than all others came.
+    pub(crate) fn alarm(&self) -> &Alarm {
+        &self.alarm
+    }
+}
+
+impl Alarm {
+    /// Ends the driver's sleep, or its next one at once.
+    pub(crate) fn ring(&self) {
+        *self.rung.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = true;
+        self.bell.notify_one();
+    }
+
+    /// Sleeps until rung, `duration` at most.
+    pub(crate) fn sleep(&self, duration: Duration) {
+        let mut rung = self.rung.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !*rung {
+            rung = match self.bell.wait_timeout(rung, duration) {
+                Ok((rung, _)) => rung,
+                Err(poisoned) => poisoned.into_inner().0,
+            };
+        }
+        *rung = false;
+    }
+}
+
+/// A wake-up that will come; dropping it takes it back.
+pub(crate) struct Timer {
+    world: Arc<World>,
+    key: (Nanos, u64),
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        let waker = self.world.timers.lock().due.remove(&self.key);
+        drop(waker);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+    impl Wake for Count {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn due_timers_wake_and_dropped_ones_do_not() {
+        let world = World::new();
+        let count = std::sync::Arc::new(Count::default());
+        let waker = || Waker::from(std::sync::Arc::clone(&count));
+        let past = world.timer(0, waker());
+        drop(world.timer(0, waker()));
+        let far = world.timer(NEVER - 1, waker());
+        assert_eq!(world.fire_due(), NEVER - 1);
+        assert_eq!(count.0.load(Ordering::SeqCst), 1);
+        drop((past, far));
+    }
+
+    #[test]
+    fn numbers_differ() {
+        let world = World::new();
+        assert_ne!(world.number(), world.number());
+    }
+}

@@ -1,0 +1,88 @@
+//! How a run ends: exit codes, signals, who is killed, what is said.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+use super::{Ran, output, run};
+use crate::harness::{self, Folder, guest};
+
+/// Runs a module given as text.
+fn text(module: &str) -> Ran {
+    let folder = Folder::new("endings");
+    run([folder.file("program.wat", module)])
+}
+
+#[test]
+fn the_guests_own_code() {
+    assert_eq!(text(r#"(module (func (export "_start")))"#).code, Some(0));
+    let exits = r#"(module
+        (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (memory (export "memory") 1)
+        (func (export "_start") (call $exit (i32.const 3))))"#;
+    assert_eq!(text(exits).code, Some(3));
+}
+
+#[test]
+fn a_trap_and_a_panic_of_main_are_134() {
+    let ran = text(r#"(module (func $main (export "_start") unreachable))"#);
+    assert_eq!(ran.code, Some(134));
+    assert!(ran.stderr.contains("unreachable"), "{ran:?}");
+
+    let ran = run([guest("main_first").as_os_str(), "panic".as_ref()]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(134), "main ends\n"), "{ran:?}");
+    assert!(ran.stderr.contains("main gives up"), "{ran:?}");
+}
+
+#[test]
+fn a_main_that_was_killed_is_137() {
+    let ran = run([guest("kills_itself")]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(137), "goodbye\n"), "{ran:?}");
+}
+
+#[test]
+fn a_run_goes_on_until_the_children_of_a_main_that_returned_are_done() {
+    let ran = run([guest("main_first")]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "main ends\nthe child goes on\n"), "{ran:?}");
+}
+
+#[test]
+fn all_asleep_is_said_and_is_1() {
+    let ran = run([guest("all_asleep")]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:?}");
+    assert!(ran.stderr.contains("sleeping beauty"), "{ran:?}");
+}
+
+#[test]
+fn an_error_that_nobody_listens_for_is_one_readable_block() {
+    let ran = run([guest("uncaught")]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "main is still here\n"), "{ran:?}");
+    assert!(ran.stderr.contains("lonely") && ran.stderr.contains("uncaught.rs:"), "{ran:?}");
+    assert_eq!(ran.stderr.matches("listens").count(), 1, "{ran:?}");
+    assert!(!ran.stderr.contains('\u{1b}'), "an escape of the guest's reaches the terminal: {ran:?}");
+}
+
+#[test]
+fn a_wrong_command_line_is_2() {
+    for arguments in [&["run"][..], &["run", "--no-such-flag", "x.wasm"], &["no-such-command"]] {
+        let mut command = harness::insula();
+        command.args(arguments);
+        let ran = output(command);
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_signal_asks_first() {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let mut command = harness::insula();
+        command.arg("run").arg(guest("asked_to_stop")).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("insula can be run");
+        let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        let mut line = || lines.next().map(|line| line.expect("insula prints UTF-8"));
+        assert_eq!(line().as_deref(), Some("ready"));
+        let kill = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status();
+        assert!(kill.is_ok_and(|status| status.success()), "the signal is sent");
+        assert_eq!(line().as_deref(), Some("asked to stop: true"));
+        assert_eq!(child.wait().expect("it ends").code(), Some(code));
+    }
+}

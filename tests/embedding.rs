@@ -1,0 +1,4 @@
+//! What an embedder can rely on: loading, spawning, limits, and every way to end as a value.
+
+mod ends;
+mod start;

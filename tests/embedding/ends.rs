@@ -1,0 +1,86 @@
+//! Every way to end, seen by an embedder as an `Exit` with fields.
+
+use std::time::Duration;
+
+use insula::{Exit, Host, Killer, Limits, Module, Phase, Priority, Spawn};
+
+/// A host for a test, and a module of this text.
+fn loaded(text: &str) -> (Host, Module) {
+    let host = Host::builder().isolates(16).threads(2).build().expect("there is room for a small host");
+    let module = host.load("test.wat", text.as_bytes()).expect("the text is a module");
+    (host, module)
+}
+
+/// Runs the export `run` of a module whose function has this body, under these limits.
+fn ends(body: &str, limits: Limits) -> Exit {
+    let text = format!("(module (memory (export \"memory\") 1) (table 1 funcref) (func $run (export \"run\") {body}))");
+    let (host, module) = loaded(&text);
+    let spawn = Spawn::entry("run").limits(limits);
+    host.spawn(&module, spawn).expect("the module has an entry `run`").join()
+}
+
+fn trap(body: &str) -> String {
+    match ends(body, Limits::default()) {
+        Exit::Trapped { kind, frames } => {
+            assert_eq!(frames.first().and_then(|frame| frame.function.as_deref()), Some("run"), "{kind}");
+            kind
+        }
+        other => panic!("{body} ended so: {other:?}"),
+    }
+}
+
+#[test]
+fn every_trap_has_its_own_words() {
+    assert!(trap("unreachable").contains("unreachable"));
+    assert!(trap("(drop (i32.div_s (i32.const 1) (i32.const 0)))").contains("divide by zero"));
+    assert!(trap("(drop (i32.div_s (i32.const 0x80000000) (i32.const -1)))").contains("overflow"));
+    assert!(trap("(drop (i32.trunc_f32_s (f32.const nan)))").contains("integer"));
+    assert!(trap("(drop (i32.load (i32.const -4)))").contains("out of bounds memory access"));
+    assert!(trap("(call_indirect (i32.const 9))").contains("out of bounds"));
+    assert!(trap("(call_indirect (i32.const 0))").contains("uninitialized"));
+    assert!(trap("(call $run)").contains("call stack exhausted"));
+}
+
+#[test]
+fn limits_end_the_guilty_by_name() {
+    let looping = "(loop $again (br $again))";
+    let cpu = ends(looping, Limits::default().cpu_time(Duration::from_millis(20)));
+    assert!(matches!(cpu, Exit::Limit { ref which, .. } if which.contains("cpu")), "{cpu:?}");
+    let deadline = ends(looping, Limits::default().deadline(Duration::from_millis(20)));
+    assert_eq!(deadline, Exit::Deadline { phase: Phase::Guest });
+}
+
+#[test]
+fn memory_beyond_the_limit_is_refused_in_the_guest() {
+    let grows = "(if (i32.ne (memory.grow (i32.const 100)) (i32.const -1)) (then unreachable))";
+    assert_eq!(ends(grows, Limits::default().memory(64 << 10)), Exit::Returned);
+    let gives_up = "(if (i32.eq (memory.grow (i32.const 100)) (i32.const -1)) (then unreachable))";
+    let exit = ends(gives_up, Limits::default().memory(64 << 10));
+    assert!(matches!(exit, Exit::Limit { ref which, .. } if which.contains("memory")), "{exit:?}");
+}
+
+#[test]
+fn a_start_function_that_loops_or_traps_ends_like_any_other() {
+    let start = |body: &str| format!("(module (func $start {body}) (start $start) (func (export \"run\")))");
+    let (host, module) = loaded(&start("(loop $again (br $again))"));
+    let isolate = host.spawn(&module, Spawn::entry("run")).expect("it is born before it starts");
+    isolate.kill(Priority::Immediate);
+    assert_eq!(isolate.join(), Exit::Killed { by: Killer::Embedder });
+
+    let (host, module) = loaded(&start("unreachable"));
+    let exit = host.spawn(&module, Spawn::entry("run")).expect("it is born before it starts").join();
+    assert!(matches!(exit, Exit::StartFailed { .. }), "{exit:?}");
+}
+
+#[test]
+fn killed_and_closed() {
+    let (host, module) = loaded("(module (func (export \"run\") (loop $again (br $again))))");
+    let killed = host.spawn(&module, Spawn::entry("run")).expect("it has an entry");
+    killed.kill(Priority::Immediate);
+    killed.kill(Priority::Immediate);
+    assert_eq!(killed.join(), Exit::Killed { by: Killer::Embedder });
+    let left = host.spawn(&module, Spawn::entry("run")).expect("it has an entry");
+    let exits = host.shutdown(Duration::ZERO);
+    assert_eq!(exits, [(left.id(), Exit::HostClosed)]);
+    assert_eq!((left.join(), host.live()), (Exit::HostClosed, 0));
+}

@@ -1,0 +1,47 @@
+//! What is refused before anything is born.
+
+use insula::{Exit, Host, LoadError, Spawn, SpawnError};
+
+fn host(isolates: u32) -> Host {
+    Host::builder().isolates(isolates).threads(1).build().expect("there is room for a small host")
+}
+
+#[test]
+fn a_spawn_error_names_the_module_and_the_entry() {
+    let host = host(4);
+    let text = "(module (func (export \"typed\") (param i32)) (global (export \"number\") i32 (i32.const 0)))";
+    let module = host.load("library", text.as_bytes()).expect("the text is a module");
+    let refused = |entry: &str| host.spawn(&module, Spawn::entry(entry)).map(|_| ());
+    let (module_name, entry) = ("library".to_owned(), "missing".to_owned());
+    assert_eq!(refused("missing"), Err(SpawnError::NoEntry { module: module_name, entry }));
+    assert!(matches!(refused("typed"), Err(SpawnError::EntryType { .. })));
+    assert!(refused("number").is_err());
+    assert_eq!(host.live(), 0);
+}
+
+#[test]
+fn one_isolate_too_many_is_an_error_that_says_the_limit() {
+    let host = host(2);
+    let text = "(module (func (export \"run\") (loop $again (br $again))) (func (export \"done\")))";
+    let module = host.load("two", text.as_bytes()).expect("the text is a module");
+    let running = [(); 2].map(|()| host.spawn(&module, Spawn::entry("run")).expect("there is room for two"));
+    let refused = host.spawn(&module, Spawn::entry("run")).map(|_| ());
+    assert_eq!(refused, Err(SpawnError::TooManyIsolates { max: 2 }));
+    running[0].kill(insula::Priority::Immediate);
+    running[0].join();
+    let again = host.spawn(&module, Spawn::entry("done")).expect("there is room again");
+    assert_eq!(again.join(), Exit::Returned);
+}
+
+#[test]
+fn a_load_error_says_what_is_wrong() {
+    let host = host(1);
+    let error = |bytes: &[u8]| host.load("x", bytes).map(|_| ()).expect_err("it is no module of ours");
+    assert!(matches!(error(b"hello"), LoadError::NotWasm { .. }));
+    assert!(matches!(error(b"\0asm\x0d\0\x01\0"), LoadError::Component { .. }));
+    assert!(matches!(error(b"\x7fELF and so on"), LoadError::Precompiled { .. } | LoadError::NotWasm { .. }));
+    let unknown = error(br#"(module (import "env" "f" (func)))"#);
+    assert!(matches!(unknown, LoadError::UnknownImport { ref field, .. } if field == "f"), "{unknown:?}");
+    let newer = error(br#"(module (import "insula:isolate/clock@9.0.0" "now" (func (result i64))))"#);
+    assert!(matches!(newer, LoadError::NewerAbi { .. }), "{newer:?}");
+}

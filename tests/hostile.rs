@@ -1,0 +1,3 @@
+//! What a guest that means harm cannot do.
+
+mod forged;

@@ -1,0 +1,43 @@
+//! Semantics 2 and 5.3: birth, families, and what keeps an isolate alive.
+
+use super::tells;
+
+#[test]
+fn s2_1_a_child_has_fresh_globals_its_message_and_a_name() {
+    tells("birth", &["child says 41", "first born ended", "child says 51", "global is 2"]);
+}
+
+#[test]
+fn s2_4_the_entry_of_a_paused_isolate_runs_when_all_pauses_are_lifted() {
+    tells("birth_paused", &["Immediate pong", "BeforeNextEvent pong", "entered"]);
+}
+
+#[test]
+fn s2_3_a_message_that_does_not_decode_is_an_exit_and_no_spawn_error() {
+    let error = "initial message: the message does not decode as (u64, alloc::vec::Vec<alloc::string::String>)";
+    tells("start_failed", &[error, "ended", "missing entry refused: true"]);
+}
+
+#[test]
+fn s2_7_children_outlive_their_parent() {
+    tells("outlives_parent", &["the parent is gone", "grandchild: still here"]);
+}
+
+#[test]
+fn s2_7_scoped_children_and_killed_trees_do_not() {
+    tells("family", &["scoped child", "depth 0", "depth 1", "depth 2", "depth 3"]);
+}
+
+#[test]
+fn s5_3_who_waits_learns_that_nobody_can_send() {
+    tells(
+        "unreachable",
+        &[
+            "nobody holds it: Some(Unreachable)",
+            "queued messages come first: Ok(5)",
+            "gone with its holder: Some(Unreachable)",
+            "lost in a message: Some(Unreachable)",
+            "lost with an isolate: true",
+        ],
+    );
+}
