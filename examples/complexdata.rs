@@ -26,20 +26,10 @@ struct Delivery {
 }
 
 fn worker(main_port: SendPort<Delivery>) -> Result<(), SendError> {
-    let student = Student {
-        name: "Alice".to_owned(),
-        scores: vec![95, 87, 92],
-        meta: Meta {
-            level: 3,
-            active: true,
-        },
-    };
+    let student = Student { name: "Alice".to_owned(), scores: vec![95, 87, 92], meta: Meta { level: 3, active: true } };
     let again = ReceivePort::new();
     for () in std::iter::once(()).chain(&again).take(2) {
-        main_port.send(Delivery {
-            student: student.clone(),
-            again: again.send_port(),
-        })?;
+        main_port.send(Delivery { student: student.clone(), again: again.send_port() })?;
     }
     Ok(())
 }
@@ -56,9 +46,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     student.meta.active = false;
     again.send(())?;
     let theirs = port.first()?.student;
-    println!(
-        "After a change here: {:?}, the worker still has: {:?}",
-        student.scores, theirs.scores
-    );
+    println!("After a change here: {:?}, the worker still has: {:?}", student.scores, theirs.scores);
     Ok(())
 }

@@ -21,9 +21,7 @@ fn looper(_: ()) {
 fn main() -> Result<(), Box<dyn Error>> {
     let port = ReceivePort::new();
     let exit_response = Vec::new();
-    Isolate::build()
-        .on_exit(&port.send_port(), exit_response)
-        .spawn(squares, port.send_port())?;
+    Isolate::build().on_exit(&port.send_port(), exit_response).spawn(squares, port.send_port())?;
     loop {
         let message = port.recv_message()?;
         match message.kind {
@@ -33,9 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 
     let ended = ReceivePort::new();
-    let isolate = Isolate::build()
-        .on_exit(&ended.send_port(), "killed".to_owned())
-        .spawn(looper, ())?;
+    let isolate = Isolate::build().on_exit(&ended.send_port(), "killed".to_owned()).spawn(looper, ())?;
     isolate.kill(Priority::Immediate);
     println!("The looping isolate was {}.", ended.first()?);
     Ok(())

@@ -30,6 +30,7 @@ models! {
         a_late_listener_hears_of_the_exit_once
         a_resume_wakes_the_paused
         a_ping_is_answered_or_given_up
+        a_ping_waits_for_the_next_end_of_a_turn
         an_error_comes_before_the_exit
     }
 }

@@ -42,11 +42,7 @@ impl Blob {
     /// When this isolate may hold no more bytes in blobs.
     pub fn from_parts(parts: &[&[u8]]) -> Result<Blob, Refused> {
         crate::report::install_hook();
-        sys::blob(parts)
-            .map(|number| Blob {
-                handle: Handle::own(number),
-            })
-            .map_err(Refused::by_host)
+        sys::blob(parts).map(|number| Blob { handle: Handle::own(number) }).map_err(Refused::by_host)
     }
 
     /// How many bytes.
@@ -66,8 +62,7 @@ impl Blob {
     /// # Errors
     /// When the blob was sent.
     pub fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, Refused> {
-        let read =
-            sys::blob_read(self.handle.number(), offset, buffer).map_err(Refused::by_host)?;
+        let read = sys::blob_read(self.handle.number(), offset, buffer).map_err(Refused::by_host)?;
         Ok(read as usize)
     }
 
@@ -90,8 +85,6 @@ impl Serialize for Blob {
 
 impl<'de> Deserialize<'de> for Blob {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Blob, D::Error> {
-        Ok(Blob {
-            handle: Handle::deserialize(deserializer, HandleKind::Blob)?,
-        })
+        Ok(Blob { handle: Handle::deserialize(deserializer, HandleKind::Blob)? })
     }
 }

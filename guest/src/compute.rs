@@ -87,8 +87,5 @@ impl<V: DeserializeOwned> Computation<V> {
 }
 
 fn remote(message: String) -> RunError {
-    RunError::Remote(RemoteError {
-        message,
-        stack: String::new(),
-    })
+    RunError::Remote(RemoteError { message, stack: String::new() })
 }

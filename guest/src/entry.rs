@@ -113,9 +113,7 @@ fn initial_message<T: DeserializeOwned>() -> Result<T, String> {
         Err(Status::NotFound) => Incoming::none(),
         taken => taken.map_err(|status| status.to_string())?,
     };
-    message
-        .decode()
-        .map_err(|error| format!("initial message: {error}"))
+    message.decode().map_err(|error| format!("initial message: {error}"))
 }
 
 #[cfg(test)]
@@ -125,10 +123,7 @@ mod tests {
     #[test]
     fn a_function_is_called_by_its_last_name() {
         assert_eq!(last_name("pingpong::worker"), "worker");
-        assert_eq!(
-            last_name("app::jobs::Job<app::Kind>::run"),
-            "Job<app::Kind>::run"
-        );
+        assert_eq!(last_name("app::jobs::Job<app::Kind>::run"), "Job<app::Kind>::run");
         assert_eq!(last_name("app::main::{{closure}}"), "main::{{closure}}");
         assert_eq!(last_name("worker"), "worker");
     }

@@ -72,9 +72,7 @@ impl fmt::Display for SendError {
             SendError::Full => Status::Full.fmt(f),
             SendError::TooLarge => Status::TooLarge.fmt(f),
             SendError::Unsendable => Status::Unsendable.fmt(f),
-            SendError::TooManyCapabilities => {
-                f.write_str("the message holds more than 255 capabilities")
-            }
+            SendError::TooManyCapabilities => f.write_str("the message holds more than 255 capabilities"),
             SendError::TimedOut => Status::TimedOut.fmt(f),
             SendError::Refused(status) => status.fmt(f),
         }
@@ -208,10 +206,7 @@ pub struct Refused {
 impl Refused {
     /// Asks the host why, at once: the next refusal replaces the reason.
     pub(crate) fn by_host(status: Status) -> Refused {
-        Refused {
-            status,
-            reason: sys::text(Text::LastError).unwrap_or_default(),
-        }
+        Refused { status, reason: sys::text(Text::LastError).unwrap_or_default() }
     }
 }
 

@@ -86,9 +86,7 @@ fn message_until(deadline: u64) -> bool {
         Ok(message) => handle(message),
         Err(Status::TooMany) => {
             let _ = sys::ports_discard(found.port);
-            report::uncaught(
-                "a message was dropped: the handle table has no room for what it holds",
-            );
+            report::uncaught("a message was dropped: the handle table has no room for what it holds");
         }
         Err(_) => return false,
     }
@@ -141,8 +139,7 @@ impl EventLoop {
 
     /// Where the listener of a port is, or would be.
     fn place_of(&self, port: u32) -> Result<usize, usize> {
-        self.listeners
-            .binary_search_by_key(&port, |listening| listening.port.number())
+        self.listeners.binary_search_by_key(&port, |listening| listening.port.number())
     }
 
     fn insert(&mut self, timer: Scheduled) {
@@ -193,11 +190,7 @@ impl Listener {
 pub(crate) fn listen(port: Handle, handler: impl FnMut(Incoming) -> Turn + 'static) -> Listener {
     let number = port.number();
     let _ = sys::ports_listen(number, 1);
-    let listening = Listening {
-        port,
-        keeps_alive: true,
-        handler: Rc::new(RefCell::new(handler)),
-    };
+    let listening = Listening { port, keeps_alive: true, handler: Rc::new(RefCell::new(handler)) };
     LOOP.with_borrow_mut(|state| {
         let place = state.place_of(number).unwrap_or_else(|place| place);
         state.listeners.insert(place, listening);
@@ -205,11 +198,7 @@ pub(crate) fn listen(port: Handle, handler: impl FnMut(Incoming) -> Turn + 'stat
     Listener { port: number }
 }
 
-pub(crate) fn schedule(
-    delay: Duration,
-    period: Option<Duration>,
-    handler: impl FnMut() -> Turn + 'static,
-) -> TimerId {
+pub(crate) fn schedule(delay: Duration, period: Option<Duration>, handler: impl FnMut() -> Turn + 'static) -> TimerId {
     report::install_hook();
     let at = time::deadline_in(delay).min(time::NEVER - 1);
     let period = period.map(|period| time::nanoseconds(period).max(1));
@@ -217,12 +206,7 @@ pub(crate) fn schedule(
     LOOP.with_borrow_mut(|state| {
         state.timers_made += 1;
         let id = TimerId(state.timers_made);
-        state.insert(Scheduled {
-            at,
-            id,
-            period,
-            handler,
-        });
+        state.insert(Scheduled { at, id, period, handler });
         id
     })
 }

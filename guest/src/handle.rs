@@ -35,9 +35,7 @@ impl Handle {
     pub(crate) fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match message::leave(self.0) {
             Some(position) => serializer.serialize_u8(position),
-            None => Err(S::Error::custom(
-                "a handle can be serialised only in a message, at most 255 in one",
-            )),
+            None => Err(S::Error::custom("a handle can be serialised only in a message, at most 255 in one")),
         }
     }
 
@@ -90,16 +88,11 @@ impl Capability {
     /// # Panics
     /// When this isolate may hold no more handles.
     #[must_use]
-    #[expect(
-        clippy::new_without_default,
-        reason = "each one is different, so none is the default"
-    )]
+    #[expect(clippy::new_without_default, reason = "each one is different, so none is the default")]
     pub fn new() -> Capability {
         crate::report::install_hook();
         match sys::result(|number| sys::handles_create_capability(number)) {
-            Ok(number) => Capability {
-                handle: Handle::own(number),
-            },
+            Ok(number) => Capability { handle: Handle::own(number) },
             Err(status) => panic!("no room for a capability: {status}"),
         }
     }
@@ -117,8 +110,6 @@ impl Serialize for Capability {
 
 impl<'de> Deserialize<'de> for Capability {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Capability, D::Error> {
-        Ok(Capability {
-            handle: Handle::deserialize(deserializer, HandleKind::Capability)?,
-        })
+        Ok(Capability { handle: Handle::deserialize(deserializer, HandleKind::Capability)? })
     }
 }

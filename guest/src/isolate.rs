@@ -163,11 +163,7 @@ impl Isolate {
     }
 
     pub(crate) fn own(isolate: layout::Isolate) -> Isolate {
-        let capability = |number| {
-            (number != 0).then(|| Capability {
-                handle: Handle::own(number),
-            })
-        };
+        let capability = |number| (number != 0).then(|| Capability { handle: Handle::own(number) });
         Isolate {
             control: ControlPort(Handle::own(isolate.control)),
             pause: capability(isolate.pause),
@@ -208,37 +204,25 @@ impl Isolate {
     /// The same isolate, not to be paused through this handle.
     #[must_use]
     pub fn without_pause(self) -> Isolate {
-        Isolate {
-            pause: None,
-            ..self
-        }
+        Isolate { pause: None, ..self }
     }
 
     /// The same isolate, not to be killed through this handle.
     #[must_use]
     pub fn without_terminate(self) -> Isolate {
-        Isolate {
-            terminate: None,
-            ..self
-        }
+        Isolate { terminate: None, ..self }
     }
 
     /// The same isolate, with a pause capability that came another way. A foreign one has no effect.
     #[must_use]
     pub fn with_pause(self, capability: Capability) -> Isolate {
-        Isolate {
-            pause: Some(capability),
-            ..self
-        }
+        Isolate { pause: Some(capability), ..self }
     }
 
     /// The same isolate, with a terminate capability that came another way. A foreign one has no effect.
     #[must_use]
     pub fn with_terminate(self, capability: Capability) -> Isolate {
-        Isolate {
-            terminate: Some(capability),
-            ..self
-        }
+        Isolate { terminate: Some(capability), ..self }
     }
 }
 
@@ -303,17 +287,8 @@ impl Isolate {
     ///
     /// # Errors
     /// When the response cannot be sent, or there is no room for it.
-    pub fn ping<R: Serialize>(
-        &self,
-        port: &SendPort<R>,
-        response: R,
-        priority: Priority,
-    ) -> Result<(), ControlError> {
-        notify(
-            Notice::Ping(self.number(), priority.code()),
-            port,
-            &response,
-        )
+    pub fn ping<R: Serialize>(&self, port: &SendPort<R>, response: R, priority: Priority) -> Result<(), ControlError> {
+        notify(Notice::Ping(self.number(), priority.code()), port, &response)
     }
 
     /// Has `response` posted to `port` as the isolate's last act, whatever it ends of; at once if it has ended. For each
@@ -321,11 +296,7 @@ impl Isolate {
     ///
     /// # Errors
     /// When the response cannot be sent, or there is no room for it.
-    pub fn add_exit_listener<R: Serialize>(
-        &self,
-        port: &SendPort<R>,
-        response: R,
-    ) -> Result<(), ControlError> {
+    pub fn add_exit_listener<R: Serialize>(&self, port: &SendPort<R>, response: R) -> Result<(), ControlError> {
         notify(Notice::Exit(self.number()), port, &response)
     }
 
@@ -340,11 +311,7 @@ impl Isolate {
     /// When there is no room for them.
     pub fn add_error_listener(&self, port: &SendPort<RemoteError>) -> Result<(), ControlError> {
         let schema = codec::schema::<RemoteError>();
-        let added = sys::check(sys::control_add_error_listener(
-            self.number(),
-            port.handle.number(),
-            schema,
-        ));
+        let added = sys::check(sys::control_add_error_listener(self.number(), port.handle.number(), schema));
         added.map_err(|status| ControlError::Refused(Refused::by_host(status)))
     }
 
@@ -366,18 +333,9 @@ impl Isolate {
     }
 }
 
-fn notify<R: Serialize>(
-    notice: Notice,
-    port: &SendPort<R>,
-    response: &R,
-) -> Result<(), ControlError> {
+fn notify<R: Serialize>(notice: Notice, port: &SendPort<R>, response: &R) -> Result<(), ControlError> {
     let response = Outgoing::encode(response).map_err(ControlError::Response)?;
-    let noted = sys::notify(
-        notice,
-        port.handle.number(),
-        codec::schema::<R>(),
-        response.body(),
-    );
+    let noted = sys::notify(notice, port.handle.number(), codec::schema::<R>(), response.body());
     noted.map_err(|status| ControlError::Refused(Refused::by_host(status)))
 }
 
@@ -436,9 +394,6 @@ impl Serialize for ControlPort {
 
 impl<'de> Deserialize<'de> for ControlPort {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ControlPort, D::Error> {
-        Ok(ControlPort(Handle::deserialize(
-            deserializer,
-            HandleKind::Control,
-        )?))
+        Ok(ControlPort(Handle::deserialize(deserializer, HandleKind::Control)?))
     }
 }

@@ -82,8 +82,7 @@ pub use compute::Computation;
 #[doc(hidden)]
 pub use entry::enter_export;
 pub use error::{
-    ControlError, RecvError, RecvTimeoutError, Refused, RunError, SendError, SpawnError,
-    TryRecvError, Undecodable,
+    ControlError, RecvError, RecvTimeoutError, Refused, RunError, SendError, SpawnError, TryRecvError, Undecodable,
 };
 pub use event_loop::Listener;
 pub use handle::Capability;

@@ -80,10 +80,7 @@ impl Limits {
 
     fn set(mut self, which: LimitKind, value: u64) -> Limits {
         self.records.retain(|limit| limit.which != which.code());
-        self.records.push(Limit {
-            which: which.code(),
-            value,
-        });
+        self.records.push(Limit { which: which.code(), value });
         self
     }
 
@@ -140,12 +137,8 @@ pub enum Grant {
 impl Grant {
     pub(crate) fn into_parts(self) -> (GrantKind, String) {
         match self {
-            Grant::ReadOnlyFolder { host, guest } => {
-                (GrantKind::ReadOnlyFolder, [host, guest].join("::"))
-            }
-            Grant::ReadWriteFolder { host, guest } => {
-                (GrantKind::ReadWriteFolder, [host, guest].join("::"))
-            }
+            Grant::ReadOnlyFolder { host, guest } => (GrantKind::ReadOnlyFolder, [host, guest].join("::")),
+            Grant::ReadWriteFolder { host, guest } => (GrantKind::ReadWriteFolder, [host, guest].join("::")),
             Grant::Environment { name, value } => (GrantKind::Environment, [name, value].join("=")),
             Grant::Names(namespace) => (GrantKind::Names, namespace),
             Grant::FineClock => (GrantKind::FineClock, String::new()),

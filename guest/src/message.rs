@@ -56,19 +56,13 @@ pub(crate) fn leave(handle: u32) -> Option<u8> {
     let position = list.len();
     list.push(handle);
     LEAVING.set(Some(list));
-    if position < CAPABILITIES_MAX {
-        u8::try_from(position).ok()
-    } else {
-        None
-    }
+    if position < CAPABILITIES_MAX { u8::try_from(position).ok() } else { None }
 }
 
 /// Takes the handle at this position out of the message that is being decoded; each can be taken once.
 pub(crate) fn arrive(position: u8) -> Option<Handle> {
     let mut list = ARRIVING.take();
-    let number = list
-        .get_mut(usize::from(position))
-        .map_or(0, std::mem::take);
+    let number = list.get_mut(usize::from(position)).map_or(0, std::mem::take);
     ARRIVING.set(list);
     (number != 0).then(|| Handle::own(number))
 }
@@ -102,23 +96,14 @@ impl Outgoing {
     }
 
     pub(crate) fn body(&self) -> Body<'_> {
-        Body {
-            bytes: &self.0.bytes,
-            capabilities: &self.0.handles,
-        }
+        Body { bytes: &self.0.bytes, capabilities: &self.0.handles }
     }
 
     /// A copy that holds its own counts.
     pub(crate) fn keep(&self) -> Kept {
         Kept {
             bytes: self.0.bytes.clone(),
-            _counts: self
-                .0
-                .handles
-                .iter()
-                .copied()
-                .map(Handle::another)
-                .collect(),
+            _counts: self.0.handles.iter().copied().map(Handle::another).collect(),
             capabilities: self.0.handles.clone(),
         }
     }
@@ -140,10 +125,7 @@ pub(crate) struct Kept {
 
 impl Kept {
     pub(crate) fn body(&self) -> Body<'_> {
-        Body {
-            bytes: &self.bytes,
-            capabilities: &self.capabilities,
-        }
+        Body { bytes: &self.bytes, capabilities: &self.capabilities }
     }
 }
 
@@ -177,20 +159,12 @@ impl Incoming {
             }
         }
         let kind = Kind::from_code(found.kind).unwrap_or(Kind::Data);
-        Ok(Incoming {
-            buffers,
-            kind,
-            port: found.port,
-        })
+        Ok(Incoming { buffers, kind, port: found.port })
     }
 
     /// What an isolate finds that was born without a message.
     pub(crate) fn none() -> Incoming {
-        Incoming {
-            buffers: Buffers::default(),
-            kind: Kind::Data,
-            port: 0,
-        }
+        Incoming { buffers: Buffers::default(), kind: Kind::Data, port: 0 }
     }
 
     pub(crate) fn decode<T: DeserializeOwned>(mut self) -> Result<T, Undecodable> {

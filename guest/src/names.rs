@@ -31,9 +31,7 @@ pub fn register<T>(name: &str, port: &SendPort<T>) -> Result<(), Refused> {
 /// `NotFound` when there is none, `Denied` without the grant.
 pub fn lookup<T>(name: &str) -> Result<SendPort<T>, Refused> {
     crate::report::install_hook();
-    sys::lookup(name)
-        .map(|number| SendPort::own(Handle::own(number)))
-        .map_err(Refused::by_host)
+    sys::lookup(name).map(|number| SendPort::own(Handle::own(number))).map_err(Refused::by_host)
 }
 
 /// Takes a name away.

@@ -73,10 +73,7 @@ impl<T> ReceivePort<T> {
     /// # Panics
     /// When this isolate may have no more ports; [`try_open`](ReceivePort::try_open) says so instead.
     #[must_use]
-    #[expect(
-        clippy::new_without_default,
-        reason = "it makes something with the host, which a default does not"
-    )]
+    #[expect(clippy::new_without_default, reason = "it makes something with the host, which a default does not")]
     pub fn new() -> ReceivePort<T> {
         ReceivePort::with_policy(MailboxPolicy::Error)
     }
@@ -99,10 +96,7 @@ impl<T> ReceivePort<T> {
     }
 
     pub(crate) fn own(handle: Handle) -> ReceivePort<T> {
-        ReceivePort {
-            handle,
-            of: PhantomData,
-        }
+        ReceivePort { handle, of: PhantomData }
     }
 
     /// The right to send to this port: equal to all others of this port.
@@ -170,10 +164,7 @@ impl<T: DeserializeOwned> ReceivePort<T> {
     /// As [`recv`](ReceivePort::recv).
     pub fn recv_message(&self) -> Result<Message<T>, RecvError> {
         let incoming = self.incoming(time::NEVER)?;
-        Ok(Message {
-            kind: incoming.kind,
-            value: incoming.decode()?,
-        })
+        Ok(Message { kind: incoming.kind, value: incoming.decode()? })
     }
 
     /// The next message if there is one now. It neither waits nor ends the turn.
@@ -182,9 +173,7 @@ impl<T: DeserializeOwned> ReceivePort<T> {
     /// [`TryRecvError::Empty`] when there is none now, else as [`recv`](ReceivePort::recv).
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
         match Incoming::take(Source::Try(self.handle.number())) {
-            Ok(message) => message
-                .decode()
-                .map_err(|error| TryRecvError::Failed(error.into())),
+            Ok(message) => message.decode().map_err(|error| TryRecvError::Failed(error.into())),
             Err(Status::WouldWait) => Err(TryRecvError::Empty),
             Err(status) => Err(TryRecvError::Failed(status.into())),
         }
@@ -208,9 +197,7 @@ impl<T: DeserializeOwned> ReceivePort<T> {
 
     fn recv_until(&self, deadline: u64) -> Result<T, RecvTimeoutError> {
         match self.incoming(deadline) {
-            Ok(message) => message
-                .decode()
-                .map_err(|error| RecvTimeoutError::Failed(error.into())),
+            Ok(message) => message.decode().map_err(|error| RecvTimeoutError::Failed(error.into())),
             Err(Status::TimedOut) => Err(RecvTimeoutError::TimedOut),
             Err(status) => Err(RecvTimeoutError::Failed(status.into())),
         }
@@ -282,9 +269,7 @@ impl<'a, T: DeserializeOwned> IntoIterator for &'a ReceivePort<T> {
 
 impl<T> fmt::Debug for ReceivePort<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ReceivePort")
-            .field(&self.handle.number())
-            .finish()
+        f.debug_tuple("ReceivePort").field(&self.handle.number()).finish()
     }
 }
 
@@ -348,21 +333,14 @@ pub enum Either<A, B> {
 ///
 /// # Errors
 /// When neither has one and neither will, or it is not of its port's type; see [`RecvError`].
-pub fn recv_either<A, B>(
-    first: &ReceivePort<A>,
-    second: &ReceivePort<B>,
-) -> Result<Either<A, B>, RecvError>
+pub fn recv_either<A, B>(first: &ReceivePort<A>, second: &ReceivePort<B>) -> Result<Either<A, B>, RecvError>
 where
     A: DeserializeOwned,
     B: DeserializeOwned,
 {
     let ports = [first.handle.number(), second.handle.number()];
     let message = Incoming::take(Source::Any(&ports, time::NEVER))?;
-    if message.port == ports[0] {
-        Ok(Either::First(message.decode()?))
-    } else {
-        Ok(Either::Second(message.decode()?))
-    }
+    if message.port == ports[0] { Ok(Either::First(message.decode()?)) } else { Ok(Either::Second(message.decode()?)) }
 }
 
 /// The earliest message of several ports, with the position of its port; waits for it.
@@ -378,9 +356,6 @@ where
 pub fn recv_any<T: DeserializeOwned>(ports: &[&ReceivePort<T>]) -> Result<(usize, T), RecvError> {
     let ports: Vec<u32> = ports.iter().map(|port| port.handle.number()).collect();
     let message = Incoming::take(Source::Any(&ports, time::NEVER))?;
-    let which = ports
-        .iter()
-        .position(|port| *port == message.port)
-        .unwrap_or_default();
+    let which = ports.iter().position(|port| *port == message.port).unwrap_or_default();
     Ok((which, message.decode()?))
 }

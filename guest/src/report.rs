@@ -23,9 +23,7 @@ pub(crate) fn install_hook() {
 }
 
 fn tell_panic(info: &PanicHookInfo<'_>) {
-    let text = info
-        .payload_as_str()
-        .unwrap_or("a panic whose payload is no text");
+    let text = info.payload_as_str().unwrap_or("a panic whose payload is no text");
     let place = info.location().map(ToString::to_string).unwrap_or_default();
     if sys::panicked(text, &place).is_err() {
         let _ = writeln!(std::io::stderr(), "panicked at {place}: {text}");
@@ -67,8 +65,5 @@ pub(crate) fn flush() {
 #[must_use]
 pub fn resolve(error: &RemoteError) -> RemoteError {
     let stack = sys::text(Text::Frames(&error.stack)).unwrap_or_else(|_| error.stack.clone());
-    RemoteError {
-        message: error.message.clone(),
-        stack,
-    }
+    RemoteError { message: error.message.clone(), stack }
 }

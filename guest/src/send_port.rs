@@ -41,10 +41,7 @@ pub struct SendPort<T> {
 
 impl<T> SendPort<T> {
     pub(crate) fn own(handle: Handle) -> SendPort<T> {
-        SendPort {
-            handle,
-            of: PhantomData,
-        }
+        SendPort { handle, of: PhantomData }
     }
 }
 
@@ -142,9 +139,7 @@ impl<T> Hash for SendPort<T> {
 
 impl<T> fmt::Debug for SendPort<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SendPort")
-            .field(&self.handle.number())
-            .finish()
+        f.debug_tuple("SendPort").field(&self.handle.number()).finish()
     }
 }
 
@@ -156,9 +151,6 @@ impl<T> Serialize for SendPort<T> {
 
 impl<'de, T> Deserialize<'de> for SendPort<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<SendPort<T>, D::Error> {
-        Ok(SendPort::own(Handle::deserialize(
-            deserializer,
-            HandleKind::SendPort,
-        )?))
+        Ok(SendPort::own(Handle::deserialize(deserializer, HandleKind::SendPort)?))
     }
 }

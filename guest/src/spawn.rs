@@ -57,11 +57,7 @@ struct OnExit {
 
 impl Spawn {
     pub(crate) fn new() -> Spawn {
-        let options = SpawnOptions {
-            errors_are_fatal: 1,
-            inherit_grants: 1,
-            ..SpawnOptions::default()
-        };
+        let options = SpawnOptions { errors_are_fatal: 1, inherit_grants: 1, ..SpawnOptions::default() };
         Spawn {
             options,
             debug_name: String::new(),
@@ -106,10 +102,7 @@ impl Spawn {
     pub fn on_exit<R: Serialize>(mut self, port: &SendPort<R>, response: R) -> Spawn {
         let response = Outgoing::encode(&response).map(|response| response.keep());
         self.options.on_exit_schema = codec::schema::<R>();
-        self.on_exit = Some(OnExit {
-            port: port.handle.clone(),
-            response,
-        });
+        self.on_exit = Some(OnExit { port: port.handle.clone(), response });
         self
     }
 
@@ -144,11 +137,7 @@ impl Spawn {
         T: Serialize + DeserializeOwned,
         R: Outcome,
     {
-        self.bear(
-            Newborn::Entry(entry::number_of(entry)),
-            entry::name_of::<F>(),
-            &message,
-        )
+        self.bear(Newborn::Entry(entry::number_of(entry)), entry::name_of::<F>(), &message)
     }
 
     /// A new isolate of this module, in which the export of this name is called with a copy of `message`.
@@ -201,64 +190,36 @@ impl Spawn {
         let port = ReceivePort::own(port);
         let to_port: SendPort<V> = port.send_port();
         self.options.on_exit_schema = 0;
-        self.on_exit = Some(OnExit {
-            port: to_port.handle.clone(),
-            response: Ok(Kept::default()),
-        });
+        self.on_exit = Some(OnExit { port: to_port.handle.clone(), response: Ok(Kept::default()) });
         self.on_error = Some(to_port.handle.clone());
         let entry = Newborn::Entry(entry::number_of_computation(f));
         let isolate = self.bear(entry, entry::name_of::<F>(), &(to_port, argument))?;
         Ok(Computation { port, isolate })
     }
 
-    fn bear<T: Serialize>(
-        &self,
-        newborn: Newborn<'_>,
-        name: &str,
-        message: &T,
-    ) -> Result<Isolate, SpawnError> {
+    fn bear<T: Serialize>(&self, newborn: Newborn<'_>, name: &str, message: &T) -> Result<Isolate, SpawnError> {
         let message = Outgoing::encode(message).map_err(SpawnError::Message)?;
         self.admit(newborn, name, message.body())
     }
 
-    fn admit(
-        &self,
-        newborn: Newborn<'_>,
-        name: &str,
-        message: Body<'_>,
-    ) -> Result<Isolate, SpawnError> {
+    fn admit(&self, newborn: Newborn<'_>, name: &str, message: Body<'_>) -> Result<Isolate, SpawnError> {
         report::install_hook();
         let mut options = self.options;
         let mut on_exit_response = Body::default();
         if let Some(OnExit { port, response }) = &self.on_exit {
             options.on_exit = port.number();
-            on_exit_response = response
-                .as_ref()
-                .map_err(|error| SpawnError::Message(*error))?
-                .body();
+            on_exit_response = response.as_ref().map_err(|error| SpawnError::Message(*error))?.body();
         }
         if let Some(port) = &self.on_error {
             options.on_error = port.number();
             options.on_error_schema = codec::schema::<RemoteError>();
         }
-        let debug_name = if self.debug_name.is_empty() {
-            name
-        } else {
-            &self.debug_name
-        };
+        let debug_name = if self.debug_name.is_empty() { name } else { &self.debug_name };
         let (limits, grants) = (self.limits.records(), self.grants.as_slice());
-        let pointees = Pointees {
-            message,
-            debug_name,
-            on_exit_response,
-            limits,
-            grants,
-        };
+        let pointees = Pointees { message, debug_name, on_exit_response, limits, grants };
         let born = sys::spawn(newborn, options, pointees);
         born.map(Isolate::own).map_err(|status| match status {
-            insula_wire::Status::Unsendable | insula_wire::Status::TooLarge => {
-                SpawnError::Message(status.into())
-            }
+            insula_wire::Status::Unsendable | insula_wire::Status::TooLarge => SpawnError::Message(status.into()),
             status => SpawnError::Refused(Refused::by_host(status)),
         })
     }

@@ -8,10 +8,7 @@
 //!
 //! Off wasm there is no host: each import is a panic that says so.
 #![allow(unsafe_code)] // The one place that talks to the host in pointers; the rest of the crate does without.
-#![cfg_attr(
-    not(target_family = "wasm"),
-    allow(unused_unsafe, clippy::too_many_arguments)
-)] // Stand-ins are plain.
+#![cfg_attr(not(target_family = "wasm"), allow(unused_unsafe, clippy::too_many_arguments))] // Stand-ins are plain.
 
 use std::ptr::NonNull;
 
@@ -193,20 +190,12 @@ impl Body<'_> {
     /// For the length of this borrow only, as are all pointers below.
     fn raw(self) -> (*const u8, usize, *const u32, usize) {
         let (bytes, capabilities) = (self.bytes, self.capabilities);
-        (
-            bytes.as_ptr(),
-            bytes.len(),
-            capabilities.as_ptr(),
-            capabilities.len(),
-        )
+        (bytes.as_ptr(), bytes.len(), capabilities.as_ptr(), capabilities.len())
     }
 
     fn payload(self) -> Payload {
         let (bytes, capabilities) = (list(self.bytes), list(self.capabilities));
-        Payload {
-            bytes,
-            capabilities,
-        }
+        Payload { bytes, capabilities }
     }
 }
 
@@ -252,24 +241,14 @@ pub(crate) fn receive(
             Source::Try(port) => ports_try_receive(port, to, room, list, slots, found),
             Source::Ready(port) => ports_receive_ready(port, to, room, list, slots, found),
             Source::Port(port, until) => ports_receive(port, until, to, room, list, slots, found),
-            Source::Any(ports, until) => ports_receive_any(
-                ports.as_ptr(),
-                ports.len(),
-                until,
-                to,
-                room,
-                list,
-                slots,
-                found,
-            ),
+            Source::Any(ports, until) => {
+                ports_receive_any(ports.as_ptr(), ports.len(), until, to, room, list, slots, found)
+            }
             Source::Birth => isolates_initial_message(to, room, list, slots, found),
         }
     })?;
     let (length, capabilities) = (found.length as usize, found.capabilities as usize);
-    assert!(
-        length <= room && capabilities <= slots,
-        "the host overfilled a buffer"
-    );
+    assert!(length <= room && capabilities <= slots, "the host overfilled a buffer");
     // SAFETY: an answer of ok means that the host wrote so many bytes and handles, and both are within the capacity.
     unsafe {
         bytes.set_len(length);
@@ -340,11 +319,7 @@ pub(crate) fn unregister(name: &str) -> Result<(), Status> {
 }
 
 /// A new isolate. All pointers in `options` are overwritten.
-pub(crate) fn spawn(
-    newborn: Newborn<'_>,
-    options: SpawnOptions,
-    of: Pointees<'_>,
-) -> Result<Isolate, Status> {
+pub(crate) fn spawn(newborn: Newborn<'_>, options: SpawnOptions, of: Pointees<'_>) -> Result<Isolate, Status> {
     let grants = of.grants.iter();
     let grants: Vec<Grant> = grants.map(|(kind, text)| grant(*kind, text)).collect();
     let options = SpawnOptions {
@@ -408,12 +383,7 @@ pub(crate) fn index_of(function: fn()) -> u32 {
 
 /// Another copy of a value that has no bytes.
 pub(crate) fn conjure<F: Copy + 'static>() -> F {
-    const {
-        assert!(
-            size_of::<F>() == 0,
-            "an entry is a fn or a closure that captures nothing"
-        )
-    };
+    const { assert!(size_of::<F>() == 0, "an entry is a fn or a closure that captures nothing") };
     // SAFETY: `F` has no bytes to be initialised, and a dangling pointer is aligned. It is inhabited and may be copied:
     // the only callers are in `entry`, for an `F` that somebody handed to `number_of`.
     unsafe { NonNull::<F>::dangling().read() }

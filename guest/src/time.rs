@@ -66,11 +66,9 @@ impl Timer {
         O: Outcome,
     {
         let mut handler = Some(handler);
-        Timer(event_loop::schedule(delay, None, move || {
-            match handler.take() {
-                Some(handler) => handler().outcome(),
-                None => ().outcome(),
-            }
+        Timer(event_loop::schedule(delay, None, move || match handler.take() {
+            Some(handler) => handler().outcome(),
+            None => ().outcome(),
         }))
     }
 
@@ -80,9 +78,7 @@ impl Timer {
         H: FnMut() -> O + 'static,
         O: Outcome,
     {
-        Timer(event_loop::schedule(period, Some(period), move || {
-            handler().outcome()
-        }))
+        Timer(event_loop::schedule(period, Some(period), move || handler().outcome()))
     }
 
     /// Has it never fire again. A timer may cancel itself.

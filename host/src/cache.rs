@@ -422,7 +422,10 @@ mod tests {
         let (scratch, engine) = (Scratch::new("open"), Engine::default());
         let (digest, module) = compiled(&engine);
         Cache::open(scratch.0.clone()).store(&engine, &digest, &module);
-        for (path, bad, good) in [(scratch.0.clone(), [0o777, 0o770, 0o702], 0o700), (scratch.0.join(KEY_FILE), [0o666, 0o640, 0o604], 0o600)] {
+        for (path, bad, good) in [
+            (scratch.0.clone(), [0o777, 0o770, 0o702], 0o700),
+            (scratch.0.join(KEY_FILE), [0o666, 0o640, 0o604], 0o600),
+        ] {
             for bad in bad {
                 chmod(&path, bad);
                 let cache = Cache::open(scratch.0.clone());

@@ -50,10 +50,9 @@ impl Grant {
     /// Whether whoever holds `held` may hand this on.
     pub(crate) fn is_within(&self, held: &[Grant]) -> bool {
         held.iter().any(|grant| match (&grant.0, &self.0) {
-            (
-                Authority::Folder { host: held, writes: held_writes, .. },
-                Authority::Folder { host, writes, .. },
-            ) => held == host && (*held_writes || !*writes),
+            (Authority::Folder { host: held, writes: held_writes, .. }, Authority::Folder { host, writes, .. }) => {
+                held == host && (*held_writes || !*writes)
+            }
             (Authority::Environment { .. }, Authority::Environment { .. }) => grant == self,
             (Authority::FineClock, Authority::FineClock) => true,
             (Authority::Folder { .. } | Authority::Environment { .. } | Authority::FineClock, _) => false,

@@ -236,8 +236,7 @@ impl<T: DeserializeOwned> ReceivePort<T> {
 
     fn decode(&self, message: Message) -> Result<Received<T>, RecvError> {
         let kind = message.kind;
-        let undecodable =
-            |_| RecvError::Undecodable { port: self.port.id(), wanted: std::any::type_name::<T>() };
+        let undecodable = |_| RecvError::Undecodable { port: self.port.id(), wanted: std::any::type_name::<T>() };
         if kind == Kind::Error {
             return codec::decode(message).map(Received::Error).map_err(undecodable);
         }
@@ -293,7 +292,8 @@ impl<T: Serialize> SendPort<T> {
         let encoded = codec::encode(message, Kind::Data);
         let message = encoded.and_then(|encoded| encoded.into_message(self.hold.links().number));
         let port = self.right.port();
-        let sent = message.and_then(|message| port.mailbox().send(port, message, None).map_err(|refused| refused.status));
+        let sent =
+            message.and_then(|message| port.mailbox().send(port, message, None).map_err(|refused| refused.status));
         sent.map_err(SendError)
     }
 

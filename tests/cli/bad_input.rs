@@ -61,7 +61,8 @@ fn an_import_of_another_type() {
 
 #[test]
 fn a_newer_contract() {
-    let module = r#"(module (import "insula:isolate/clock@0.99.0" "now" (func (result i64))) (func (export "_start")))"#;
+    let module =
+        r#"(module (import "insula:isolate/clock@0.99.0" "now" (func (result i64))) (func (export "_start")))"#;
     says(&refused("newer.wat", module), &["0.99.0", "0.1.0"]);
 }
 

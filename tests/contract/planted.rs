@@ -61,10 +61,8 @@ fn a_renamed_function_is_found_on_both_sides() {
     let contract = edited("    discard: func", "    throw-away: func").functions();
     for (name, functions) in [("the linker", host()), ("sys.rs", sys::functions(&sys_text()))] {
         let module = "insula:isolate/ports@0.1.0";
-        let wanted = [
-            format!("{module} throw-away: not in {name}"),
-            format!("{module} discard: in {name}, not in the WIT"),
-        ];
+        let wanted =
+            [format!("{module} throw-away: not in {name}"), format!("{module} discard: in {name}, not in the WIT")];
         assert_eq!(differences(&contract, name, &functions), wanted);
     }
 }

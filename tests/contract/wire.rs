@@ -102,7 +102,8 @@ pub(super) fn differences(contract: &Contract) -> Vec<String> {
             lines.push(format!("{name}: {wanted:?} in the WIT, {found:?} in insula-wire"));
         }
     }
-    let known: Vec<&str> = enums.iter().map(|numbers| numbers.name).chain(records.iter().map(|(name, _)| *name)).collect();
+    let known: Vec<&str> =
+        enums.iter().map(|numbers| numbers.name).chain(records.iter().map(|(name, _)| *name)).collect();
     let all = contract.names(|kind| matches!(kind, TypeDefKind::Enum(_) | TypeDefKind::Record(_)));
     let unknown = all.iter().filter(|name| !known.contains(&name.as_str()));
     lines.extend(unknown.map(|name| format!("{name}: in the WIT, not compared with insula-wire")));

@@ -35,7 +35,10 @@ fn run(report: SendPort<String>) -> Result<(), Box<dyn Error>> {
     report.send(format!("alive and not paused: {}", echoes.recv()?))?;
     isolate.resume(&unpaused);
     isolate.resume(&misplaced);
-    report.send(format!("the name needs nothing: {}", isolate.clone().without_pause().without_terminate().debug_name()))?;
+    report.send(format!(
+        "the name needs nothing: {}",
+        isolate.clone().without_pause().without_terminate().debug_name()
+    ))?;
     isolate.add_exit_listener(&echoes.send_port(), 1000)?;
     isolate.kill(Priority::Immediate);
     report.send(format!("killed: {}", echoes.recv()?))?;

@@ -9,9 +9,7 @@ fn wants_a_pair(_: (u64, Vec<String>)) {}
 fn run(report: SendPort<String>) -> Result<(), Box<dyn Error>> {
     let errors = ReceivePort::<RemoteError>::new();
     let exits = ReceivePort::new();
-    let child = Isolate::build()
-        .on_error(&errors.send_port())
-        .on_exit(&exits.send_port(), "ended".to_owned());
+    let child = Isolate::build().on_error(&errors.send_port()).on_exit(&exits.send_port(), "ended".to_owned());
     child.clone().spawn_export("pair", true)?;
     report.send(errors.recv()?.message)?;
     report.send(exits.recv()?)?;

@@ -29,10 +29,7 @@ fn s4_3_a_busy_loop_answers_immediate_pings_only() {
 
 #[test]
 fn s4_4_exit_and_error_listeners_are_told_once() {
-    tells(
-        "listeners",
-        &["last response", "late", "more: false false", "ended", "as told, as told", "twice: false"],
-    );
+    tells("listeners", &["last response", "late", "more: false false", "ended", "as told, as told", "twice: false"]);
 }
 
 #[test]

@@ -14,7 +14,8 @@ pub(super) fn is_program(source: &Source) -> bool {
 pub(super) fn named(source: &Source, sources: &[Source]) -> Vec<String> {
     let Some(name) = name(source) else { return vec![] };
     let quoted = format!("\"{name}\"");
-    let mut tests = sources.iter().filter(|test| test.is_in("tests/") && test.is_rust() && !test.is_in("tests/guests/"));
+    let mut tests =
+        sources.iter().filter(|test| test.is_in("tests/") && test.is_rust() && !test.is_in("tests/guests/"));
     if tests.any(|test| test.text().contains(&quoted)) {
         return vec![];
     }
@@ -41,7 +42,10 @@ fn name(source: &Source) -> Option<&str> {
 fn a_program_without_a_test_is_found() {
     let program = Source::new("tests/guests/lonely.rs", "//! \"lonely\"");
     let test = |text| Source::new("tests/semantics/life.rs", text);
-    assert_eq!(named(&program, &[test("guest(\"other\")")]), ["tests/guests/lonely.rs:1: no test names the guest program lonely"]);
+    assert_eq!(
+        named(&program, &[test("guest(\"other\")")]),
+        ["tests/guests/lonely.rs:1: no test names the guest program lonely"]
+    );
     assert_eq!(named(&program, &[test("guest(\"lonely\")")]), [""; 0]);
     assert!(!is_program(&test("")));
 }

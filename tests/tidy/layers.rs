@@ -42,7 +42,8 @@ impl Layers {
         let lines: Vec<Line> = architecture.lines().filter_map(table_line).collect();
         assert!(!lines.is_empty(), "ARCHITECTURE.md has no table of layers");
         let exports = uses::paths(&blank::code(root)).into_iter().map(|path| path.segments);
-        let exports = exports.filter_map(|path| Some((path.last()?.clone(), path.iter().find(|name| *name != "crate")?.clone())));
+        let exports =
+            exports.filter_map(|path| Some((path.last()?.clone(), path.iter().find(|name| *name != "crate")?.clone())));
         Layers { lines, crates: dependencies(manifest), exports: exports.collect() }
     }
 
@@ -70,7 +71,9 @@ impl Layers {
         let paths = uses::paths(&code);
         let named = paths.iter().map(|path| (path.at, path.segments[0].as_str()));
         let wrong = named.filter(|(_, name)| self.crates.contains(*name) && !allowed(name));
-        wrong.map(|(at, name)| source.finding(blank::line(&code, at), format!("{} does not name {name}", line.module))).collect()
+        wrong
+            .map(|(at, name)| source.finding(blank::line(&code, at), format!("{} does not name {name}", line.module)))
+            .collect()
     }
 
     /// Every module has a line.
@@ -105,7 +108,8 @@ impl Layers {
 
     /// Every line has a module.
     fn without_a_file(&self, sources: &[Source]) -> Vec<&str> {
-        let modules: BTreeSet<&str> = sources.iter().filter(|source| source.is_in("host/src/")).filter_map(module).collect();
+        let modules: BTreeSet<&str> =
+            sources.iter().filter(|source| source.is_in("host/src/")).filter_map(module).collect();
         self.lines.iter().map(|line| line.module.as_str()).filter(|name| !modules.contains(name)).collect()
     }
 
@@ -137,7 +141,9 @@ fn ticked(cell: &str) -> impl Iterator<Item = String> + '_ {
 fn dependencies(manifest: &str) -> BTreeSet<String> {
     let lines = manifest.lines().skip_while(|line| *line != "[dependencies]").skip(1);
     let lines = lines.take_while(|line| !line.starts_with('['));
-    let names = lines.filter_map(|line| line.split(['=', '.', ' ']).next()).filter(|name| !name.is_empty() && !name.starts_with('#'));
+    let names = lines
+        .filter_map(|line| line.split(['=', '.', ' ']).next())
+        .filter(|name| !name.is_empty() && !name.starts_with('#'));
     names.map(|name| name.replace('-', "_")).collect()
 }
 
@@ -162,7 +168,8 @@ mod tests {
 
     const TABLE: &str = "| layer | module | what | crates |\n|---|---|---|---|\n| 4 | `abi/` | x | `wasmtime` |\n\
                          | 2 | `control` | x | |\n| 2 | `port/` | x | |\n| 1 | `sync` | x | |\n";
-    const MANIFEST: &str = "[dependencies]\nwasmtime = 1\nserde.workspace = true\n# x\ntokio-util = { version = 1 }\n[lints]\nx = 1\n";
+    const MANIFEST: &str =
+        "[dependencies]\nwasmtime = 1\nserde.workspace = true\n# x\ntokio-util = { version = 1 }\n[lints]\nx = 1\n";
     const ROOT: &str = "mod abi;\npub use abi::State;\npub use crate::port::{Mailbox};\n";
 
     fn source(path: &str, text: &str) -> Source {
@@ -180,15 +187,24 @@ mod tests {
         assert_eq!(layers().directions(&source("port/mailbox.rs", "\nfn a() -> super::super::control::B {}")), up);
         assert_eq!(layers().directions(&source("control.rs", "use super::abi::A;")).len(), 1);
         assert_eq!(layers().directions(&source("control.rs", "use crate::State;")).len(), 1);
-        assert_eq!(layers().directions(&source("control.rs", "use crate::port; use super::sync; use super::control;")), [""; 0]);
-        assert_eq!(layers().directions(&source("control.rs", "use crate::Mailbox;\n#[cfg(test)] mod t { use crate::abi; }")), [""; 0]);
+        assert_eq!(
+            layers().directions(&source("control.rs", "use crate::port; use super::sync; use super::control;")),
+            [""; 0]
+        );
+        assert_eq!(
+            layers().directions(&source("control.rs", "use crate::Mailbox;\n#[cfg(test)] mod t { use crate::abi; }")),
+            [""; 0]
+        );
         assert_eq!(layers().directions(&source("port/mod.rs", "use super::control::A;")).len(), 1);
         assert_eq!(layers().directions(&source("abi/wait.rs", "use super::control;")), [""; 0]);
     }
 
     #[test]
     fn a_crate_in_the_wrong_layer_is_found() {
-        assert_eq!(layers().crates(&source("port/mod.rs", "use wasmtime::Store;")), ["host/src/port/mod.rs:1: port does not name wasmtime"]);
+        assert_eq!(
+            layers().crates(&source("port/mod.rs", "use wasmtime::Store;")),
+            ["host/src/port/mod.rs:1: port does not name wasmtime"]
+        );
         assert_eq!(layers().crates(&source("abi/mod.rs", "fn a(s: wasmtime::Store) { tokio_util::b() }")).len(), 1);
         assert_eq!(layers().crates(&source("port/mod.rs", "// wasmtime::Store\nuse serde::Serialize;")), [""; 0]);
     }

@@ -27,7 +27,8 @@ pub(super) fn functions(source: &Source) -> Vec<String> {
     let code = blank::code(source.text());
     let mut findings = Vec::new();
     for at in blank::words(&code, "fn") {
-        let name: String = code[at + 2..].trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        let name: String =
+            code[at + 2..].trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
         // Without a name it is a function's type.
         let Some(body) = body(&code[at..]).filter(|_| !name.is_empty()) else { continue };
         let lines = code[at..at + body].lines().count();
@@ -56,7 +57,10 @@ fn body(code: &str) -> Option<usize> {
 #[test]
 fn a_file_without_a_head_is_found() {
     let findings = |text| head(&Source::new("a.rs", text)).len();
-    assert_eq!([findings("//! What it is.\n"), findings("//!\nfn a() {}"), findings("fn a() {}"), findings("")], [0, 1, 1, 1]);
+    assert_eq!(
+        [findings("//! What it is.\n"), findings("//!\nfn a() {}"), findings("fn a() {}"), findings("")],
+        [0, 1, 1, 1]
+    );
 }
 
 #[test]

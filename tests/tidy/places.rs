@@ -97,7 +97,10 @@ fn a_clock_is_found() {
 
 #[test]
 fn a_test_that_does_not_run_or_sleeps_is_found() {
-    assert_eq!(ignored(&Source::new("a.rs", "#[test]\n#[ignore = \"slow\"]\nfn a() {}"))[0].split(": ").next(), Some("a.rs:2"));
+    assert_eq!(
+        ignored(&Source::new("a.rs", "#[test]\n#[ignore = \"slow\"]\nfn a() {}"))[0].split(": ").next(),
+        Some("a.rs:2")
+    );
     assert_eq!(sleeps(&Source::new("tests/a.rs", "std::thread::sleep(d);")).len(), 1);
     assert_eq!(sleeps(&Source::new("tests/a.rs", "// thread::sleep")), [""; 0]);
 }
@@ -105,7 +108,10 @@ fn a_test_that_does_not_run_or_sleeps_is_found() {
 #[test]
 fn what_is_not_finished_is_found() {
     let text = "fn a() { todo!() }\n// TODO: b\nfn c() { dbg!(d); }";
-    assert_eq!(unfinished(&Source::new("a.rs", text)), ["a.rs:1: todo!(: finish it", "a.rs:3: dbg!(: finish it", "a.rs:2: a note to oneself"]);
+    assert_eq!(
+        unfinished(&Source::new("a.rs", text)),
+        ["a.rs:1: todo!(: finish it", "a.rs:3: dbg!(: finish it", "a.rs:2: a note to oneself"]
+    );
 }
 
 #[test]

@@ -75,8 +75,5 @@ fn identifier(text: &str) -> &str {
 fn trees_become_leaves() {
     let code = "use crate::{port::{self, Mailbox}, limits::*}; use wat as w; fn f() -> a::B<c::D> { e::f::<G>() }";
     let found: Vec<_> = paths(code).into_iter().map(|path| path.segments.join("::")).collect();
-    assert_eq!(
-        found,
-        ["crate::port::self", "crate::port::Mailbox", "crate::limits", "wat", "a::B", "c::D", "e::f"]
-    );
+    assert_eq!(found, ["crate::port::self", "crate::port::Mailbox", "crate::limits", "wat", "a::B", "c::D", "e::f"]);
 }

@@ -57,7 +57,9 @@ pub(super) fn names(source: &Source) -> Vec<String> {
     let code = blank::code(source.text());
     let mut findings = Vec::new();
     let path = source.path().trim_end_matches(".rs").split('/');
-    findings.extend(path.filter(|name| EMPTY_NAMES.contains(name)).map(|name| source.finding(1, format!("{name} says nothing"))));
+    findings.extend(
+        path.filter(|name| EMPTY_NAMES.contains(name)).map(|name| source.finding(1, format!("{name} says nothing"))),
+    );
     for at in blank::words(&code, "mod") {
         let name = identifier(&code[at + 3..]);
         if EMPTY_NAMES.contains(&name) {
@@ -91,7 +93,8 @@ fn identifier(text: &str) -> &str {
 
 #[test]
 fn banned_words_are_found_in_code_and_prose() {
-    let text = "//! The name server.\n// Clients send.\nstruct Actor;\nuse crossbeam_channel::Sender;\nfn observer() {}\n";
+    let text =
+        "//! The name server.\n// Clients send.\nstruct Actor;\nuse crossbeam_channel::Sender;\nfn observer() {}\n";
     assert_eq!(
         banned(&Source::new("a.rs", text)),
         ["a.rs:2: client; say guest or embedder", "a.rs:3: actor; say isolate"]

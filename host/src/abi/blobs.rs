@@ -15,11 +15,9 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
         "read",
         |_: Caller<'_, State>, _blob: u32, _offset: u64, _at: u32, _capacity: u32, _result: u32| unsupported(),
     )?;
-    linker.func_wrap(
-        BLOBS,
-        "take",
-        |_: Caller<'_, State>, _blob: u32, _at: u32, _capacity: u32, _result: u32| unsupported(),
-    )?;
+    linker.func_wrap(BLOBS, "take", |_: Caller<'_, State>, _blob: u32, _at: u32, _capacity: u32, _result: u32| {
+        unsupported()
+    })?;
     Ok(())
 }
 

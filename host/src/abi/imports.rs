@@ -37,7 +37,8 @@ pub fn imports() -> Vec<Import> {
     let engine = Engine::default();
     let linker = link(&engine).expect("no two imports have one name");
     let mut store = Store::new(&engine, nobody());
-    let externs: Vec<_> = linker.iter(&mut store).map(|(module, field, it)| (module.to_owned(), field.to_owned(), it)).collect();
+    let externs: Vec<_> =
+        linker.iter(&mut store).map(|(module, field, it)| (module.to_owned(), field.to_owned(), it)).collect();
     let ours = externs.into_iter().filter(|(module, ..)| module.starts_with(insula_wire::PACKAGE));
     ours.filter_map(|(module, field, it)| match it.ty(&store) {
         ExternType::Func(function) => {

@@ -34,13 +34,7 @@ fn shown(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&bytes[..kept]).into_owned()
 }
 
-fn panic(
-    mut caller: Caller<'_, State>,
-    message: u32,
-    length: u32,
-    place: u32,
-    place_length: u32,
-) -> Result<u32> {
+fn panic(mut caller: Caller<'_, State>, message: u32, length: u32, place: u32, place_length: u32) -> Result<u32> {
     let (guest, state) = view(&mut caller)?;
     let report = (shown(guest.bytes(text(message, length))?), shown(guest.bytes(text(place, place_length))?));
     state.panic = Some(report);

@@ -52,7 +52,11 @@ impl Spawner for Nursery {
 
 impl Inner {
     /// Spawns for the embedder.
-    pub(super) fn spawn(self: &Arc<Inner>, module: &Module, spawn: Spawn) -> Result<(Arc<Control>, Arc<Tail>), SpawnError> {
+    pub(super) fn spawn(
+        self: &Arc<Inner>,
+        module: &Module,
+        spawn: Spawn,
+    ) -> Result<(Arc<Control>, Arc<Tail>), SpawnError> {
         check_folders(&spawn.grants)?;
         let sink = |output, inherited: &Sink| match output {
             Output::Inherit => inherited.clone(),

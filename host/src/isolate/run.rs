@@ -34,7 +34,8 @@ const WASI_CALL_BYTES_MAX: usize = 16 << 20;
 pub(crate) async fn live(life: Life) {
     let Life { state, module, entry, scheduler, undertaker } = life;
     let (control, world, ends) = (Arc::clone(&state.control), Arc::clone(&state.place.world), state.ends);
-    let _deadline = (ends != NEVER).then(|| world.timer(ends, Waker::from(Arc::new(DeadlineBell(Arc::clone(&control))))));
+    let _deadline =
+        (ends != NEVER).then(|| world.timer(ends, Waker::from(Arc::new(DeadlineBell(Arc::clone(&control))))));
     let until = Until { deadline: NEVER, ports_only: ends == NEVER };
     if let Err(error) = wait(&control, &world, until, |_| Some(())).await {
         let exit = error.downcast::<Ended>().map_or(Exit::HostClosed, |Ended(exit)| exit);
@@ -56,11 +57,7 @@ fn store(module: &Module, state: State, scheduler: std::sync::Weak<dyn Scheduler
     store.epoch_deadline_callback(move |cx| {
         look_up(cx.data())?;
         let over = scheduler.upgrade().is_some_and(|scheduler| slice_is_over(&*scheduler));
-        Ok(if over {
-            UpdateDeadline::YieldCustom(1, Box::pin(YieldSlice::new()))
-        } else {
-            UpdateDeadline::Continue(1)
-        })
+        Ok(if over { UpdateDeadline::YieldCustom(1, Box::pin(YieldSlice::new())) } else { UpdateDeadline::Continue(1) })
     });
     store
 }

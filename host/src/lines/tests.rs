@@ -19,11 +19,51 @@ const INLINED_IN_RANGES: u8 = 4;
 
 /// Code, tag, has children, then (attribute, form) pairs up to (0, 0).
 const ABBREVIATIONS: &[u8] = &[
-    UNIT, 0x11, 1, /* stmt_list */ 0x10, 0x17, /* low_pc */ 0x11, 0x01, 0, 0, //
-    FUNCTION, 0x2e, 1, /* name */ 0x03, 0x08, /* low_pc */ 0x11, 0x01, /* high_pc */ 0x12, 0x06, 0, 0, //
-    INLINED, 0x1d, 1, /* origin */ 0x31, 0x13, /* low_pc */ 0x11, 0x01, /* high_pc */ 0x12, 0x06, //
-    /* call_file, call_line */ 0x58, 0x0b, 0x59, 0x0b, 0, 0, //
-    INLINED_IN_RANGES, 0x1d, 0, /* origin */ 0x31, 0x13, /* ranges */ 0x55, 0x17, 0, 0, 0,
+    UNIT,
+    0x11,
+    1,
+    /* stmt_list */ 0x10,
+    0x17,
+    /* low_pc */ 0x11,
+    0x01,
+    0,
+    0, //
+    FUNCTION,
+    0x2e,
+    1,
+    /* name */ 0x03,
+    0x08,
+    /* low_pc */ 0x11,
+    0x01,
+    /* high_pc */ 0x12,
+    0x06,
+    0,
+    0, //
+    INLINED,
+    0x1d,
+    1,
+    /* origin */ 0x31,
+    0x13,
+    /* low_pc */ 0x11,
+    0x01,
+    /* high_pc */ 0x12,
+    0x06, //
+    /* call_file, call_line */ 0x58,
+    0x0b,
+    0x59,
+    0x0b,
+    0,
+    0, //
+    INLINED_IN_RANGES,
+    0x1d,
+    0,
+    /* origin */ 0x31,
+    0x13,
+    /* ranges */ 0x55,
+    0x17,
+    0,
+    0,
+    0,
 ];
 
 /// A version 4 line program over `src/main.rs`: (address, line) rows, then the end of the sequence.
@@ -93,11 +133,25 @@ fn nested() -> Dwarf {
     // Offsets within the unit: 11 bytes of header, 9 of the unit's entry.
     let (inner, middle) = (20u32, 20u32 + 1 + 6 + 8 + 1);
     let entries = [
-        &[FUNCTION][..], b"inner\0", &range(0, 0), &[0], //
-        &[FUNCTION], b"middle\0", &range(0, 0), &[0], //
-        &[FUNCTION], b"outer\0", &range(10, 90), //
-        &[INLINED], &middle.to_le_bytes(), &range(20, 40), &[1, 7], //
-        &[INLINED], &inner.to_le_bytes(), &range(30, 10), &[1, 8], //
+        &[FUNCTION][..],
+        b"inner\0",
+        &range(0, 0),
+        &[0], //
+        &[FUNCTION],
+        b"middle\0",
+        &range(0, 0),
+        &[0], //
+        &[FUNCTION],
+        b"outer\0",
+        &range(10, 90), //
+        &[INLINED],
+        &middle.to_le_bytes(),
+        &range(20, 40),
+        &[1, 7], //
+        &[INLINED],
+        &inner.to_le_bytes(),
+        &range(30, 10),
+        &[1, 8], //
         &[0, 0, 0],
     ];
     dwarf.unit(&entries.concat());

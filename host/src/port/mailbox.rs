@@ -129,8 +129,7 @@ impl Mailbox {
             inner.slots.push(Slot::default());
             u32::try_from(inner.slots.len() - 1).expect("ports_max is far below 2^32")
         });
-        let port =
-            Arc::new(Port { id, slot, schema, mailbox: Arc::clone(self), rights: atomic::AtomicU64::new(0) });
+        let port = Arc::new(Port { id, slot, schema, mailbox: Arc::clone(self), rights: atomic::AtomicU64::new(0) });
         inner.slots[slot as usize] =
             Slot { port: Some(Arc::clone(&port)), policy: Some(policy), keep_alive: true, ..Slot::default() };
         Ok(port)

@@ -204,13 +204,15 @@ impl Queue {
             return true;
         }
         let result = write_all(writer, buffer);
+        if result.is_ok() {
+            // Before whoever drains is told, and with no lock held: this wakes isolates.
+            self.room.add_permits(buffer.len());
+        }
         let mut state = self.state.lock();
         match result {
             Ok(()) => {
                 state.written += buffer.len() as u64;
                 self.written.notify_all();
-                drop(state);
-                self.room.add_permits(buffer.len());
                 buffer.clear();
                 true
             }

@@ -102,6 +102,25 @@ pub fn a_ping_is_answered_or_given_up() {
     });
 }
 
+/// Semantics 4.3: a ping that comes while a turn ends is answered then, or at the end of the next.
+pub fn a_ping_waits_for_the_next_end_of_a_turn() {
+    check(|| {
+        let (mailbox, port) = mailbox(8, MailboxPolicy::Error);
+        let control = newborn(false);
+        let pinged = Arc::clone(&control);
+        let right = SendRight::new(&port);
+        let priority = insula_wire::Priority::BeforeNextEvent;
+        let pinger = thread::spawn(move || pinged.ping(right, message(b"pong"), priority));
+        assert!(matches!(control.end_of_turn(), TurnEnd::Go));
+        assert_eq!(pinger.join().expect("pinging does not panic"), Ok(()));
+        assert!(matches!(control.end_of_turn(), TurnEnd::Go));
+        assert_eq!(receive(&port), Ok(b"pong".to_vec()));
+        assert_eq!(receive(&port), Err(Status::Unreachable));
+        assert!(control.die(Exit::Returned, || {}).is_some());
+        assert!(mailbox.close().is_empty());
+    });
+}
+
 /// The kinds of notices are those of the table in semantics 5, in its order.
 pub fn an_error_comes_before_the_exit() {
     check(|| {

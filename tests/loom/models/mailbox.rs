@@ -11,6 +11,7 @@ pub fn a_message_wakes_who_waits_for_it() {
     check(|| {
         let (mailbox, port) = mailbox(8, MailboxPolicy::Error);
         let right = SendRight::new(&port);
+        let _held = right.clone(); // so that it is the message that wakes, and not the last right
         let sender = thread::spawn(move || send(&right, b"hello"));
         assert_eq!(receive(&port), Ok(b"hello".to_vec()));
         assert_eq!(sender.join().expect("the sender does not panic"), Ok(()));
