@@ -15,7 +15,7 @@ use crate::abi::{Ended, State, Until, view, wait};
 use crate::exit::Exit;
 use crate::grant::{Authority, Grant};
 use crate::spawn::Stdin;
-use crate::stdio::{Sink, Tail};
+use crate::stdio::{Input, Sink, StdinReady, Tail};
 use crate::sync::Arc;
 use crate::world::{NEVER, World};
 
@@ -82,7 +82,7 @@ fn build(outfit: &Outfit, tail: &Arc<Tail>) -> WasiP1Ctx {
     builder.stdout(outfit.stdout.clone());
     builder.stderr(outfit.stderr.clone().with_tail(Arc::clone(tail)));
     if outfit.stdin == Stdin::Inherit {
-        builder.inherit_stdin();
+        builder.stdin(Input::inherit());
     }
     for grant in &outfit.grants {
         match &grant.0 {
@@ -212,20 +212,21 @@ async fn poll_oneoff(
         Awaited::Read(_) | Awaited::Write | Awaited::Invalid(_) => None,
     });
     let deadline = deadlines.min().unwrap_or(NEVER);
+    let empty_input = state.wasi.outfit.stdin == Stdin::Empty;
     let at_once = wanted.iter().any(|subscription| match subscription.awaited {
         Awaited::Clock(_) => false,
-        Awaited::Read(fd) => fd != 0 || state.wasi.outfit.stdin == Stdin::Empty,
+        Awaited::Read(fd) => fd != 0 || empty_input,
         Awaited::Write | Awaited::Invalid(_) => true,
     });
     let reads_stdin = wanted.iter().any(|subscription| matches!(subscription.awaited, Awaited::Read(0)));
     let (control, place) = (Arc::clone(&state.control), Arc::clone(&state.place));
     let until = Until { deadline: if at_once { 0 } else { deadline }, ports_only: false };
-    let mut input = reads_stdin.then(|| crate::stdio::StdinReady::new());
+    let mut input = reads_stdin.then(|| StdinReady::new());
     let ready = wait(&control, &place.world, until, |waker| match &mut input {
         Some(input) if !at_once => input.poll(waker).then_some(()),
         Some(_) | None => None,
     });
-    let input_is_ready = ready.await?.is_some() || (at_once && state_reads_empty(&caller));
+    let input_is_ready = ready.await?.is_some() || empty_input;
     let happened = happened(&wanted, place.world.now(), input_is_ready, caller.data());
     let (mut guest, _) = view(&mut caller)?;
     for (event, at) in happened.iter().zip((events..).step_by(EVENT_BYTES)) {
@@ -233,10 +234,6 @@ async fn poll_oneoff(
     }
     guest.put_u32s(result, &[u32::try_from(happened.len()).unwrap_or(count)])?;
     Ok(u32::from(ERRNO_SUCCESS))
-}
-
-fn state_reads_empty(caller: &Caller<'_, State>) -> bool {
-    caller.data().wasi.outfit.stdin == Stdin::Empty
 }
 
 /// The events of all subscriptions that have happened.

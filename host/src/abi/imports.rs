@@ -9,6 +9,7 @@ use crate::exit::IsolateId;
 use crate::limits::Limits;
 use crate::port::{CapabilityId, Mailbox, Room};
 use crate::spawn::{Birth, Spawner};
+use crate::stdio::Tail;
 use crate::sync::Arc;
 use crate::wasi::{Outfit, Wasi};
 use crate::world::{NEVER, World};
@@ -90,7 +91,7 @@ fn nobody() -> State {
         limits: Limits::default(),
         ends: NEVER,
         memory: None,
-        wasi: Wasi::new(Arc::new(Outfit::bare(&world)), Arc::default()),
+        wasi: Wasi::new(Arc::new(Outfit::bare(&world)), Arc::new(Tail::new(0))),
         initial: None,
         panic: None,
         refused: None,

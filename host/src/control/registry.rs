@@ -4,12 +4,14 @@ use std::collections::HashMap;
 
 use super::Control;
 use crate::exit::IsolateId;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex};
 
 /// The living of one host, never more than it was built for.
 pub(crate) struct Registry {
     living: Mutex<Living>,
     isolates_max: u32,
+    last: AtomicU64,
 }
 
 #[derive(Default)]
@@ -30,7 +32,12 @@ pub(crate) enum NotAdmitted {
 impl Registry {
     /// Room for this many.
     pub(crate) fn new(isolates_max: u32) -> Registry {
-        Registry { living: Mutex::new(Living::default()), isolates_max }
+        Registry { living: Mutex::new(Living::default()), isolates_max, last: AtomicU64::new(0) }
+    }
+
+    /// A number for an isolate, from 1 on; it is never given again.
+    pub(crate) fn number(&self) -> IsolateId {
+        IsolateId(self.last.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
     /// Admits an isolate: from here on it is born, and has an exit.
@@ -88,11 +95,6 @@ impl Lineage {
     /// The line of a child of `parent`, or of the embedder.
     pub(crate) fn new(id: IsolateId, parent: Option<&Arc<Lineage>>) -> Arc<Lineage> {
         Arc::new(Lineage { id, parent: parent.cloned() })
-    }
-
-    /// The isolate that spawned this one, if it was an isolate.
-    pub(crate) fn parent(&self) -> Option<IsolateId> {
-        self.parent.as_ref().map(|parent| parent.id)
     }
 
     fn descends_from(&self, ancestor: IsolateId) -> bool {

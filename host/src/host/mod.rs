@@ -73,6 +73,9 @@ pub(crate) struct Inner {
     _places: Places,
 }
 
+/// How long a host that is shut down waits for whoever reads what its guests printed.
+const LAST_WORDS_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Closes the host when its last user goes; isolates hold the inner part, and are no users.
 struct Door(Arc<Inner>);
 
@@ -160,10 +163,6 @@ impl Inner {
         &self.links
     }
 
-    pub(crate) fn world(&self) -> &Arc<World> {
-        &self.world
-    }
-
     fn shutdown(&self, grace: Duration) -> Vec<(IsolateId, Exit)> {
         self.links.registry.close();
         let living = self.links.registry.all();
@@ -173,7 +172,9 @@ impl Inner {
             census.wait_timeout(grace, || census.live() == 0);
         }
         self.end_all();
-        self.flush();
+        self.stdout.drain_for(LAST_WORDS_PATIENCE);
+        self.stderr.drain_for(LAST_WORDS_PATIENCE);
+        self.reporter.flush();
         living.iter().filter_map(|control| Some((control.id, control.exit()?))).collect()
     }
 

@@ -9,7 +9,7 @@ use super::uncaught::{Reporter, Uncaught, resolve};
 use crate::abi::{Place, State};
 use crate::control::{Control, Cradle, Lineage, NotAdmitted, Registry};
 use crate::error::SpawnError;
-use crate::exit::{Exit, IsolateId, Killer};
+use crate::exit::{Exit, Killer};
 use crate::grant::{Authority, Grant};
 use crate::isolate::{EntryPoint, Life, Module, Undertaker, live};
 use crate::limits::Limits;
@@ -20,6 +20,9 @@ use crate::stdio::{Sink, Tail};
 use crate::sync::Arc;
 use crate::wasi::{Outfit, Wasi};
 use crate::world::{NEVER, Nanos};
+
+/// Bytes of an isolate's standard error that are kept for its exit.
+const STDERR_BYTES_KEPT: usize = 4 << 10;
 
 /// Gives birth to children of isolates of one module and one outfit.
 struct Nursery {
@@ -142,7 +145,7 @@ impl Inner {
             });
         }
         self.links.census.born();
-        let tail = Arc::new(Tail::default());
+        let tail = Arc::new(Tail::new(STDERR_BYTES_KEPT));
         let state = State {
             control: Arc::clone(&control),
             place,
@@ -178,7 +181,7 @@ impl Inner {
     }
 
     fn control(&self, module: &Module, birth: &Birth, parent: Option<&Arc<Control>>) -> Arc<Control> {
-        let id = IsolateId(self.world.number());
+        let id = self.links.registry.number();
         let limits = &birth.limits;
         Control::new(Cradle {
             id,

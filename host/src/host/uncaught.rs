@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded, unbounded};
 use insula_wire::RemoteError;
@@ -65,6 +66,9 @@ pub(super) fn resolve(module: &Module, stack: &str) -> String {
     text
 }
 
+/// How long a report waits for whoever reads standard error.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Tells uncaught errors, one after another, on a thread of its own.
 pub(crate) struct Reporter {
     sender: Mutex<Option<Sender<Job>>>,
@@ -91,7 +95,7 @@ impl Reporter {
                             uncaught.error.stack = resolve(&module, &uncaught.error.stack);
                         }
                         // What the guest printed before it failed comes before the report.
-                        stderr.drain();
+                        stderr.drain_for(PATIENCE);
                         told(&uncaught);
                     }
                     Job::Flush(done) => drop(done.send(())),

@@ -184,8 +184,11 @@ impl Source {
                 Err(error) => state.end = Some(End::Failed(error)),
             }
             state.wanted = 0;
+            let is_over = state.end.is_some();
+            // Wakes isolates, so no lock is held.
+            drop(state);
             self.arrived.notify_waiters();
-            if state.end.is_some() {
+            if is_over {
                 return;
             }
         }

@@ -144,8 +144,12 @@ impl Queue {
         if let Some(failure) = state.failed {
             return Err(failure.into());
         }
-        if let Some(writer) = state.writer.take() {
-            self.start(writer, &mut state)?;
+        if let Some(writer) = state.writer.take()
+            && let Err(error) = self.start(writer)
+        {
+            // Without the thread there is no way out for anybody's bytes.
+            self.fail(state, &error);
+            return Err(error);
         }
         state.pushed += bytes.len() as u64;
         state.chunks.push_back(Chunk { bytes, after });
@@ -153,22 +157,23 @@ impl Queue {
         Ok(())
     }
 
-    /// Starts the thread; without one there is no way out for anybody's bytes.
-    fn start(self: &Arc<Queue>, writer: Box<dyn Write + Send>, state: &mut State) -> io::Result<()> {
+    fn start(self: &Arc<Queue>, writer: Box<dyn Write + Send>) -> io::Result<()> {
         let queue = Arc::clone(self);
-        let started = std::thread::Builder::new().name(self.name.to_owned()).spawn(move || queue.write_out(writer));
-        started.map(drop).inspect_err(|error| self.fail(state, error))
+        let thread = std::thread::Builder::new().name(self.name.to_owned());
+        thread.spawn(move || queue.write_out(writer)).map(drop)
     }
 
     fn failure(&self) -> io::Error {
         self.state.lock().failed.map_or(io::ErrorKind::BrokenPipe.into(), io::Error::from)
     }
 
-    fn fail(&self, state: &mut State, error: &io::Error) {
+    fn fail(&self, mut state: MutexGuard<'_, State>, error: &io::Error) {
         state.failed = Some(Failure { code: error.raw_os_error(), kind: error.kind() });
         state.chunks.clear();
-        self.room.close();
         self.written.notify_all();
+        // Wakes isolates, so no lock is held.
+        drop(state);
+        self.room.close();
     }
 
     /// The thread: all that is queued at a time becomes one write, as long as the order of the pair allows it.
@@ -217,7 +222,7 @@ impl Queue {
                 true
             }
             Err(error) => {
-                self.fail(&mut state, &error);
+                self.fail(state, &error);
                 false
             }
         }

@@ -106,13 +106,14 @@ pub fn a_ping_is_answered_or_given_up() {
 pub fn a_ping_waits_for_the_next_end_of_a_turn() {
     check(|| {
         let (mailbox, port) = mailbox(8, MailboxPolicy::Error);
-        let control = newborn(false);
+        let control = newborn(true);
         let pinged = Arc::clone(&control);
         let right = SendRight::new(&port);
         let priority = insula_wire::Priority::BeforeNextEvent;
         let pinger = thread::spawn(move || pinged.ping(right, message(b"pong"), priority));
-        assert!(matches!(control.end_of_turn(), TurnEnd::Go));
+        assert!(matches!(control.end_of_turn(), TurnEnd::Paused));
         assert_eq!(pinger.join().expect("pinging does not panic"), Ok(()));
+        control.resume(PAUSE);
         assert!(matches!(control.end_of_turn(), TurnEnd::Go));
         assert_eq!(receive(&port), Ok(b"pong".to_vec()));
         assert_eq!(receive(&port), Err(Status::Unreachable));
