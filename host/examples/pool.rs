@@ -12,7 +12,8 @@ fn main() {
         i.join();
         let b = t.elapsed();
         let t = Instant::now();
-        drop(i); drop(m);
+        drop(i);
+        drop(m);
         drop(host);
         println!("{n}: build {a:?} first {b:?} drop {:?}", t.elapsed());
     }

@@ -1,12 +1,13 @@
 //! A module's code: checked, compiled once, and what it exports.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::{OnceLock, Weak};
 
 use sha2::{Digest as _, Sha256};
 use wasmtime::{Engine, ExternType, ModuleExport};
 
 use crate::cache::Cache;
+use crate::engine::Places;
 use crate::error::LoadError;
 use crate::lines::{Lines, Place};
 use crate::sync::{Arc, Mutex};
@@ -21,12 +22,15 @@ pub(crate) struct Code {
     pub(crate) compiled: wasmtime::Module,
     bytes: Vec<u8>,
     lines: OnceLock<Option<Lines>>,
+    /// The engine's pool stays mapped for as long as code of it is around.
+    _places: Arc<Places>,
 }
 
-/// The compiled modules of a host, by digest, and perhaps a folder that keeps them.
+/// Compiles for a host. It knows the modules that are in use, by digest, and perhaps a folder that keeps them.
 pub(crate) struct Compiler {
     engine: Engine,
-    known: Mutex<HashMap<Digest, Arc<Code>>>,
+    places: Arc<Places>,
+    known: Mutex<HashMap<Digest, Weak<Code>>>,
     folder: Option<Cache>,
 }
 
@@ -34,25 +38,36 @@ pub(crate) struct Compiler {
 const MODULE_BYTES_MAX: usize = 64 << 20;
 
 impl Compiler {
-    pub(crate) fn new(engine: Engine, folder: Option<Cache>) -> Compiler {
-        Compiler { engine, known: Mutex::new(HashMap::new()), folder }
+    pub(crate) fn new(engine: Engine, places: Places, folder: Option<Cache>) -> Compiler {
+        Compiler { engine, places: Arc::new(places), known: Mutex::new(HashMap::new()), folder }
     }
 
     /// Compiles bytes, or finds what was compiled from the same bytes before.
     pub(crate) fn compile(&self, name: &str, bytes: &[u8]) -> Result<Arc<Code>, LoadError> {
         let bytes = wasm(name, bytes)?;
         let digest: Digest = Sha256::digest(&bytes).into();
-        if let Some(code) = self.known.lock().get(&digest)
+        let known = self.known.lock().get(&digest).and_then(Weak::upgrade);
+        if let Some(code) = &known
             && code.name == name
         {
             return Ok(Arc::clone(code));
         }
-        let compiled = match self.folder.as_ref().and_then(|folder| folder.load(&self.engine, &digest)) {
+        let kept = || self.folder.as_ref().and_then(|folder| folder.load(&self.engine, &digest));
+        let compiled = match known.map(|code| code.compiled.clone()).or_else(kept) {
             Some(compiled) => compiled,
             None => self.compile_anew(name, &bytes, &digest)?,
         };
-        let code = Arc::new(Code { name: name.to_owned(), digest, compiled, bytes, lines: OnceLock::new() });
-        self.known.lock().insert(digest, Arc::clone(&code));
+        let code = Arc::new(Code {
+            name: name.to_owned(),
+            digest,
+            compiled,
+            bytes,
+            lines: OnceLock::new(),
+            _places: Arc::clone(&self.places),
+        });
+        let mut known = self.known.lock();
+        known.retain(|_, code| code.strong_count() > 0);
+        known.insert(digest, Arc::downgrade(&code));
         Ok(code)
     }
 

@@ -28,7 +28,7 @@ fn one_isolate_too_many_is_an_error_that_says_the_limit() {
     let refused = host.spawn(&module, Spawn::entry("run")).map(|_| ());
     assert_eq!(refused, Err(SpawnError::TooManyIsolates { max: 2 }));
     running[0].kill(insula::Priority::Immediate);
-    running[0].join();
+    assert!(matches!(running[0].join(), Exit::Killed { .. }));
     let again = host.spawn(&module, Spawn::entry("done")).expect("there is room again");
     assert_eq!(again.join(), Exit::Returned);
 }

@@ -163,7 +163,7 @@ impl HostBuilder {
                 registry,
                 world: Arc::clone(&world),
             }),
-            compiler: Compiler::new(engine, self.cache.map(Cache::open)),
+            compiler: Compiler::new(engine, places, self.cache.map(Cache::open)),
             linker,
             world,
             scheduler,
@@ -176,7 +176,6 @@ impl HostBuilder {
             stdout: Sink::stdout(),
             stderr,
             isolates_max: self.isolates,
-            _places: places,
         });
         Ok(Host { _door: Arc::new(Door(Arc::clone(&inner))), inner })
     }

@@ -22,7 +22,6 @@ use wasmtime::Linker;
 
 use crate::abi::State;
 use crate::control::{Control, Hold, Links};
-use crate::engine::Places;
 use crate::error::{LoadError, SpawnError};
 use crate::exit::{Exit, IsolateId};
 use crate::isolate::{Isolate, Module, Undertaker};
@@ -70,7 +69,6 @@ pub(crate) struct Inner {
     stdout: Sink,
     stderr: Sink,
     isolates_max: u32,
-    _places: Places,
 }
 
 /// How long a host that is shut down waits for whoever reads what its guests printed.

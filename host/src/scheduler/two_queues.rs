@@ -238,9 +238,15 @@ impl Shared {
         }
     }
 
+    /// Whether somebody is ready whom any worker can take.
+    fn has_queued(&self) -> bool {
+        let shared = !self.injector.is_empty() || !self.preempted.is_empty();
+        shared || self.workers.iter().any(|worker| !worker.queue.is_empty())
+    }
+
+    /// Whether somebody is ready, be it in a slot that only one worker can take from.
     fn has_ready(&self) -> bool {
-        let queued = !self.injector.is_empty() || !self.preempted.is_empty();
-        queued || self.workers.iter().any(|worker| !worker.queue.is_empty() || worker.slot_taken.load(Relaxed))
+        self.has_queued() || self.workers.iter().any(|worker| worker.slot_taken.load(Relaxed))
     }
 
     fn steal(&self, thief: usize) -> Option<Arc<Task>> {
@@ -331,16 +337,21 @@ impl Local {
         worker.runs_hog.store(false, SeqCst);
         worker.runs_metered.store(false, Relaxed);
         self.hog.set(false);
-        let others_ready = self.shared.has_ready();
         match after {
             After::Gone => {}
-            After::Again(task) | After::Preempted { task, hog: false } => worker.queue.push(task),
-            After::Preempted { task, hog: true } => self.shared.preempted.push(task),
-        }
-        if others_ready {
-            self.shared.wake_idle();
+            After::Again(task) | After::Preempted { task, hog: false } => self.put_back(&worker.queue, task),
+            After::Preempted { task, hog: true } => self.put_back(&self.shared.preempted, task),
         }
         empty_graves();
+    }
+
+    /// Queues a task that is ready again. If this worker has something else to do, an idle one may take it.
+    fn put_back(&self, queue: &Queue, task: Arc<Task>) {
+        let others = self.worker().slot_taken.load(Relaxed) || self.shared.has_queued();
+        queue.push(task);
+        if others {
+            self.shared.wake_idle();
+        }
     }
 
     /// Sleeps until woken. Who enqueues looks at the idle workers after the push; we look at the queues after the mark.
@@ -351,7 +362,7 @@ impl Local {
             self.shared.idle_count.store(idle.len(), SeqCst);
         }
         while !self.worker().woken.swap(false, SeqCst) {
-            if self.shared.has_ready() || self.shared.closing.load(SeqCst) {
+            if self.shared.has_queued() || self.shared.closing.load(SeqCst) {
                 break;
             }
             std::thread::park();
