@@ -18,9 +18,11 @@ pub(crate) enum Role {
     Number,
     /// Any other number of 64 bits.
     Wide,
-    /// Where something lies that the host reads or fills.
-    Pointer,
-    /// How much lies there.
+    /// Where something lies that the host reads.
+    Reads,
+    /// Where the host puts something.
+    Fills,
+    /// How much lies there, or has room.
     Count,
 }
 
@@ -29,7 +31,7 @@ impl Role {
     fn core(self) -> Core {
         match self {
             Role::Instant | Role::Wide => Core::I64,
-            Role::Handle | Role::Number | Role::Pointer | Role::Count => Core::I32,
+            Role::Handle | Role::Number | Role::Reads | Role::Fills | Role::Count => Core::I32,
         }
     }
 }
@@ -155,14 +157,14 @@ impl Contract {
     fn params(&self, function: &Function) -> Vec<Role> {
         let mut params: Vec<Role> = function.params.iter().flat_map(|param| self.param(&param.ty)).collect();
         if let Some(TypeDefKind::Result(result)) = function.result.as_ref().and_then(|result| self.kind(result)) {
-            params.extend(result.ok.map(|_| Role::Pointer));
+            params.extend(result.ok.map(|_| Role::Fills));
         }
         params
     }
 
     /// What a parameter of this type is as core values.
     fn param(&self, ty: &Type) -> Vec<Role> {
-        let list = vec![Role::Pointer, Role::Count];
+        let list = vec![Role::Reads, Role::Count];
         match ty {
             Type::Bool | Type::U8 | Type::U16 | Type::U32 => vec![Role::Number],
             Type::U64 => vec![Role::Wide],
@@ -172,9 +174,10 @@ impl Contract {
                 match (definition.name.as_deref(), &definition.kind) {
                     (Some("handle"), _) => vec![Role::Handle],
                     (Some("instant"), _) => vec![Role::Instant],
+                    (Some("buffer" | "handle-buffer"), _) => vec![Role::Fills, Role::Count],
                     (_, TypeDefKind::Type(aliased)) => self.param(aliased),
                     (_, TypeDefKind::Enum(_)) => vec![Role::Number],
-                    (_, TypeDefKind::Record(_)) => vec![Role::Pointer],
+                    (_, TypeDefKind::Record(_)) => vec![Role::Reads],
                     (_, TypeDefKind::List(_)) => list,
                     (_, other) => panic!("no lowering for {:?}, a {}", definition.name, other.as_str()),
                 }

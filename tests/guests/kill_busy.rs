@@ -23,7 +23,7 @@ fn run(report: SendPort<String>) -> Result<(), Box<dyn Error>> {
     let (started, siblings) = (ReceivePort::new(), ReceivePort::new());
     let (errors, exits) = (ReceivePort::<RemoteError>::new(), ReceivePort::new());
     let sibling = Isolate::spawn(echo, siblings.send_port())?;
-    siblings.recv()?;
+    let _to_sibling = siblings.recv()?; // it would end if nobody could send to it
     let busy = Isolate::build()
         .on_error(&errors.send_port())
         .on_exit(&exits.send_port(), "killed".to_owned())

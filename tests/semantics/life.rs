@@ -33,10 +33,10 @@ fn s5_3_who_waits_learns_that_nobody_can_send() {
     tells(
         "unreachable",
         &[
-            "nobody holds it: Some(Unreachable)",
-            "queued messages come first: Ok(5)",
-            "gone with its holder: Some(Unreachable)",
-            "lost in a message: Some(Unreachable)",
+            "nobody holds it: true",
+            "queued messages come first: true",
+            "gone with its holder: true",
+            "lost in a message: true",
             "lost with an isolate: true",
         ],
     );

@@ -1,16 +1,19 @@
 //! Errors that no listener hears: never silent, and told once.
 
 use std::fmt;
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use insula_wire::RemoteError;
 
 use crate::exit::IsolateId;
 use crate::isolate::Module;
 use crate::printable::printable_line as printable;
 use crate::stdio::Sink;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex};
 
 /// An error that nobody listened for.
@@ -41,7 +44,8 @@ impl fmt::Display for Uncaught {
 
 /// What is told by default: the block, on standard error.
 pub(super) fn print(uncaught: &Uncaught) {
-    eprintln!("{uncaught}");
+    // Nobody is left to tell that nobody reads.
+    let _ = writeln!(std::io::stderr(), "{uncaught}");
 }
 
 /// Adds file and line to the lines of a stack text, from the module's own debug sections.
@@ -69,9 +73,14 @@ pub(super) fn resolve(module: &Module, stack: &str) -> String {
 /// How long a report waits for whoever reads standard error.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Reports that wait to be told, at most. A guest may fail faster than anybody can read.
+const REPORTS_MAX: usize = 1_000;
+
 /// Tells uncaught errors, one after another, on a thread of its own.
 pub(crate) struct Reporter {
     sender: Mutex<Option<Sender<Job>>>,
+    /// Reports that found no room, since the last one that did.
+    untold: Arc<AtomicU64>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -80,36 +89,28 @@ enum Job {
     Flush(Sender<()>),
 }
 
+type Told = dyn Fn(&Uncaught) + Send + Sync;
+
 impl Reporter {
     /// Starts the thread.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub(super) fn start(told: Arc<dyn Fn(&Uncaught) + Send + Sync>, stderr: Sink) -> std::io::Result<Arc<Reporter>> {
-        let (sender, jobs) = unbounded();
-        let work = move || {
-            for job in jobs {
-                match job {
-                    Job::Tell { mut uncaught, module } => {
-                        if let Some(module) = module {
-                            uncaught.error.stack = resolve(&module, &uncaught.error.stack);
-                        }
-                        // What the guest printed before it failed comes before the report.
-                        stderr.drain_for(PATIENCE);
-                        told(&uncaught);
-                    }
-                    Job::Flush(done) => drop(done.send(())),
-                }
-            }
-        };
+    pub(super) fn start(told: Arc<Told>, stderr: Sink) -> std::io::Result<Arc<Reporter>> {
+        let (sender, jobs) = bounded(REPORTS_MAX);
+        let untold = Arc::new(AtomicU64::new(0));
+        let theirs = Arc::clone(&untold);
+        let work = move || work(&jobs, &*told, &stderr, &theirs);
         let thread = std::thread::Builder::new().name("insula-reporter".to_owned()).spawn(work)?;
-        Ok(Arc::new(Reporter { sender: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) }))
+        Ok(Arc::new(Reporter { sender: Mutex::new(Some(sender)), untold, thread: Mutex::new(Some(thread)) }))
     }
 
-    /// Tells an error, later; resolved by the module's lines if one is given.
+    /// Tells an error, later; resolved by the module's lines if one is given. Never waits.
     pub(super) fn tell(&self, uncaught: Uncaught, module: Option<Module>) {
-        if let Some(sender) = &*self.sender.lock() {
-            drop(sender.send(Job::Tell { uncaught, module }));
+        let sender = self.sender.lock().clone();
+        let job = Job::Tell { uncaught, module };
+        if let Some(Err(TrySendError::Full(_))) = sender.map(|sender| sender.try_send(job)) {
+            self.untold.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -132,6 +133,27 @@ impl Reporter {
             && thread.thread().id() != std::thread::current().id()
         {
             drop(thread.join());
+        }
+    }
+}
+
+fn work(jobs: &Receiver<Job>, told: &Told, stderr: &Sink, untold: &AtomicU64) {
+    for job in jobs {
+        match job {
+            Job::Tell { mut uncaught, module } => {
+                if let Some(module) = module {
+                    uncaught.error.stack = resolve(&module, &uncaught.error.stack);
+                }
+                let more = untold.swap(0, Ordering::Relaxed);
+                if more > 0 {
+                    uncaught.error.message.push_str(&format!("\n(and {more} uncaught errors that came too fast)"));
+                }
+                // What the guest printed before it failed comes before the report.
+                stderr.drain_for(PATIENCE);
+                // An embedder's panic is its own; the next error is told all the same.
+                drop(catch_unwind(AssertUnwindSafe(|| told(&uncaught))));
+            }
+            Job::Flush(done) => drop(done.send(())),
         }
     }
 }
