@@ -62,9 +62,14 @@ pub(crate) fn insula() -> Command {
         command.env_remove(name);
     }
     // Its cache belongs into the target directory, and not into the home of whoever runs the tests.
-    command.env("XDG_CACHE_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"));
+    command.env("XDG_CACHE_HOME", cache());
     command.env("NO_COLOR", "1").current_dir(repository());
     command
+}
+
+/// Where hosts of the tests may keep compiled modules.
+pub(crate) fn cache() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")
 }
 
 /// Cargo as the test run uses it.

@@ -19,7 +19,7 @@ const SEEDS: [u64; 2] = [1, 2];
 fn tells(name: &str, lines: &[&str]) {
     let path = harness::guest(name);
     for seed in SEEDS.iter().copied().map(Some).chain([None]) {
-        let builder = Host::builder().isolates(64);
+        let builder = Host::builder().isolates(64).cache_folder(harness::cache());
         let builder = match seed {
             Some(seed) => builder.seed(seed),
             None => builder.threads(2),

@@ -1,10 +1,13 @@
 //! A whole program: main, and all that it spawned, until the end (semantics 5.5).
 
+use std::fmt;
+
 use super::{Host, Inner};
 use crate::control::{Control, Flags};
 use crate::error::SpawnError;
 use crate::exit::{Exit, IsolateId};
 use crate::isolate::Module;
+use crate::printable::printable_line;
 use crate::spawn::Spawn;
 use crate::sync::Arc;
 
@@ -30,6 +33,18 @@ pub struct Sleeper {
     pub ports: Vec<u64>,
     /// Whether it was paused.
     pub paused: bool,
+}
+
+impl fmt::Display for Sleeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "isolate {} `{}`", self.isolate, printable_line(&self.name))?;
+        match (&self.ports[..], self.paused) {
+            (_, true) => f.write_str(" is paused"),
+            ([], false) => f.write_str(" waits for room in a mailbox"),
+            ([port], false) => write!(f, " waits on port {port}"),
+            ([port, others @ ..], false) => write!(f, " waits on port {port} and {} others", others.len()),
+        }
+    }
 }
 
 enum Seen {
