@@ -7,6 +7,7 @@
 //! | [`cli`] | what the command line prints, and the code it ends with |
 //! | [`hostile`] | what a guest that means harm cannot do |
 //! | [`scale`] | many isolates at once |
+//! | [`readme`] | what the README shows compiles and runs |
 //! | [`contract`] | the WIT, the host's linker and the SDK say the same |
 //! | [`interleavings`] | layer 2 is right in every interleaving of a few threads |
 //! | [`tidy`] | the code reads as CONTRIBUTING.md says |
@@ -17,6 +18,7 @@ mod embedding;
 mod harness;
 mod hostile;
 mod interleavings;
+mod readme;
 mod scale;
 mod semantics;
 mod tidy;

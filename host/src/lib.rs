@@ -30,6 +30,7 @@ mod isolate;
 mod limits;
 mod lines;
 mod module;
+mod outfit;
 mod port;
 mod ports;
 mod printable;

@@ -4,6 +4,9 @@
 //! behind a lock is whole at every statement, or the code says why not. The tests include layer 2 a second time with a
 //! module of this name over loom.
 
+mod doorbell;
+
+pub(crate) use doorbell::Doorbell;
 pub(crate) use std::sync::{Arc, MutexGuard, atomic};
 
 /// A mutex without poisoning.

@@ -3,6 +3,10 @@
 //! `Arc` stays std's: loom's has no unsized values, no `Weak`, and is no receiver of methods. What it could find, a use
 //! after free, safe code cannot have.
 
+#[path = "../../host/src/sync/doorbell.rs"]
+mod doorbell;
+
+pub(crate) use doorbell::Doorbell;
 pub(crate) use std::sync::Arc;
 
 pub(crate) use loom::sync::{MutexGuard, atomic};

@@ -4,7 +4,7 @@ use super::tells;
 
 #[test]
 fn s2_1_a_child_has_fresh_globals_its_message_and_a_name() {
-    tells("birth", &["child says 41", "first born ended", "child says 51", "global is 2"]);
+    tells("birth", &["first born is born", "child says 41", "it ended", "child says 51", "global is 2"]);
 }
 
 #[test]

@@ -60,6 +60,7 @@ impl Layers {
                 findings.push(source.finding(blank::line(&code, path.at), what));
             }
         }
+        findings.dedup(); // a tree of imports is one finding
         findings
     }
 

@@ -7,11 +7,11 @@ use crate::control::{Census, Control, Cradle, Lineage, Registry};
 use crate::error::SpawnError;
 use crate::exit::IsolateId;
 use crate::limits::Limits;
+use crate::outfit::{Outfit, Wasi};
 use crate::port::{CapabilityId, Mailbox, Room};
 use crate::spawn::{Birth, Spawner};
 use crate::stdio::Tail;
 use crate::sync::Arc;
-use crate::wasi::{Outfit, Wasi};
 use crate::world::{NEVER, World};
 
 /// One import of ours.

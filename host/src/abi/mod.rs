@@ -39,7 +39,7 @@ macro_rules! interface {
 }
 use interface;
 
-/// Defines every import of ours and of WASI.
+/// Defines every import of ours.
 ///
 /// # Errors
 /// Only where two imports have one name, which a test would find.
@@ -53,7 +53,6 @@ pub(crate) fn link(engine: &Engine) -> Result<Linker<State>> {
     control::link(&mut linker)?;
     clock::link(&mut linker)?;
     report::link(&mut linker)?;
-    crate::wasi::link(&mut linker)?;
     Ok(linker)
 }
 

@@ -7,10 +7,10 @@ use wasmtime::{Memory, ResourceLimiter};
 
 use crate::control::{Control, Registry};
 use crate::limits::Limits;
+use crate::outfit::Wasi;
 use crate::port::{Message, Object, Port};
 use crate::spawn::Spawner;
 use crate::sync::Arc;
-use crate::wasi::Wasi;
 use crate::world::{NEVER, Nanos, World};
 
 /// The data of one isolate's Store.

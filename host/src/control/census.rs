@@ -4,9 +4,7 @@
 //! uncounted by whoever wakes it, so the count may be too low for a moment and is never too high while an isolate that
 //! lives can run.
 
-use std::sync::{Condvar, PoisonError};
-use std::time::Duration;
-
+use crate::sync::Doorbell;
 use crate::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 const ASLEEP: i64 = 1 << 32;
@@ -16,8 +14,7 @@ const ASLEEP: i64 = 1 << 32;
 pub(crate) struct Census {
     counts: AtomicI64,
     held: AtomicU64,
-    looked: std::sync::Mutex<()>,
-    bell: Condvar,
+    changed: Doorbell,
 }
 
 impl Census {
@@ -29,14 +26,14 @@ impl Census {
     /// One less lives.
     pub(crate) fn died(&self) {
         self.counts.fetch_sub(1, Ordering::SeqCst);
-        self.ring();
+        self.changed.ring();
     }
 
     /// One more waits for ports only.
     pub(crate) fn fell_asleep(&self) {
         let before = self.counts.fetch_add(ASLEEP, Ordering::SeqCst);
         if all_asleep(before + ASLEEP) {
-            self.ring();
+            self.changed.ring();
         }
     }
 
@@ -63,33 +60,12 @@ impl Census {
     /// The embedder let one go.
     pub(crate) fn let_go(&self) {
         self.held.fetch_sub(1, Ordering::SeqCst);
-        self.ring();
+        self.changed.ring();
     }
 
-    /// Blocks the calling thread until `done` answers something; it is asked again after every change.
-    ///
-    /// `done` is called under a lock of the census and must not ring.
-    pub(crate) fn wait_until<R>(&self, mut done: impl FnMut() -> Option<R>) -> R {
-        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            if let Some(result) = done() {
-                return result;
-            }
-            looked = self.bell.wait(looked).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    /// As [`Census::wait_until`], for `duration` at most. Answers whether it is done.
-    pub(crate) fn wait_timeout(&self, duration: Duration, mut done: impl FnMut() -> bool) -> bool {
-        let looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.bell.wait_timeout_while(looked, duration, |()| !done());
-        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
-    }
-
-    /// Lets waiters look again.
-    pub(crate) fn ring(&self) {
-        drop(self.looked.lock().unwrap_or_else(PoisonError::into_inner));
-        self.bell.notify_all();
+    /// Where to wait for a change of these counts.
+    pub(crate) fn changed(&self) -> &Doorbell {
+        &self.changed
     }
 }
 

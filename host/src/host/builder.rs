@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use tokio::runtime::Runtime;
+use wasmtime::{Engine, Linker};
+
 use super::nursery::undertaker;
 use super::uncaught::{Reporter, Uncaught, print};
 use super::{Door, Host, Inner};
@@ -11,11 +14,13 @@ use crate::control::{Census, Links, Registry};
 use crate::engine::{Places, Shape, engine};
 use crate::error::BuildError;
 use crate::exit::Exit;
+use crate::isolate::Undertaker;
 use crate::module::Compiler;
-use crate::scheduler::{Hooks, Outcome, Scheduler, Seeded, Ticker, TwoQueues};
+use crate::scheduler::{CutShort, Hooks, Outcome, Scheduler, Seeded, Ticker, TwoQueues};
 use crate::stdio::Sink;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex};
+use crate::wasi;
 use crate::world::World;
 
 /// Settings of a host. Plain data: clone it and build twice.
@@ -119,43 +124,17 @@ impl HostBuilder {
             memory_bytes_max: self.memory_bytes_max,
             table_elements_max: self.table_elements_max as usize,
         })?;
-        let failed = |error: std::io::Error| BuildError::Engine(error.to_string());
-        let io = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .max_blocking_threads(64)
-            .thread_name("insula-io")
-            .enable_all()
-            .build()
-            .map_err(failed)?;
-        let linker = abi::link(&engine).map_err(|error| BuildError::Engine(format!("{error:#}")))?;
+        let linker = linker(&engine).map_err(|error| BuildError::Engine(format!("{error:#}")))?;
         let world = World::new();
-        let registry = Arc::new(Registry::new(self.isolates));
-        let ticker = Ticker::new(&world);
-        let bump = engine.clone();
+        let (ticker, bump) = (Ticker::new(&world), engine.clone());
         let interrupt = move || bump.increment_epoch();
-        let scheduler: Arc<dyn Scheduler> = match self.seed {
-            Some(seed) => Seeded::start(seed, io.handle(), &ticker, Box::new(interrupt.clone())).map_err(failed)?,
-            None => {
-                let threads = self.threads.unwrap_or_else(cores);
-                TwoQueues::start(threads, io.handle(), &ticker, Box::new(interrupt.clone())).map_err(failed)?
-            }
-        };
-        ticker.start(&scheduler).map_err(failed)?;
+        let (scheduler, io) = self.start_threads(&ticker, Box::new(interrupt.clone())).map_err(failed)?;
+        let registry = Arc::new(Registry::new(self.isolates));
         let stderr = Sink::stderr();
         let told = self.on_uncaught.clone().unwrap_or_else(|| Arc::new(print));
         let reporter = Reporter::start(told, stderr.clone()).map_err(failed)?;
         let undertaker = undertaker(&registry, &reporter);
-        let bury = Arc::clone(&undertaker);
-        let hooks = Arc::new(Hooks {
-            cut_short: Box::new(move |control, outcome| {
-                let exit = match outcome {
-                    Outcome::Ended => control.ending().unwrap_or(Exit::HostClosed),
-                    Outcome::Panicked(message) => Exit::HostFault { message },
-                };
-                bury(control, exit, None);
-            }),
-            interrupt: Box::new(interrupt),
-        });
+        let hooks = Hooks { cut_short: cut_short(&undertaker), interrupt: Box::new(interrupt) };
         let inner = Arc::new(Inner {
             links: Arc::new(Links {
                 number: next_number(),
@@ -168,7 +147,7 @@ impl HostBuilder {
             world,
             scheduler,
             ticker,
-            hooks,
+            hooks: Arc::new(hooks),
             undertaker,
             reporter,
             io_handle: io.handle().clone(),
@@ -178,6 +157,26 @@ impl HostBuilder {
             isolates_max: self.isolates,
         });
         Ok(Host { _door: Arc::new(Door(Arc::clone(&inner))), inner })
+    }
+
+    /// The threads that run guest code, tick, and serve WASI's files and timers.
+    fn start_threads(
+        &self,
+        ticker: &Arc<Ticker>,
+        interrupt: Box<dyn Fn() + Send + Sync>,
+    ) -> std::io::Result<(Arc<dyn Scheduler>, Runtime)> {
+        let io = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .max_blocking_threads(BLOCKING_THREADS_MAX)
+            .thread_name("insula-io")
+            .enable_all()
+            .build()?;
+        let scheduler: Arc<dyn Scheduler> = match self.seed {
+            Some(seed) => Seeded::start(seed, io.handle(), ticker, interrupt)?,
+            None => TwoQueues::start(self.threads.unwrap_or_else(cores), io.handle(), ticker, interrupt)?,
+        };
+        ticker.start(&scheduler)?;
+        Ok((scheduler, io))
     }
 
     fn check(&self) -> Result<(), BuildError> {
@@ -196,6 +195,32 @@ impl HostBuilder {
         }
         Ok(())
     }
+}
+
+/// Threads that file operations may hold, all isolates together.
+const BLOCKING_THREADS_MAX: usize = 64;
+
+fn failed(error: std::io::Error) -> BuildError {
+    BuildError::Engine(error.to_string())
+}
+
+/// Every import: ours, and WASI's.
+fn linker(engine: &Engine) -> wasmtime::Result<Linker<abi::State>> {
+    let mut linker = abi::link(engine)?;
+    wasi::link(&mut linker)?;
+    Ok(linker)
+}
+
+/// The death of an isolate whose future does not get to its own end.
+fn cut_short(undertaker: &Arc<Undertaker>) -> CutShort {
+    let bury = Arc::clone(undertaker);
+    Box::new(move |control, outcome| {
+        let exit = match outcome {
+            Outcome::Ended => control.ending().unwrap_or(Exit::HostClosed),
+            Outcome::Panicked(message) => Exit::HostFault { message },
+        };
+        bury(control, exit, None);
+    })
 }
 
 fn cores() -> usize {

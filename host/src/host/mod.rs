@@ -167,7 +167,7 @@ impl Inner {
         living.iter().for_each(|control| control.request_stop());
         if !grace.is_zero() {
             let census = &self.links.census;
-            census.wait_timeout(grace, || census.live() == 0);
+            census.changed().wait_timeout(grace, || census.live() == 0);
         }
         self.end_all();
         self.stdout.drain_for(LAST_WORDS_PATIENCE);
@@ -187,11 +187,11 @@ impl Inner {
             self.wait_for(&living);
         }
         let census = &self.links.census;
-        census.wait_until(|| (census.live() == 0).then_some(()));
+        census.changed().wait_until(|| (census.live() == 0).then_some(()));
     }
 
     fn wait_for(&self, dying: &[Arc<Control>]) {
-        self.links.census.wait_until(|| dying.iter().all(|control| control.exit().is_some()).then_some(()));
+        self.links.census.changed().wait_until(|| dying.iter().all(|control| control.exit().is_some()).then_some(()));
     }
 
     /// Everything that was printed and reported is out when this returns.

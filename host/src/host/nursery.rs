@@ -13,12 +13,12 @@ use crate::exit::{Exit, Killer};
 use crate::grant::{Authority, Grant};
 use crate::isolate::{EntryPoint, Life, Module, Undertaker, live};
 use crate::limits::Limits;
+use crate::outfit::{Outfit, Wasi};
 use crate::port::{CapabilityId, Mailbox, Room};
 use crate::scheduler::Task;
 use crate::spawn::{Birth, Entry, Output, Spawn, Spawner};
 use crate::stdio::{Sink, Tail};
 use crate::sync::Arc;
-use crate::wasi::{Outfit, Wasi};
 use crate::world::{NEVER, Nanos};
 
 /// Bytes of an isolate's standard error that are kept for its exit.

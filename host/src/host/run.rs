@@ -65,7 +65,7 @@ impl Host {
     pub fn run(&self, module: &Module, spawn: Spawn) -> Result<Ended, SpawnError> {
         let inner = self.inner();
         let (main, _) = inner.spawn(module, spawn)?;
-        let seen = inner.links.census.wait_until(|| inner.look(&main));
+        let seen = inner.links.census.changed().wait_until(|| inner.look(&main));
         let asleep = match seen {
             Seen::AllAsleep => Some(inner.links.registry.all().iter().map(|control| sleeper(control)).collect()),
             Seen::AllEnded | Seen::MainFailed => None,

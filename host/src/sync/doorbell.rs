@@ -1,0 +1,39 @@
+//! What a thread outside of the scheduler waits on: rung after every change that it may wait for.
+
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+/// A condition variable around no data: what is waited for is elsewhere, and is looked at anew after every ring.
+///
+/// The question is asked under a lock that ringing takes too, so no ring is lost; it must not ring itself.
+#[derive(Debug, Default)]
+pub(crate) struct Doorbell {
+    looked: Mutex<()>,
+    bell: Condvar,
+}
+
+impl Doorbell {
+    /// Blocks the calling thread until `done` answers something.
+    pub(crate) fn wait_until<R>(&self, mut done: impl FnMut() -> Option<R>) -> R {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(result) = done() {
+                return result;
+            }
+            looked = self.bell.wait(looked).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// As [`Doorbell::wait_until`], for `duration` at most. Answers whether it is done.
+    pub(crate) fn wait_timeout(&self, duration: Duration, mut done: impl FnMut() -> bool) -> bool {
+        let looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.bell.wait_timeout_while(looked, duration, |()| !done());
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
+    /// Lets whoever waits look again.
+    pub(crate) fn ring(&self) {
+        drop(self.looked.lock().unwrap_or_else(PoisonError::into_inner));
+        self.bell.notify_all();
+    }
+}
