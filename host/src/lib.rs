@@ -51,4 +51,5 @@ pub use insula_wire::{Priority, RemoteError, Status};
 pub use isolate::{Capability, Isolate, Module};
 pub use limits::Limits;
 pub use ports::{ReceivePort, Received, RecvError, SendError, SendPort};
+pub use printable::{printable, printable_line};
 pub use spawn::{Output, Spawn, Stdin};

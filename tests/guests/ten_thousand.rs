@@ -7,7 +7,10 @@ use insula_guest::{Isolate, Priority, ReceivePort, SendPort, SpawnError};
 /// As many as a host has room for unless told otherwise, without main.
 const CHILDREN: u32 = 9_999;
 
-fn child((number, ready): (u32, SendPort<(u32, SendPort<SendPort<u32>>)>)) -> Result<(), Box<dyn Error>> {
+/// Where to call an isolate: with where to say its number.
+type Calls = SendPort<SendPort<u32>>;
+
+fn child((number, ready): (u32, SendPort<(u32, Calls)>)) -> Result<(), Box<dyn Error>> {
     let calls = ReceivePort::<SendPort<u32>>::new();
     ready.send((number, calls.send_port()))?;
     drop(ready);

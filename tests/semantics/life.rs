@@ -41,3 +41,22 @@ fn s5_3_who_waits_learns_that_nobody_can_send() {
         ],
     );
 }
+
+#[test]
+fn s2_5_a_computation_comes_back_as_its_value_or_its_failure() {
+    let values = ["Ok(4)", "Err(\"7 is odd\")"];
+    let failures = ["panicked: true", "ended without a value: true", "timed out: true"];
+    tells("computed", &[&values[..], &failures].concat());
+}
+
+#[test]
+fn s5_3_timers_and_listeners_keep_an_isolate_alive() {
+    let ticks = ["the entry returns", "2 ticks left", "1 ticks left", "0 ticks left", "it ended"];
+    let messages = ["heard 0", "heard 1", "heard 2", "it ended"];
+    tells("event_loop", &[&ticks[..], &messages].concat());
+}
+
+#[test]
+fn dart_spawn_chain() {
+    tells("chain", &["depth 10", "the others ended: true", "the last of the chain answers"]);
+}

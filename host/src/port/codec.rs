@@ -85,3 +85,6 @@ pub(crate) fn attach(attachment: Attachment, host: u64) -> Option<u8> {
 pub(crate) fn detach(position: u8) -> Option<Attachment> {
     INCOMING.with_borrow(|incoming| incoming.as_ref()?.get(usize::from(position)).cloned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -462,3 +462,6 @@ impl Inner {
         Took::Nothing
     }
 }
+
+#[cfg(test)]
+mod tests;

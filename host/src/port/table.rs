@@ -191,3 +191,6 @@ impl Table {
 const fn handle(index: u32, generation: u32) -> u32 {
     (generation << INDEX_BITS) | index
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! Readers that stall, vanish and come back, without a clock: a gate says when the writer thread may go on.
 
+use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::io::{Read, Write};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::task::{Wake, Waker};
 use std::thread;
 
@@ -33,7 +33,7 @@ fn gated(name: &'static str) -> (Arc<Queue>, Sender<Turn>, Receiver<Vec<u8>>) {
             Ok(())
         }
     }
-    let ((turns, gate), (sender, taken)) = (channel(), channel());
+    let ((turns, gate), (sender, taken)) = (unbounded(), unbounded());
     (Queue::new(name, false, Box::new(Gated(gate, sender))), turns, taken)
 }
 
@@ -129,9 +129,9 @@ fn a_write_of_four_kibibytes_stays_in_one_piece() {
         for letter in b'a'..b'f' {
             let mut sink = Sink::to(&queue);
             threads.spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                let io = tokio::runtime::Builder::new_current_thread().build().unwrap();
                 for _ in 0..100 {
-                    runtime.block_on(sink.blocking_write_and_flush(vec![letter; 4096].into())).unwrap();
+                    io.block_on(sink.blocking_write_and_flush(vec![letter; 4096].into())).unwrap();
                 }
             });
         }
@@ -249,18 +249,18 @@ fn piped() -> (Arc<Source>, Sender<Vec<u8>>) {
             Ok(piece.len())
         }
     }
-    let (sender, pieces) = channel();
+    let (sender, pieces) = unbounded();
     (Source::new(Box::new(Piped(pieces))), sender)
 }
 
 #[test]
 fn readers_of_one_input_are_served_in_turn_however_often_they_lose() {
     let (source, sender) = piped();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let io = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     let readers: Vec<_> = (0..5)
         .map(|_| {
             let source = Arc::clone(&source);
-            runtime.spawn(async move {
+            io.spawn(async move {
                 let mut lines = 0;
                 while let Ok(line) = source.read(64).await {
                     assert!(!line.is_empty());
@@ -274,7 +274,7 @@ fn readers_of_one_input_are_served_in_turn_however_often_they_lose() {
         sender.send(format!("line {number}\n").into_bytes()).unwrap();
     }
     drop(sender);
-    let lines: Vec<i32> = readers.into_iter().map(|reader| runtime.block_on(reader).unwrap()).collect();
+    let lines: Vec<i32> = readers.into_iter().map(|reader| io.block_on(reader).unwrap()).collect();
     assert_eq!(lines.iter().sum::<i32>(), 200);
     assert!(lines.iter().all(|lines| *lines > 0), "{lines:?}");
 }
@@ -288,12 +288,12 @@ fn a_reader_that_is_killed_takes_no_input_with_it() {
     assert!(killed.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
     drop(killed);
     sender.send(b"for the next".to_vec()).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    assert_eq!(runtime.block_on(source.read(7)).unwrap(), "for the");
-    runtime.block_on(source.ready());
-    assert_eq!(runtime.block_on(source.read(64)).unwrap(), " next");
+    let io = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    assert_eq!(io.block_on(source.read(7)).unwrap(), "for the");
+    io.block_on(source.ready());
+    assert_eq!(io.block_on(source.read(64)).unwrap(), " next");
     drop(sender);
-    runtime.block_on(source.ready());
-    assert!(matches!(runtime.block_on(source.read(64)), Err(StreamError::Closed)));
-    assert!(matches!(runtime.block_on(source.read(64)), Err(StreamError::Closed)));
+    io.block_on(source.ready());
+    assert!(matches!(io.block_on(source.read(64)), Err(StreamError::Closed)));
+    assert!(matches!(io.block_on(source.read(64)), Err(StreamError::Closed)));
 }
