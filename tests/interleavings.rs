@@ -28,6 +28,7 @@ models! {
     control {
         two_causes_make_one_exit
         a_late_listener_hears_of_the_exit_once
+        who_sees_the_exit_sees_all_of_it
         a_resume_wakes_the_paused
         a_ping_is_answered_or_given_up
         a_ping_waits_for_the_next_end_of_a_turn

@@ -208,7 +208,7 @@ impl<T: DeserializeOwned> ReceivePort<T> {
             }
             let left = Duration::from_nanos(ends.saturating_sub(self.links.world.now()));
             if left.is_zero() {
-                self.mailbox.stop_waiting();
+                self.mailbox.stop_waiting(&waker);
                 return Err(RecvError::TimedOut);
             }
             let _ = woken.recv_timeout(left);

@@ -1,5 +1,7 @@
 //! `ports`: queues on the host's side.
 
+use std::task::Waker;
+
 use insula_wire::layout::List;
 use insula_wire::{CAPABILITIES_MAX, Kind, MailboxPolicy, Status};
 use wasmtime::{Caller, Linker, Result};
@@ -114,9 +116,13 @@ async fn send_waiting(
     let (control, place) = (Arc::clone(&state.control), Arc::clone(&state.place));
     // One's own full mailbox is never waited for (semantics 1.6).
     let own = Arc::ptr_eq(port.mailbox(), &control.mailbox);
+    let mut waiting = AtTheDoor { port: Arc::clone(&port), waker: None };
     let sent = wait(&control, &place.world, until, |waker| {
         let message = unsent.take()?;
-        match port.mailbox().send(&port, message, Some(waker)) {
+        if !own {
+            waiting.waker.get_or_insert_with(|| waker.clone());
+        }
+        match port.mailbox().send(&port, message, Some(waker).filter(|_| !own)) {
             Err(Refused { status: Status::Full, message }) if !own && port.mailbox().waits_for_room(&port) => {
                 unsent = Some(message);
                 None
@@ -125,6 +131,20 @@ async fn send_waiting(
         }
     });
     answer(sent.await?.unwrap_or(Err(Status::TimedOut)))
+}
+
+/// A sender that waits for room: forgotten by the mailbox when it waits no more, also where it was killed.
+struct AtTheDoor {
+    port: Arc<Port>,
+    waker: Option<Waker>,
+}
+
+impl Drop for AtTheDoor {
+    fn drop(&mut self) {
+        if let Some(waker) = &self.waker {
+            self.port.mailbox().stop_sending(waker);
+        }
+    }
 }
 
 /// A message out of the guest's memory, with what its handles name.

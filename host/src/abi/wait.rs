@@ -52,7 +52,7 @@ pub(crate) async fn wait<T>(
             return Poll::Pending;
         }
         if world.now() >= until.deadline {
-            control.mailbox.stop_waiting();
+            control.mailbox.stop_waiting(cx.waker());
             return Poll::Ready(Ok(None));
         }
         timer.get_or_insert_with(|| world.timer(until.deadline, cx.waker().clone()));

@@ -6,7 +6,7 @@ use insula_wire::{Kind, RemoteError, codec};
 
 use super::{Answer, Control, ERROR_ROOM, Flags, State};
 use crate::exit::{Exit, IsolateId};
-use crate::port::Message;
+use crate::port::{After, Message};
 use crate::sync::Arc;
 
 /// What the death step leaves for the host to do.
@@ -70,14 +70,14 @@ fn tell_error(left: &mut State, error: Option<RemoteError>) -> Option<RemoteErro
         }
         return None;
     };
-    if left.error_listeners.is_empty() {
-        return Some(error);
-    }
+    // One whose port is closed, as its own isolate's are by now, hears nothing.
+    let mut told = false;
     for listener in left.error_listeners.drain(..) {
         let notice = error_notice(&error, listener.missed);
-        listener.right.port().mailbox().post(listener.right.port(), notice, listener.reserved);
+        let (port, mut after) = (listener.right.port(), After::default());
+        told |= port.mailbox().post_then(port, notice, listener.reserved, &mut after);
     }
-    None
+    (!told).then_some(error)
 }
 
 /// An error as a message, cut to the room that is reserved for it.

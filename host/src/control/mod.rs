@@ -27,7 +27,7 @@ use insula_wire::{Kind, Priority, RemoteError, Status};
 
 use crate::exit::{Exit, IsolateId};
 use crate::limits::Meter;
-use crate::port::{CapabilityId, Mailbox, Message, SendRight, Table};
+use crate::port::{After, CapabilityId, Mailbox, Message, SendRight, Table};
 use crate::sync::{Arc, Mutex};
 
 /// What others may touch of an isolate.
@@ -228,6 +228,7 @@ impl Control {
     /// `Full` or `Closed` where the answer would find no room.
     pub(crate) fn ping(&self, right: SendRight, response: Message, priority: Priority) -> Result<(), Status> {
         let answer = Answer::reserve(right, response)?;
+        let mut after = After::default();
         let mut state = self.state.lock();
         if state.dead.is_some() {
             drop(state);
@@ -236,7 +237,7 @@ impl Control {
         }
         let waker = match priority {
             Priority::Immediate => {
-                answer.post(Kind::Ping);
+                answer.post_then(Kind::Ping, &mut after);
                 None
             }
             Priority::BeforeNextEvent => {
@@ -255,23 +256,23 @@ impl Control {
     /// # Errors
     /// `Full` or `Closed` where the notice would find no room.
     pub(crate) fn add_exit_listener(&self, right: SendRight, response: Message) -> Result<(), Status> {
-        let answer = Answer::reserve(right, response)?;
+        let mut after = After::default();
         let mut state = self.state.lock();
-        if state.dead.is_some() {
-            drop(state);
-            answer.post(Kind::Exit);
+        let same = |other: &Answer| other.right.port().id() == right.port().id();
+        if let Some(at) = state.exit_listeners.iter().position(same) {
+            let known = &mut state.exit_listeners[at];
+            let cost = response.cost();
+            right.port().mailbox().reserve_instead(right.port(), known.reserved, cost)?;
+            let replaced = std::mem::replace(known, Answer { right, response, reserved: cost });
+            after.release(replaced.right);
+            after.release_all(replaced.response);
             return Ok(());
         }
-        let same = |other: &Answer| other.right.port().id() == answer.right.port().id();
-        let replaced = match state.exit_listeners.iter().position(same) {
-            Some(at) => Some(std::mem::replace(&mut state.exit_listeners[at], answer)),
-            None => {
-                state.exit_listeners.push(answer);
-                None
-            }
-        };
-        drop(state);
-        replaced.into_iter().for_each(Answer::give_up);
+        let answer = Answer::reserve(right, response)?;
+        match &state.dead {
+            Some(_) => answer.post_then(Kind::Exit, &mut after),
+            None => state.exit_listeners.push(answer),
+        }
         Ok(())
     }
 
@@ -289,18 +290,15 @@ impl Control {
     /// # Errors
     /// `Full` or `Closed` where a notice would find no room.
     pub(crate) fn add_error_listener(&self, right: SendRight) -> Result<(), Status> {
-        right.port().mailbox().reserve(right.port(), ERROR_ROOM)?;
-        let listener = ErrorListener { right, reserved: ERROR_ROOM, missed: 0 };
+        let mut after = After::default();
         let mut state = self.state.lock();
-        let known = state.error_listeners.iter().any(|other| other.right.port().id() == listener.right.port().id());
-        let refused = if known || state.dead.is_some() {
-            Some(listener)
-        } else {
-            state.error_listeners.push(listener);
-            None
-        };
-        drop(state);
-        refused.into_iter().for_each(ErrorListener::give_up);
+        let known = state.error_listeners.iter().any(|other| other.right.port().id() == right.port().id());
+        if known || state.dead.is_some() {
+            after.release(right);
+            return Ok(());
+        }
+        right.port().mailbox().reserve(right.port(), ERROR_ROOM)?;
+        state.error_listeners.push(ErrorListener { right, reserved: ERROR_ROOM, missed: 0 });
         Ok(())
     }
 
@@ -320,15 +318,17 @@ impl Control {
 
     /// An error that the guest's code returned or reported.
     pub(crate) fn report(&self, error: RemoteError) -> Reported {
+        let mut after = After::default();
         let mut state = self.state.lock();
         if state.errors_fatal {
             return Reported::Fatal(Exit::Failed { error });
         }
-        if state.error_listeners.is_empty() {
-            return Reported::Uncaught(error);
+        // One whose port is closed hears nothing: with no other, nobody listens (semantics 4.5, never silent).
+        let mut told = false;
+        for listener in &mut state.error_listeners {
+            told |= listener.tell(&error, &mut after);
         }
-        state.error_listeners.iter_mut().for_each(|listener| listener.tell(&error));
-        Reported::Told
+        if told { Reported::Told } else { Reported::Uncaught(error) }
     }
 
     /// Takes all listeners out of an isolate that was not admitted.
@@ -361,10 +361,10 @@ impl Control {
     pub(crate) fn set_stop_listener(&self, listener: Option<(SendRight, Message)>) -> Result<(), Status> {
         let answer = listener.map(|(right, response)| Answer::reserve(right, response)).transpose()?;
         let mut state = self.state.lock();
-        let (post, old) = if self.flags.any(Flags::STOP) {
-            (answer, state.stop_listener.take())
-        } else {
-            (None, std::mem::replace(&mut state.stop_listener, answer))
+        let (post, old) = match (self.flags.any(Flags::STOP), &state.dead) {
+            (_, Some(_)) => (None, answer),
+            (true, None) => (answer, state.stop_listener.take()),
+            (false, None) => (None, std::mem::replace(&mut state.stop_listener, answer)),
         };
         drop(state);
         post.into_iter().for_each(|answer| answer.post(Kind::Ping));
@@ -377,11 +377,18 @@ impl Control {
     /// # Errors
     /// `Full` where it would find no room; a closed port is none.
     pub(crate) fn set_last_words(&self, right: SendRight, message: Message) -> Result<(), Status> {
-        match Answer::reserve(right, message) {
-            Ok(answer) => self.state.lock().last_words = Some(answer),
-            Err(Status::Closed) => {}
+        let answer = match Answer::reserve(right, message) {
+            Ok(answer) => answer,
+            Err(Status::Closed) => return Ok(()),
             Err(status) => return Err(status),
-        }
+        };
+        let mut state = self.state.lock();
+        let unsaid = match &state.dead {
+            Some(_) => Some(answer),
+            None => state.last_words.replace(answer),
+        };
+        drop(state);
+        unsaid.into_iter().for_each(Answer::give_up);
         Ok(())
     }
 
@@ -390,15 +397,18 @@ impl Control {
         if !self.flags.any(Flags::TURN) {
             return TurnEnd::Go;
         }
+        let mut after = After::default();
         let mut state = self.state.lock();
-        if let Some(exit) = state.ending.clone() {
-            return TurnEnd::End(exit);
+        if let Some(exit) = &state.dead {
+            return TurnEnd::End(exit.clone());
         }
+        // First: a kill that finds its target here answers the pings before it (semantics 4.3).
         self.flags.clear(Flags::PINGED);
-        let pings = std::mem::take(&mut state.pings);
-        pings.into_iter().for_each(|answer| answer.post(Kind::Ping));
-        if let Some(exit) = state.ending_after_turn.clone() {
-            return TurnEnd::End(exit);
+        for ping in std::mem::take(&mut state.pings) {
+            ping.post_then(Kind::Ping, &mut after);
+        }
+        if let Some(exit) = state.ending.as_ref().or(state.ending_after_turn.as_ref()) {
+            return TurnEnd::End(exit.clone());
         }
         if state.pauses.is_empty() { TurnEnd::Go } else { TurnEnd::Paused }
     }
@@ -413,9 +423,15 @@ impl Answer {
     }
 
     fn post(self, kind: Kind) {
+        self.post_then(kind, &mut After::default());
+    }
+
+    /// Posts under a lock: what follows from it waits in `after`.
+    fn post_then(self, kind: Kind, after: &mut After) {
         let Answer { right, mut response, reserved } = self;
         response.kind = kind;
-        right.port().mailbox().post(right.port(), response, reserved);
+        right.port().mailbox().post_then(right.port(), response, reserved, after);
+        after.release(right);
     }
 
     fn give_up(self) {
@@ -424,13 +440,15 @@ impl Answer {
 }
 
 impl ErrorListener {
-    /// Tells one error, through ordinary room, so that the reserve is there for the last.
-    fn tell(&mut self, error: &RemoteError) {
+    /// Tells one error, through ordinary room, so that the reserve is there for the last. False where nobody hears it.
+    fn tell(&mut self, error: &RemoteError, after: &mut After) -> bool {
         let notice = death::error_notice(error, self.missed);
-        match self.right.port().mailbox().send(self.right.port(), notice, None) {
+        match self.right.port().mailbox().notify(self.right.port(), notice, after) {
             Ok(()) => self.missed = 0,
+            Err(refused) if refused.status == Status::Closed => return false,
             Err(_) => self.missed += 1,
         }
+        true
     }
 
     fn give_up(self) {

@@ -18,6 +18,7 @@ mod notices;
 mod pauses;
 mod pings;
 mod registry;
+mod regressions;
 
 const PAUSE: CapabilityId = CapabilityId(1);
 const TERMINATE: CapabilityId = CapabilityId(2);

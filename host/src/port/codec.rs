@@ -4,6 +4,7 @@
 //! thread-local list takes or gives what the positions mean; outside of that, such a value refuses to be serialised.
 
 use std::cell::RefCell;
+use std::thread::LocalKey;
 
 use insula_wire::{CAPABILITIES_MAX, Kind, Status, codec};
 use serde::{Serialize, de::DeserializeOwned};
@@ -48,10 +49,10 @@ impl Clone for Encoded {
 /// # Errors
 /// `Unsendable` where the value refuses.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, kind: Kind) -> Result<Encoded, Status> {
-    let outer = OUTGOING.replace(Some(Outgoing::default()));
+    let list = List::begin(&OUTGOING, Outgoing::default());
     let mut bytes = Vec::new();
     let result = codec::encode_into(value, &mut bytes);
-    let outgoing = OUTGOING.replace(outer).unwrap_or_default();
+    let outgoing = list.end().unwrap_or_default();
     result.map_err(|_| Status::Unsendable)?;
     let message = Message { kind, bytes, attachments: outgoing.attachments };
     Ok(Encoded { message, host: outgoing.host })
@@ -62,11 +63,33 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, kind: Kind) -> Result<Enc
 /// # Errors
 /// The codec's, where the bytes are not a `T`.
 pub(crate) fn decode<T: DeserializeOwned>(message: Message) -> Result<T, codec::Error> {
-    let outer = INCOMING.replace(Some(message.attachments));
+    let list = List::begin(&INCOMING, message.attachments);
     let result = codec::decode(&message.bytes);
-    let rest = INCOMING.replace(outer);
-    drop(rest);
+    drop(list.end());
     result
+}
+
+/// A thread's list, for as long as one message is encoded or decoded, also where that panics; then the outer one's again.
+struct List<T: 'static> {
+    place: &'static LocalKey<RefCell<Option<T>>>,
+    outer: Option<T>,
+}
+
+impl<T> List<T> {
+    fn begin(place: &'static LocalKey<RefCell<Option<T>>>, list: T) -> List<T> {
+        List { place, outer: place.replace(Some(list)) }
+    }
+
+    /// What is in the list.
+    fn end(self) -> Option<T> {
+        self.place.take()
+    }
+}
+
+impl<T> Drop for List<T> {
+    fn drop(&mut self) {
+        drop(self.place.replace(self.outer.take()));
+    }
 }
 
 /// Puts an attachment of a host beside the message that is being encoded, and says its position.

@@ -4,13 +4,16 @@
 //! what it waits for; whoever puts in what it waits for takes the waker out and wakes it after the lock is let go.
 //! Notices (exit, error, ping) never find a mailbox full: their room is reserved when they are asked for.
 
+mod inner;
+
 use std::collections::VecDeque;
 use std::task::Waker;
 
 use insula_wire::{MailboxPolicy, Status};
 
-use super::{Message, Port};
+use super::{Message, Port, SendRight};
 use crate::sync::{Arc, Mutex, atomic};
+use inner::{Inner, Slot};
 
 /// The bounds of a mailbox.
 #[derive(Clone, Debug)]
@@ -68,31 +71,6 @@ pub(crate) struct Mailbox {
     inner: Mutex<Inner>,
 }
 
-struct Inner {
-    room: Room,
-    messages: u64,
-    bytes: u64,
-    arrived: u64,
-    slots: Vec<Slot>,
-    free: Vec<u32>,
-    open: u64,
-    /// Arrivals at ports that are listened to; entries whose message was taken otherwise are skipped.
-    arrivals: VecDeque<(u64, u32)>,
-    waiting: Option<(Wanted, Waker)>,
-    senders: Vec<Waker>,
-}
-
-#[derive(Default)]
-struct Slot {
-    port: Option<Arc<Port>>,
-    policy: Option<MailboxPolicy>,
-    queue: VecDeque<(u64, Message)>,
-    listened: bool,
-    keep_alive: bool,
-    /// Oldest messages that made room, since the port was opened.
-    dropped: u64,
-}
-
 impl std::fmt::Debug for Port {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Port({})", self.id)
@@ -112,7 +90,9 @@ impl Mailbox {
                 free: Vec::new(),
                 open: 0,
                 arrivals: VecDeque::new(),
+                closed: false,
                 waiting: None,
+                others: Vec::new(),
                 senders: Vec::new(),
             }),
         })
@@ -121,7 +101,7 @@ impl Mailbox {
     /// Opens a port.
     pub(crate) fn open(self: &Arc<Mailbox>, id: u64, schema: u64, policy: MailboxPolicy) -> Result<Arc<Port>, Limit> {
         let mut inner = self.inner.lock();
-        if inner.open >= inner.room.ports_max {
+        if inner.closed || inner.open >= inner.room.ports_max {
             return Err(Limit(inner.room.ports_max));
         }
         inner.open += 1;
@@ -137,33 +117,26 @@ impl Mailbox {
 
     /// Puts a message in, or hands it back. `waker` is kept where the port's policy is to wait and there is no room.
     pub(crate) fn send(&self, port: &Port, message: Message, waker: Option<&Waker>) -> Result<(), Refused> {
+        let mut after = After::default();
         let mut inner = self.inner.lock();
-        let cost = message.cost();
-        let refuse = |status, message| Err(Refused { status, message });
-        let Some(slot) = inner.slot_of(port) else { return refuse(Status::Closed, message) };
-        if message.bytes.len() as u64 > inner.room.message_bytes_max {
-            return refuse(Status::TooLarge, message);
+        let too_large = message.bytes.len() as u64 > inner.room.message_bytes_max;
+        if inner.slot_of(port).is_some() && (too_large || message.cost() > inner.room.bytes_max) {
+            return Err(Refused { status: Status::TooLarge, message });
         }
-        let mut made_room = Vec::new();
-        if !inner.has_room(1, cost) {
-            match inner.slots[slot].policy {
-                Some(MailboxPolicy::DropOldest) => inner.drop_oldest(slot, cost, &mut made_room),
-                Some(MailboxPolicy::Wait) => inner.senders.extend(waker.cloned()),
-                Some(MailboxPolicy::Error) | None => {}
-            }
-            if !inner.has_room(1, cost) {
-                drop(inner);
-                drop(made_room);
-                return refuse(Status::Full, message);
-            }
-        }
-        inner.messages += 1;
-        inner.bytes += cost;
-        let woken = inner.push(slot, message);
-        drop(inner);
-        drop(made_room);
-        wake(woken);
-        Ok(())
+        inner.admit(port, message, waker, &mut after)
+    }
+
+    /// As send, for a notice without a reserve: its size is the host's own choice.
+    pub(crate) fn notify(&self, port: &Port, notice: Message, after: &mut After) -> Result<(), Refused> {
+        self.inner.lock().admit(port, notice, None, after)
+    }
+
+    /// Forgets a sender that waited for room and waits no more.
+    pub(crate) fn stop_sending(&self, waker: &Waker) {
+        let mut after = After::default();
+        let mut inner = self.inner.lock();
+        let (stays, goes) = std::mem::take(&mut inner.senders).into_iter().partition(|other| !other.will_wake(waker));
+        (inner.senders, after.dropped) = (stays, goes);
     }
 
     /// Whether the port takes a message of that size. A closed port takes any: it drops them.
@@ -193,60 +166,82 @@ impl Mailbox {
         Ok(())
     }
 
+    /// Exchanges the room of one notice for that of another of this cost, or leaves it as it is.
+    pub(crate) fn reserve_instead(&self, port: &Port, reserved: u64, cost: u64) -> Result<(), Status> {
+        let mut after = After::default();
+        let mut inner = self.inner.lock();
+        if inner.slot_of(port).is_none() {
+            return Err(Status::Closed);
+        }
+        let others = inner.bytes.saturating_sub(reserved);
+        if others + cost > inner.room.bytes_max {
+            return Err(Status::Full);
+        }
+        inner.credit(0, reserved, &mut after);
+        inner.bytes += cost;
+        Ok(())
+    }
+
     /// Gives back the room of a notice that will not come.
     pub(crate) fn unreserve(&self, cost: u64) {
-        let woken = self.inner.lock().credit(1, cost);
-        woken.into_iter().for_each(Waker::wake);
+        let mut after = After::default();
+        self.inner.lock().credit(1, cost, &mut after);
     }
 
     /// Puts a notice into the room that was set aside for it. It is dropped if the port is closed by now.
     pub(crate) fn post(&self, port: &Port, notice: Message, reserved: u64) {
+        self.post_then(port, notice, reserved, &mut After::default());
+    }
+
+    /// As post, where the caller holds a lock: what follows from it waits in `after`. Answers whether the port was open.
+    pub(crate) fn post_then(&self, port: &Port, notice: Message, reserved: u64, after: &mut After) -> bool {
         let mut inner = self.inner.lock();
         let Some(slot) = inner.slot_of(port) else {
-            let woken = inner.credit(1, reserved);
-            drop(inner);
-            drop(notice);
-            woken.into_iter().for_each(Waker::wake);
-            return;
+            inner.credit(1, reserved, after);
+            after.messages.push(notice);
+            return false;
         };
-        inner.bytes = inner.bytes.saturating_sub(reserved) + notice.cost();
-        let woken = inner.push(slot, notice);
-        drop(inner);
-        wake(woken);
+        let cost = notice.cost();
+        match cost < reserved {
+            true => inner.credit(0, reserved - cost, after),
+            false => inner.bytes += cost - reserved,
+        }
+        inner.push(slot, notice, after);
+        true
     }
 
     /// Takes the first message that is wanted, if `fits` agrees; else registers the waker, if one is given.
     pub(crate) fn take<R>(&self, take: &Take<'_>, fits: impl FnOnce(&Message) -> Result<(), R>) -> Took<R> {
+        let mut after = After::default();
         let mut inner = self.inner.lock();
-        inner.waiting = None;
+        if let Some(waker) = take.waker {
+            inner.stop_waiting(waker, &mut after);
+        }
         let Some(slot) = inner.first(take.wanted) else { return inner.nothing(take) };
         let (port, front) = inner.front(slot);
         if let Err(reason) = fits(front) {
             return Took::Kept(port, reason);
         }
-        let (message, woken) = inner.pop(slot);
-        drop(inner);
-        woken.into_iter().for_each(Waker::wake);
+        let message = inner.pop(slot, &mut after);
         Took::Message(port, message)
     }
 
     /// Takes a registered waker back, after its wait was given up.
-    pub(crate) fn stop_waiting(&self) {
-        let waiting = self.inner.lock().waiting.take();
-        drop(waiting);
+    pub(crate) fn stop_waiting(&self, waker: &Waker) {
+        let mut after = After::default();
+        self.inner.lock().stop_waiting(waker, &mut after);
     }
 
     /// Drops the first message of a port. Answers whether there was one; `None` for a closed port.
     pub(crate) fn discard(&self, port: &Port) -> Option<bool> {
+        let mut after = After::default();
         let mut inner = self.inner.lock();
         let slot = inner.slot_of(port)?;
         if inner.slots[slot].queue.is_empty() {
             return Some(false);
         }
-        let (message, woken) = inner.pop(slot);
-        drop(inner);
-        drop(message);
-        woken.into_iter().for_each(Waker::wake);
+        let message = inner.pop(slot, &mut after);
+        after.messages.push(message);
         Some(true)
     }
 
@@ -273,31 +268,31 @@ impl Mailbox {
 
     /// Closes one port and drops what is queued there.
     pub(crate) fn close_port(&self, port: &Port) {
+        let mut after = After::default();
         let mut inner = self.inner.lock();
         let Some(slot) = inner.slot_of(port) else { return };
         let closed = std::mem::take(&mut inner.slots[slot]);
         inner.free.push(port.slot);
         inner.open -= 1;
         let bytes = closed.queue.iter().map(|(_, message)| message.cost()).sum();
-        let mut woken = inner.credit(closed.queue.len() as u64, bytes);
-        woken.append(&mut inner.senders);
-        drop(inner);
-        drop(closed);
-        woken.into_iter().for_each(Waker::wake);
+        inner.credit(closed.queue.len() as u64, bytes, &mut after);
+        inner.prune_arrivals();
+        after.messages.extend(closed.queue.into_iter().map(|(_, message)| message));
     }
 
     /// Closes everything for good. What was queued comes out, to be released where no lock is held.
     #[must_use = "the messages are released by the caller"]
     pub(crate) fn close(&self) -> Vec<Message> {
+        let mut after = After::default();
         let mut inner = self.inner.lock();
+        inner.closed = true;
         let slots = std::mem::take(&mut inner.slots);
-        let woken = std::mem::take(&mut inner.senders);
-        let waiting = inner.waiting.take();
+        inner.credit(0, 0, &mut after);
+        after.dropped.extend(inner.waiting.take().map(|(_, waker)| waker));
+        after.dropped.extend(inner.others.drain(..).map(|(_, waker)| waker));
         (inner.free, inner.arrivals, inner.open) = (Vec::new(), VecDeque::new(), 0);
         (inner.messages, inner.bytes) = (0, 0);
         drop(inner);
-        drop(waiting);
-        woken.into_iter().for_each(Waker::wake);
         slots.into_iter().flat_map(|slot| slot.queue).map(|(_, message)| message).collect()
     }
 
@@ -323,20 +318,46 @@ impl Mailbox {
 
     /// The last right to a port is gone: whoever waits for it looks again.
     pub(super) fn unheld(&self, port: &Port) {
-        let mut inner = self.inner.lock();
-        let woken = match &inner.waiting {
-            Some((wanted, _)) if wanted.covers(port, true) => inner.waiting.take(),
-            Some(_) | None => None,
-        };
-        drop(inner);
-        wake(woken);
+        let mut after = After::default();
+        self.inner.lock().wake(port, true, &mut after);
     }
 }
 
-/// Wakes a waiter; no lock is held here.
-fn wake(waiting: Option<(Wanted, Waker)>) {
-    if let Some((_, waker)) = waiting {
-        waker.wake();
+/// What is to happen when no lock is held any more: wakers wake, and what was given up is released.
+///
+/// Made before the lock is taken, so that it is dropped after the lock is let go.
+#[derive(Default)]
+pub(crate) struct After {
+    woken: Option<Waker>,
+    more: Vec<Waker>,
+    dropped: Vec<Waker>,
+    messages: Vec<Message>,
+    rights: Vec<SendRight>,
+}
+
+impl After {
+    /// A waker to wake.
+    fn wake(&mut self, waker: Waker) {
+        match &self.woken {
+            None => self.woken = Some(waker),
+            Some(_) => self.more.push(waker),
+        }
+    }
+
+    /// A right to release.
+    pub(crate) fn release(&mut self, right: SendRight) {
+        self.rights.push(right);
+    }
+
+    /// A message to release, with all that it carries.
+    pub(crate) fn release_all(&mut self, message: Message) {
+        self.messages.push(message);
+    }
+}
+
+impl Drop for After {
+    fn drop(&mut self) {
+        self.woken.take().into_iter().chain(self.more.drain(..)).for_each(Waker::wake);
     }
 }
 
@@ -347,119 +368,6 @@ impl Wanted {
             Wanted::Listened => listened,
             Wanted::Any(ports) => ports.iter().any(|wanted| wanted.id == port.id),
         }
-    }
-}
-
-impl Inner {
-    fn slot_of(&self, port: &Port) -> Option<usize> {
-        let slot = self.slots.get(port.slot as usize)?;
-        let same = slot.port.as_ref().is_some_and(|open| open.id == port.id);
-        same.then_some(port.slot as usize)
-    }
-
-    fn has_room(&self, messages: u64, bytes: u64) -> bool {
-        self.messages + messages <= self.room.messages_max && self.bytes + bytes <= self.room.bytes_max
-    }
-
-    /// Puts a message that is paid for into its queue. The waiter comes out if it waits for that.
-    fn push(&mut self, slot: usize, message: Message) -> Option<(Wanted, Waker)> {
-        self.arrived += 1;
-        let arrived = self.arrived;
-        let entry = &mut self.slots[slot];
-        entry.queue.push_back((arrived, message));
-        let listened = entry.listened;
-        let port = entry.port.as_ref()?;
-        let awaited = self.waiting.as_ref().is_some_and(|(wanted, _)| wanted.covers(port, listened));
-        if listened {
-            self.arrivals.push_back((arrived, slot as u32));
-        }
-        if awaited { self.waiting.take() } else { None }
-    }
-
-    /// The slot with the first message that is wanted.
-    fn first(&mut self, wanted: &Wanted) -> Option<usize> {
-        match wanted {
-            Wanted::Port(port) => self.slot_of(port).filter(|slot| !self.slots[*slot].queue.is_empty()),
-            Wanted::Any(ports) => {
-                let slots = ports.iter().filter_map(|port| self.slot_of(port));
-                let fronts = slots.filter_map(|slot| Some((self.slots[slot].queue.front()?.0, slot)));
-                fronts.min().map(|(_, slot)| slot)
-            }
-            Wanted::Listened => loop {
-                let (arrived, slot) = *self.arrivals.front()?;
-                let entry = self.slots.get(slot as usize);
-                let front = entry.filter(|entry| entry.listened).and_then(|entry| entry.queue.front());
-                if front.is_some_and(|(front, _)| *front == arrived) {
-                    break Some(slot as usize);
-                }
-                self.arrivals.pop_front();
-            },
-        }
-    }
-
-    fn front(&self, slot: usize) -> (Arc<Port>, &Message) {
-        let entry = &self.slots[slot];
-        let port = entry.port.as_ref().expect("a slot with messages has a port");
-        let (_, message) = entry.queue.front().expect("the caller found a message here");
-        (Arc::clone(port), message)
-    }
-
-    /// Takes the first message of a slot out, and with it the senders that wait for room.
-    fn pop(&mut self, slot: usize) -> (Message, Vec<Waker>) {
-        let (_, message) = self.slots[slot].queue.pop_front().expect("the caller found a message here");
-        let woken = self.credit(1, message.cost());
-        if self.arrivals.len() > 64 && self.arrivals.len() as u64 > 2 * self.messages {
-            self.rebuild_arrivals();
-        }
-        (message, woken)
-    }
-
-    /// Gives room back. The senders that wait for it come out.
-    fn credit(&mut self, messages: u64, bytes: u64) -> Vec<Waker> {
-        self.messages = self.messages.saturating_sub(messages);
-        self.bytes = self.bytes.saturating_sub(bytes);
-        std::mem::take(&mut self.senders)
-    }
-
-    fn drop_oldest(&mut self, slot: usize, cost: u64, dropped: &mut Vec<Message>) {
-        while !self.has_room(1, cost) && !self.slots[slot].queue.is_empty() {
-            let (message, _) = self.pop(slot);
-            self.slots[slot].dropped += 1;
-            dropped.push(message);
-        }
-    }
-
-    fn rebuild_arrivals(&mut self) {
-        let listened = self.slots.iter().enumerate().filter(|(_, slot)| slot.listened);
-        let mut arrivals: Vec<(u64, u32)> =
-            listened.flat_map(|(at, slot)| slot.queue.iter().map(move |(n, _)| (*n, at as u32))).collect();
-        arrivals.sort_unstable();
-        self.arrivals = arrivals.into();
-    }
-
-    /// There is no message: says why none can come, or registers the waker.
-    fn nothing<R>(&mut self, take: &Take<'_>) -> Took<R> {
-        let unreachable = match take.wanted {
-            Wanted::Port(port) if self.slot_of(port).is_none() => return Took::Closed,
-            Wanted::Port(port) => port.is_unreachable(),
-            Wanted::Any(ports) => {
-                if !ports.iter().any(|port| self.slot_of(port).is_some()) {
-                    return Took::Closed;
-                }
-                ports.iter().all(|port| self.slot_of(port).is_none() || port.is_unreachable())
-            }
-            Wanted::Listened => {
-                let mut holding = self.slots.iter().filter(|slot| slot.listened && slot.keep_alive);
-                holding.all(|slot| slot.port.as_ref().is_none_or(|port| port.is_unreachable()))
-            }
-        };
-        if unreachable && take.ends_unreachable {
-            return Took::Unreachable;
-        }
-        if let Some(waker) = take.waker {
-            self.waiting = Some((take.wanted.clone(), waker.clone()));
-        }
-        Took::Nothing
     }
 }
 

@@ -14,7 +14,7 @@ mod mailbox;
 mod message;
 mod table;
 
-pub(crate) use mailbox::{Mailbox, Refused, Room, Take, Took, Wanted};
+pub(crate) use mailbox::{After, Mailbox, Refused, Room, Take, Took, Wanted};
 pub(crate) use message::{Attachment, CapabilityId, Message};
 pub(crate) use table::{Object, Table};
 

@@ -64,6 +64,24 @@ pub fn a_late_listener_hears_of_the_exit_once() {
     });
 }
 
+/// Semantics 5.1: nobody sees a half-dead isolate. Who joins it finds its place given back and its notices posted.
+pub fn who_sees_the_exit_sees_all_of_it() {
+    check(|| {
+        let (mailbox, port) = mailbox(8, MailboxPolicy::Error);
+        let control = newborn(false);
+        assert_eq!(control.add_exit_listener(SendRight::new(&port), message(b"over")), Ok(()));
+        let dying = Arc::clone(&control);
+        let death = thread::spawn(move || dying.die(Exit::Returned, || {}).is_some());
+        let exit = block_on(poll_fn(|cx| match control.poll_exit(cx.waker()) {
+            Some(exit) => Poll::Ready(exit),
+            None => Poll::Pending,
+        }));
+        assert_eq!((exit, control.census.live()), (Exit::Returned, 0));
+        assert_eq!(mailbox.close().len(), 1, "the exit notice is there");
+        assert!(death.join().expect("dying does not panic"));
+    });
+}
+
 /// Semantics 4.1: a resume is not slept through, whenever it comes.
 pub fn a_resume_wakes_the_paused() {
     check(|| {

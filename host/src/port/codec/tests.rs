@@ -9,6 +9,8 @@ use super::*;
 use crate::port::{Mailbox, Port, Room, SendRight};
 use crate::sync::Arc;
 
+mod regressions;
+
 const HOST: u64 = 1;
 
 /// A right of a host, as a value.

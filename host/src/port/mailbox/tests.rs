@@ -11,6 +11,7 @@ use crate::port::{Attachment, SendRight};
 mod closing;
 mod model;
 mod order;
+mod regressions;
 mod room;
 mod waiting;
 

@@ -113,7 +113,9 @@ impl Model {
     }
 
     fn take(&mut self, pick: &Pick, waits: bool) -> Result<(usize, String), Status> {
-        self.waiting = None;
+        if waits {
+            self.waiting = None;
+        }
         let first = self.queue.iter().position(|(place, _)| self.wants(pick, *place));
         if let Some(first) = first {
             return Ok(self.queue.remove(first));
@@ -126,7 +128,9 @@ impl Model {
         if all_closed {
             return Err(Status::Closed);
         }
-        self.waiting = waits.then(|| pick.clone());
+        if waits {
+            self.waiting = Some(pick.clone());
+        }
         Err(Status::WouldWait)
     }
 
@@ -207,7 +211,7 @@ impl Pair {
     }
 
     fn stop_waiting(&mut self) {
-        self.mailbox.stop_waiting();
+        self.mailbox.stop_waiting(&self.waker);
         self.model.waiting = None;
     }
 

@@ -1,0 +1,227 @@
+//! What the lock of a mailbox guards.
+
+use std::collections::VecDeque;
+use std::task::Waker;
+
+use insula_wire::{Kind, MailboxPolicy, Status};
+
+use super::{After, Refused, Room, Take, Took, Wanted};
+use crate::port::{Message, Port};
+use crate::sync::Arc;
+
+pub(super) struct Inner {
+    pub(super) room: Room,
+    pub(super) messages: u64,
+    pub(super) bytes: u64,
+    pub(super) arrived: u64,
+    pub(super) slots: Vec<Slot>,
+    pub(super) free: Vec<u32>,
+    pub(super) open: u64,
+    /// Arrivals at ports that are listened to; entries whose message was taken otherwise are skipped.
+    pub(super) arrivals: VecDeque<(u64, u32)>,
+    /// After this nothing is opened any more.
+    pub(super) closed: bool,
+    /// Its owner, an isolate or a thread, and what it waits for.
+    pub(super) waiting: Option<(Wanted, Waker)>,
+    /// More threads of the embedder's that wait at the same time.
+    pub(super) others: Vec<(Wanted, Waker)>,
+    pub(super) senders: Vec<Waker>,
+}
+
+#[derive(Default)]
+pub(super) struct Slot {
+    pub(super) port: Option<Arc<Port>>,
+    pub(super) policy: Option<MailboxPolicy>,
+    pub(super) queue: VecDeque<(u64, Message)>,
+    pub(super) listened: bool,
+    pub(super) keep_alive: bool,
+    /// Oldest messages that made room, since the port was opened.
+    pub(super) dropped: u64,
+}
+
+impl Inner {
+    pub(super) fn slot_of(&self, port: &Port) -> Option<usize> {
+        let slot = self.slots.get(port.slot as usize)?;
+        let same = slot.port.as_ref().is_some_and(|open| open.id == port.id);
+        same.then_some(port.slot as usize)
+    }
+
+    pub(super) fn has_room(&self, messages: u64, bytes: u64) -> bool {
+        self.messages + messages <= self.room.messages_max && self.bytes + bytes <= self.room.bytes_max
+    }
+
+    /// Puts a message in where there is room, or can be made.
+    pub(super) fn admit(
+        &mut self,
+        port: &Port,
+        message: Message,
+        waker: Option<&Waker>,
+        after: &mut After,
+    ) -> Result<(), Refused> {
+        let cost = message.cost();
+        let Some(slot) = self.slot_of(port) else { return Err(Refused { status: Status::Closed, message }) };
+        if !self.has_room(1, cost) {
+            match self.slots[slot].policy {
+                Some(MailboxPolicy::DropOldest) => self.drop_oldest(slot, cost, after),
+                Some(MailboxPolicy::Wait) => self.wait_for_room(waker),
+                Some(MailboxPolicy::Error) | None => {}
+            }
+            if !self.has_room(1, cost) {
+                return Err(Refused { status: Status::Full, message });
+            }
+        }
+        self.messages += 1;
+        self.bytes += cost;
+        self.push(slot, message, after);
+        Ok(())
+    }
+
+    fn wait_for_room(&mut self, waker: Option<&Waker>) {
+        if let Some(waker) = waker
+            && !self.senders.iter().any(|other| other.will_wake(waker))
+        {
+            self.senders.push(waker.clone());
+        }
+    }
+
+    /// Puts a message that is paid for into its queue, and wakes who waits for it.
+    pub(super) fn push(&mut self, slot: usize, message: Message, after: &mut After) {
+        self.arrived += 1;
+        let arrived = self.arrived;
+        let entry = &mut self.slots[slot];
+        entry.queue.push_back((arrived, message));
+        let listened = entry.listened;
+        let Some(port) = entry.port.clone() else { return };
+        if listened {
+            self.arrivals.push_back((arrived, slot as u32));
+        }
+        self.wake(&port, listened, after);
+    }
+
+    /// Wakes who waits for this port.
+    pub(super) fn wake(&mut self, port: &Port, listened: bool, after: &mut After) {
+        let awaited = self.waiting.as_ref().is_some_and(|(wanted, _)| wanted.covers(port, listened));
+        if awaited && let Some((_, waker)) = self.waiting.take() {
+            after.wake(waker);
+        }
+        if !self.others.is_empty() {
+            let awaited = self.others.extract_if(.., |(wanted, _)| wanted.covers(port, listened));
+            awaited.for_each(|(_, waker)| after.wake(waker));
+        }
+    }
+
+    /// Takes a waiter out.
+    pub(super) fn stop_waiting(&mut self, waker: &Waker, after: &mut After) {
+        if self.waiting.as_ref().is_some_and(|(_, other)| other.will_wake(waker)) {
+            after.dropped.extend(self.waiting.take().map(|(_, waker)| waker));
+        }
+        if !self.others.is_empty() {
+            let same = self.others.extract_if(.., |(_, other)| other.will_wake(waker));
+            after.dropped.extend(same.map(|(_, waker)| waker));
+        }
+    }
+
+    /// The slot with the first message that is wanted.
+    pub(super) fn first(&mut self, wanted: &Wanted) -> Option<usize> {
+        match wanted {
+            Wanted::Port(port) => self.slot_of(port).filter(|slot| !self.slots[*slot].queue.is_empty()),
+            Wanted::Any(ports) => {
+                let slots = ports.iter().filter_map(|port| self.slot_of(port));
+                let fronts = slots.filter_map(|slot| Some((self.slots[slot].queue.front()?.0, slot)));
+                fronts.min().map(|(_, slot)| slot)
+            }
+            Wanted::Listened => loop {
+                let (arrived, slot) = *self.arrivals.front()?;
+                let entry = self.slots.get(slot as usize);
+                let front = entry.filter(|entry| entry.listened).and_then(|entry| entry.queue.front());
+                if front.is_some_and(|(front, _)| *front == arrived) {
+                    break Some(slot as usize);
+                }
+                self.arrivals.pop_front();
+            },
+        }
+    }
+
+    pub(super) fn front(&self, slot: usize) -> (Arc<Port>, &Message) {
+        let entry = &self.slots[slot];
+        let port = entry.port.as_ref().expect("a slot with messages has a port");
+        let (_, message) = entry.queue.front().expect("the caller found a message here");
+        (Arc::clone(port), message)
+    }
+
+    /// Takes the first message of a slot out.
+    pub(super) fn pop(&mut self, slot: usize, after: &mut After) -> Message {
+        let (_, message) = self.slots[slot].queue.pop_front().expect("the caller found a message here");
+        self.credit(1, message.cost(), after);
+        self.prune_arrivals();
+        message
+    }
+
+    /// Gives room back, and wakes the senders that wait for it.
+    pub(super) fn credit(&mut self, messages: u64, bytes: u64, after: &mut After) {
+        self.messages = self.messages.saturating_sub(messages);
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.senders.drain(..).for_each(|waker| after.wake(waker));
+    }
+
+    /// Makes room for a message of this cost out of the port's oldest data, if that can be enough. Notices stay.
+    fn drop_oldest(&mut self, slot: usize, cost: u64, after: &mut After) {
+        let data = self.slots[slot].queue.iter().filter(|(_, message)| message.kind == Kind::Data);
+        let (messages, bytes) = data.fold((0, 0), |(n, bytes), (_, message)| (n + 1, bytes + message.cost()));
+        let enough =
+            self.messages - messages < self.room.messages_max && self.bytes - bytes + cost <= self.room.bytes_max;
+        while enough && !self.has_room(1, cost) {
+            let queue = &mut self.slots[slot].queue;
+            let oldest = queue.iter().position(|(_, message)| message.kind == Kind::Data);
+            let Some((_, message)) = oldest.and_then(|oldest| queue.remove(oldest)) else { return };
+            self.slots[slot].dropped += 1;
+            self.credit(1, message.cost(), after);
+            after.messages.push(message);
+        }
+        self.prune_arrivals();
+    }
+
+    /// Drops entries of messages that were taken otherwise, once they are the most.
+    pub(super) fn prune_arrivals(&mut self) {
+        if self.arrivals.len() > 64 && self.arrivals.len() as u64 > 2 * self.messages {
+            self.rebuild_arrivals();
+        }
+    }
+
+    pub(super) fn rebuild_arrivals(&mut self) {
+        let listened = self.slots.iter().enumerate().filter(|(_, slot)| slot.listened);
+        let mut arrivals: Vec<(u64, u32)> =
+            listened.flat_map(|(at, slot)| slot.queue.iter().map(move |(n, _)| (*n, at as u32))).collect();
+        arrivals.sort_unstable();
+        self.arrivals = arrivals.into();
+    }
+
+    /// There is no message: says why none can come, or registers the waker.
+    pub(super) fn nothing<R>(&mut self, take: &Take<'_>) -> Took<R> {
+        let unreachable = match take.wanted {
+            Wanted::Port(port) if self.slot_of(port).is_none() => return Took::Closed,
+            Wanted::Port(port) => port.is_unreachable(),
+            Wanted::Any(ports) => {
+                if !ports.iter().any(|port| self.slot_of(port).is_some()) {
+                    return Took::Closed;
+                }
+                ports.iter().all(|port| self.slot_of(port).is_none() || port.is_unreachable())
+            }
+            Wanted::Listened => {
+                let mut holding = self.slots.iter().filter(|slot| slot.listened && slot.keep_alive);
+                holding.all(|slot| slot.port.as_ref().is_none_or(|port| port.is_unreachable()))
+            }
+        };
+        if unreachable && take.ends_unreachable {
+            return Took::Unreachable;
+        }
+        if let Some(waker) = take.waker {
+            let waiting = (take.wanted.clone(), waker.clone());
+            match &self.waiting {
+                None => self.waiting = Some(waiting),
+                Some(_) => self.others.push(waiting),
+            }
+        }
+        Took::Nothing
+    }
+}
