@@ -42,7 +42,7 @@ fn one_of_nine_busy_isolates_is_killed_and_no_sibling_is_lost() {
 #[test]
 fn ten_thousand_wait_and_each_answers() {
     let mut command = harness::insula();
-    command.arg("run").arg(harness::guest("ten_thousand"));
+    command.args(["run", "--isolates", "10000"]).arg(harness::guest("ten_thousand"));
     let output = command.output().expect("insula can be run");
     let told = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);

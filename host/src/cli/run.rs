@@ -32,7 +32,7 @@ pub(super) struct Run {
     env: Vec<String>,
 
     /// How many isolates may live at once.
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     isolates: u32,
 
     /// How many threads run guest code; one for each CPU by default.
