@@ -1,15 +1,26 @@
 //! The command `insula`.
+//!
+//! A command line over the library's public API, and nothing that the library cannot do without it. Each command is one
+//! file of `cli/`; what a run's end means to the shell is decided in `cli/code.rs` alone; whatever we say ourselves goes
+//! through `cli/report.rs`, to standard error, one line an error.
 
 mod cli;
 
 use std::process::ExitCode;
 
+use clap::Parser;
+
 fn main() -> ExitCode {
-    match cli::main() {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("insula: error: {error:#}");
-            ExitCode::from(cli::FAILED)
-        }
+    cli::report::no_backtraces_of_ours();
+    ExitCode::from(std::panic::catch_unwind(run).unwrap_or(cli::code::FAILURE))
+}
+
+fn run() -> u8 {
+    match cli::Cli::try_parse() {
+        Err(usage) => cli::report::usage(&usage),
+        Ok(cli) => match cli.run() {
+            Ok(outcome) => outcome.code(),
+            Err(error) => cli::report::error(&error),
+        },
     }
 }

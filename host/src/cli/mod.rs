@@ -1,54 +1,93 @@
-//! The commands, one file each, over the public API of the library only.
+//! The commands, a file each, and what they share.
 //!
-//! Exit codes are decided here: the guest's own; 134 where main trapped or panicked; 137 where it was killed; 130 and
-//! 143 after a signal; 1 for a failure of ours and where all are asleep; 2 for usage (clap's own).
+//! - `run`: a program from its target to its exit code.
+//! - `target`: what a TARGET names, and the module that it becomes; `cargo` builds it.
+//! - `grants`: `--dir` and `--env`.
+//! - `signals`: what Ctrl-C does.
+//! - `code`, `report`: exit codes; what is printed.
 
-mod build;
+mod cargo;
+pub(crate) mod code;
+mod grants;
+pub(crate) mod report;
 mod run;
 mod signals;
 mod target;
 
-use std::process::ExitCode;
-
+use anyhow::Result;
 use clap::{Parser, Subcommand};
-use insula::{Ended, Exit};
+use code::Outcome;
 
-/// The exit code for a failure on our side.
-pub(crate) const FAILED: u8 = 1;
-const TRAPPED: u8 = 134;
-const KILLED: u8 = 137;
-
-/// Runs WebAssembly programs of many isolates.
-#[derive(Parser)]
-#[command(name = "insula", version, arg_required_else_help = true)]
-struct Arguments {
+/// Runs programs of many isolates: WebAssembly modules that share nothing and talk through ports.
+#[derive(Debug, Parser)]
+#[command(name = "insula", version, after_help = EXAMPLES, arg_required_else_help = true, max_term_width = 100)]
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
-#[derive(Subcommand)]
+#[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Run),
 }
 
-/// Does what the command line says.
-///
-/// # Errors
-/// What stood in the way, with the thing named.
-pub(crate) fn main() -> anyhow::Result<ExitCode> {
-    match Arguments::parse().command {
-        Command::Run(run) => run.run(),
+const EXAMPLES: &str = "\
+Examples:
+  insula run app.wasm one two           arguments after the target are the program's
+  insula run examples/pingpong.rs       built with cargo for wasm32-wasip1, then run
+  insula run --dir data::/data app/     a package folder; the program sees ./data as /data";
+
+impl Cli {
+    /// Does what was asked for.
+    pub(crate) fn run(self) -> Result<Outcome> {
+        match self.command {
+            Command::Run(run) => run.run(),
+        }
     }
 }
 
-/// The exit code of a program that ended by itself.
-fn code_of(ended: &Ended) -> u8 {
-    match &ended.main {
-        Exit::Returned | Exit::Exited => 0,
-        // As a shell would see it.
-        Exit::ProcExit { code } => (*code & 0xff) as u8,
-        Exit::Panicked { .. } | Exit::Trapped { .. } | Exit::StartFailed { .. } => TRAPPED,
-        Exit::Killed { .. } => KILLED,
-        _ => FAILED,
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn run(line: &str) -> run::Run {
+        let Command::Run(run) = Cli::try_parse_from(line.split(' ')).unwrap().command;
+        run
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_follows_the_target_is_the_guest_s() {
+        let run = run("insula run --threads 2 app.wasm --threads 3 -h --dir x -- --env A --");
+        assert_eq!(
+            run.target_and_arguments,
+            "app.wasm --threads 3 -h --dir x -- --env A --".split(' ').collect::<Vec<_>>()
+        );
+        assert_eq!(run.threads, Some(2));
+    }
+
+    #[test]
+    fn usage_errors_are_found_before_anything_runs() {
+        for line in [
+            "insula",
+            "insula run",
+            "insula fly app.wasm",
+            "insula run --isolates 0 app.wasm",
+            "insula run --isolates many app.wasm",
+            "insula run --threads 0 app.wasm",
+            "insula run --dir",
+            "insula run --dir ::/x app.wasm",
+            "insula run --env =x app.wasm",
+            "insula run --unknown app.wasm",
+        ] {
+            let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
     }
 }

@@ -1,57 +1,80 @@
-//! `insula run TARGET [ARGS...]`: a program, from its file to its exit code.
+//! `insula run`: a program of one or many isolates, until it ends.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, Result, anyhow};
 use clap::Args;
-use insula::{Ended, Grant, Host, Spawn, Stdin};
+use insula::{Grant, Host, Spawn, Stdin};
 
+use super::code::Outcome;
+use super::grants::{Folder, Variable};
+use super::report;
 use super::signals::Signals;
-use super::{FAILED, code_of, target};
+use super::target::Target;
 
-const EXAMPLES: &str = "\
-TARGET is a .wasm or .wat file, a .rs file that is a bin or an example of the Cargo package around it, or the folder of \
-a package. Rust is built for wasm32-wasip1, with Cargo's release profile.
-
-Examples:
-  insula run examples/pingpong.rs
-  insula run --dir data::/data app.wasm in.txt
-  insula run --env RUST_LOG=debug my-package -- --verbose";
-
-/// Runs a program: its main, and all that it spawns.
-#[derive(Args)]
-#[command(after_help = EXAMPLES)]
+/// Runs a program, and exits with its exit code.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES, override_usage = "insula run [OPTIONS] <TARGET> [ARGS]...")]
 pub(super) struct Run {
-    /// Lets the guest read and write a folder of this machine, as GUEST or under its own name.
-    #[arg(long, value_name = "HOST[::GUEST]")]
-    dir: Vec<String>,
+    /// A folder that the program may read and write, and the name that it has there
+    #[arg(long = "dir", value_name = "HOST[::GUEST]")]
+    pub(super) folders: Vec<Folder>,
 
-    /// Gives the guest an environment variable; without a value, the one that is set here.
-    #[arg(long, value_name = "NAME[=VALUE]")]
-    env: Vec<String>,
+    /// An environment variable for the program; without a value, the one of this process
+    #[arg(long = "env", value_name = "NAME[=VALUE]")]
+    pub(super) variables: Vec<Variable>,
 
-    /// How many isolates may live at once.
+    /// How many isolates may live at once
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
-    isolates: u32,
+    pub(super) isolates: u32,
 
-    /// How many threads run guest code; one for each CPU by default.
+    /// How many threads run them; by default as many as there are cores
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
+    pub(super) threads: Option<u16>,
 
-    /// What to run.
-    #[arg(value_name = "TARGET")]
-    target: PathBuf,
-
-    /// The program's own arguments.
-    #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
-    arguments: Vec<String>,
+    /// A .wasm or .wat file, a .rs file that is a bin or example of the package around it, or a package folder; then
+    /// the program's own arguments, untouched
+    #[arg(value_name = "TARGET", required = true, trailing_var_arg = true)]
+    pub(super) target_and_arguments: Vec<OsString>,
 }
 
+const EXAMPLES: &str = "\
+The program can print, read its standard input and the clock, draw random numbers, and spawn
+isolates of its own module. Files and variables it has only as --dir and --env say.
+
+Examples:
+  insula run app.wasm one two
+  insula run examples/pingpong.rs
+  insula run --dir data::/data --env MODE=fast app/
+
+Exit code: the program's own; 134 when its main trapped or panicked, 137 when it was killed, 1 on a
+failure of insula's or when all isolates wait for each other, 2 for wrong usage, 130 and 143 after
+SIGINT and SIGTERM. After a signal the isolates have 2 seconds to end; a second signal ends at once.";
+
 impl Run {
-    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let file = target::module_file(&self.target)?;
-        let spawn = self.spawn(&file)?;
+    pub(super) fn run(self) -> Result<Outcome> {
+        let grants = self.folders.iter().map(Folder::grant).chain(self.variables.iter().map(Variable::grant));
+        let grants = grants.collect::<Result<Vec<_>>>()?;
+        let (target, arguments) = self.target_and_arguments.split_first().context("no target")?;
+        let arguments = arguments.iter().map(utf8).collect::<Result<Vec<_>>>()?;
+        let module = Target::find(Path::new(target))?.module()?;
+
+        let host = self.host()?;
+        let name = file_name(&module);
+        let program = host.load_file(&module)?;
+        let spawn = Spawn::main().args([name].into_iter().chain(arguments)).stdin(Stdin::Inherit);
+        let spawn = grants.into_iter().fold(spawn.grant(Grant::fine_clock()), Spawn::grant);
+        let signals = Signals::watch(&host)?;
+        let ended = host.run(&program, spawn).with_context(|| format!("cannot run {}", report::path(&module)))?;
+        if let Some(signal) = signals.caught() {
+            return Ok(Outcome::Signalled(signal));
+        }
+        report::ended(&ended);
+        Ok(Outcome::Ended(ended))
+    }
+
+    fn host(&self) -> Result<Host> {
         let mut builder = Host::builder().isolates(self.isolates);
         if let Some(threads) = self.threads {
             builder = builder.threads(threads.into());
@@ -59,54 +82,22 @@ impl Run {
         if let Some(folder) = cache_folder() {
             builder = builder.cache_folder(folder);
         }
-        let host = builder.build()?;
-        let module = host.load_file(&file)?;
-        let signals = Signals::forward_to(&host)?;
-        let ended = host.run(&module, spawn)?;
-        if let Some(code) = signals.code() {
-            return Ok(ExitCode::from(code));
-        }
-        Ok(ExitCode::from(told(&ended)))
-    }
-
-    fn spawn(&self, file: &Path) -> anyhow::Result<Spawn> {
-        let name = file.file_name().map_or_else(|| "main".into(), |name| name.to_string_lossy());
-        let arguments = std::iter::once(name.into_owned()).chain(self.arguments.iter().cloned());
-        let mut spawn = Spawn::main().args(arguments).stdin(Stdin::Inherit).grant(Grant::fine_clock());
-        for folder in &self.dir {
-            let (host, guest) = folder.split_once("::").unwrap_or((folder, folder));
-            if !Path::new(host).is_dir() {
-                bail!("--dir {folder}: there is no folder {host}");
-            }
-            spawn = spawn.grant(Grant::read_write(host, guest));
-        }
-        for variable in &self.env {
-            spawn = spawn.grant(environment(variable)?);
-        }
-        Ok(spawn)
+        Ok(builder.build()?)
     }
 }
 
-fn environment(variable: &str) -> anyhow::Result<Grant> {
-    if let Some((name, value)) = variable.split_once('=') {
-        return Ok(Grant::environment(name, value));
-    }
-    let value = std::env::var(variable).with_context(|| format!("--env {variable}: it cannot be taken from here"))?;
-    Ok(Grant::environment(variable, value))
-}
-
-/// Where compiled modules are kept between runs: the user's own cache folder.
+/// The user's cache of compiled modules; none where the system names no such place.
 fn cache_folder() -> Option<PathBuf> {
-    directories::ProjectDirs::from("", "", "insula").map(|folders| folders.cache_dir().join("modules"))
+    let folders = directories::ProjectDirs::from("", "", "insula")?;
+    Some(folders.cache_dir().join("modules"))
 }
 
-/// Says why a run ended, where its guests could not say so themselves.
-fn told(ended: &Ended) -> u8 {
-    let Some(asleep) = &ended.asleep else { return code_of(ended) };
-    eprintln!("insula: error: all isolates are asleep, and nothing can wake one");
-    for sleeper in asleep {
-        eprintln!("  {sleeper}");
-    }
-    eprintln!("  (a port that nobody will send to is closed, or waited for with a timeout)");
-    FAILED
+/// What the program finds as its own name.
+fn file_name(module: &Path) -> String {
+    module.file_name().unwrap_or(module.as_os_str()).to_string_lossy().into_owned()
+}
+
+fn utf8(argument: &OsString) -> Result<String> {
+    let text = argument.to_str().map(str::to_owned);
+    text.ok_or_else(|| anyhow!("argument `{}` is not UTF-8, which a WASI program's arguments are", argument.display()))
 }

@@ -1,48 +1,65 @@
-//! SIGINT and SIGTERM: the first asks all isolates to end and gives them two seconds, the second ends at once.
+//! Ctrl-C and its like: the first asks the isolates to end and waits a little, the second ends the process at once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, Result};
 use insula::Host;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals as Incoming;
+use signal_hook::flag;
+use signal_hook::iterator::Signals as Arrivals;
 
-/// How long isolates that were asked to end may take.
+use super::code;
+
+/// What isolates have after the first signal.
 const GRACE: Duration = Duration::from_secs(2);
+/// What the run has after them, to print what is left; a reader that stalls would make it wait for good.
+const PRINTING: Duration = Duration::from_millis(500);
 
-/// What came from outside.
-pub(super) struct Signals(Arc<AtomicI32>);
+/// Watches for signals from its making until the process ends.
+pub(super) struct Signals {
+    /// The first one that came; 0 is none.
+    caught: Arc<AtomicU8>,
+}
 
 impl Signals {
-    /// Takes signals from here on, on behalf of this host.
-    pub(super) fn forward_to(host: &Host) -> anyhow::Result<Signals> {
-        let mut incoming = Incoming::new([SIGINT, SIGTERM]).context("signals cannot be taken")?;
-        let first = Arc::new(AtomicI32::new(0));
-        let (host, seen) = (host.clone(), Arc::clone(&first));
-        std::thread::Builder::new().name("insula-signals".to_owned()).spawn(move || {
-            for signal in incoming.forever() {
-                if seen.swap(signal, Ordering::SeqCst) != 0 {
-                    std::process::exit(code(signal).into());
-                }
-                let host = host.clone();
-                std::thread::spawn(move || host.shutdown(GRACE));
-            }
-        })?;
-        Ok(Signals(first))
+    /// From now on the first signal ends all isolates of `host`, and with them its run.
+    pub(super) fn watch(host: &Host) -> Result<Signals> {
+        let caught = Arc::new(AtomicU8::new(0));
+        let arrivals = arrivals().context("cannot watch for signals")?;
+        let (host, first) = (host.clone(), Arc::clone(&caught));
+        let thread = std::thread::Builder::new().name("insula-signals".to_owned());
+        thread.spawn(move || on_first(arrivals, &host, &first)).context("cannot watch for signals")?;
+        Ok(Signals { caught })
     }
 
-    /// The exit code, if a signal came.
-    pub(super) fn code(&self) -> Option<u8> {
-        match self.0.load(Ordering::SeqCst) {
-            0 => None,
-            signal => Some(code(signal)),
-        }
+    /// The signal that ended the run, if one did.
+    pub(super) fn caught(&self) -> Option<u8> {
+        Some(self.caught.load(Ordering::SeqCst)).filter(|signal| *signal != 0)
     }
 }
 
-/// 128 and the signal's number, as a shell has it.
-fn code(signal: i32) -> u8 {
-    u8::try_from(128 + signal).unwrap_or(super::FAILED)
+fn arrivals() -> std::io::Result<Arrivals> {
+    let again = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the first of them only sets the flag, and a later one finds it set.
+        flag::register_conditional_shutdown(signal, i32::from(exit_code(signal)), Arc::clone(&again))?;
+        flag::register(signal, Arc::clone(&again))?;
+    }
+    Arrivals::new([SIGINT, SIGTERM])
+}
+
+fn on_first(mut arrivals: Arrivals, host: &Host, first: &AtomicU8) {
+    let Some(signal) = arrivals.forever().next() else { return };
+    first.store(u8::try_from(signal).unwrap_or(0), Ordering::SeqCst);
+    let host = host.clone();
+    std::thread::spawn(move || host.shutdown(GRACE));
+    // The run ends now, and the process with it, unless somebody stalls us.
+    std::thread::sleep(GRACE + PRINTING);
+    std::process::exit(i32::from(exit_code(signal)));
+}
+
+fn exit_code(signal: i32) -> u8 {
+    code::of_signal(u8::try_from(signal).unwrap_or(0))
 }

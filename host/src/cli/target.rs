@@ -1,111 +1,82 @@
-//! What TARGET means: a module, or Rust to build one from.
+//! What a TARGET names, and the module that it becomes.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
-use serde::Deserialize;
+use anyhow::{Context, Result, bail};
 
-use super::build;
+use super::cargo::{self, Package, Program};
+use super::report;
 
-/// A bin or an example of a package.
-pub(super) struct Program {
-    pub(super) manifest: PathBuf,
-    pub(super) package: String,
-    /// `--bin` or `--example`.
-    pub(super) flag: &'static str,
-    pub(super) name: String,
+/// What to run.
+#[derive(Debug)]
+pub(super) enum Target {
+    /// A module that is there already, as binary or text.
+    Module(PathBuf),
+    /// A program that cargo builds.
+    Program(Program),
 }
 
-#[derive(Deserialize)]
-struct Metadata {
-    packages: Vec<Package>,
-}
-
-#[derive(Deserialize)]
-struct Package {
-    id: String,
-    manifest_path: PathBuf,
-    default_run: Option<String>,
-    targets: Vec<Target>,
-}
-
-#[derive(Deserialize)]
-struct Target {
-    name: String,
-    kind: Vec<String>,
-    src_path: PathBuf,
-}
-
-/// The module that TARGET names, built if it is Rust.
-pub(super) fn module_file(target: &Path) -> anyhow::Result<PathBuf> {
-    let shown = target.display();
-    if target.is_dir() {
-        let manifest = target.join("Cargo.toml");
-        if !manifest.is_file() {
-            bail!("{shown}: the folder has no Cargo.toml; name a package's folder, a .rs, a .wasm or a .wat file");
+impl Target {
+    /// Finds what `path` names.
+    pub(super) fn find(path: &Path) -> Result<Target> {
+        let metadata = match std::fs::metadata(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!(
+                "{} is not there: a target is a .wasm or .wat file, a .rs file of a Cargo package, or a package folder",
+                report::path(path)
+            ),
+            metadata => metadata.with_context(|| report::path(path))?,
+        };
+        if metadata.is_dir() {
+            return of_folder(path).map(Target::Program);
         }
-        return build::module(&of_package(target, &manifest)?);
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            return of_source(path).map(Target::Program);
+        }
+        Ok(Target::Module(path.to_owned()))
     }
-    if !target.exists() {
-        bail!("{shown}: there is no such file or folder");
+
+    /// The module's file, built if need be.
+    pub(super) fn module(&self) -> Result<PathBuf> {
+        match self {
+            Target::Module(path) => Ok(path.clone()),
+            Target::Program(program) => program.build(),
+        }
     }
-    if target.extension().is_some_and(|extension| extension == "rs") {
-        return build::module(&of_source(target)?);
-    }
-    Ok(target.to_owned())
 }
 
-/// The one program of a package: its default-run, or its only bin.
-fn of_package(folder: &Path, manifest: &Path) -> anyhow::Result<Program> {
-    let shown = folder.display();
-    let manifest = manifest.canonicalize()?;
-    let package = metadata(folder)?.packages.into_iter().find(|package| same(&package.manifest_path, &manifest));
-    let package =
-        package.with_context(|| format!("{shown}: a workspace without a package; name one of its packages"))?;
-    let mut bins = package.targets.iter().filter(|target| target.kind.iter().any(|kind| kind == "bin"));
-    let name = match (&package.default_run, bins.next(), bins.next()) {
-        (Some(name), ..) => name.clone(),
-        (None, Some(only), None) => only.name.clone(),
-        (None, None, _) => bail!("{shown}: the package has no bin"),
-        (None, Some(_), Some(_)) => {
-            bail!("{shown}: the package has several bins and no default-run; name the .rs file of one")
-        }
+/// The bin or example of the package around it whose main file this is.
+fn of_source(path: &Path) -> Result<Program> {
+    let named = report::path(path);
+    let file = path.canonicalize().with_context(|| named.clone())?;
+    let mut folders = file.ancestors().skip(1);
+    let Some(folder) = folders.find(|folder| folder.join("Cargo.toml").is_file()) else {
+        bail!("{named} is in no Cargo package: no folder above it has a Cargo.toml; `cargo init` makes one");
     };
-    Ok(Program { manifest, package: package.id, flag: "--bin", name })
+    let packages = cargo::packages(folder)?;
+    let found = packages.iter().find_map(|package| package.program_at(&file));
+    found.with_context(|| {
+        let package = packages.iter().find(|package| package.is_at(&folder.join("Cargo.toml")));
+        let programs: Vec<&str> = package.into_iter().flat_map(Package::programs).collect();
+        format!(
+            "{named} is no bin or example of the package in {}; its bins and examples are: {}",
+            report::path(folder),
+            if programs.is_empty() { "none".to_owned() } else { programs.join(", ") }
+        )
+    })
 }
 
-/// The bin or example that a source file is the root of.
-fn of_source(file: &Path) -> anyhow::Result<Program> {
-    let shown = file.display();
-    let source = file.canonicalize()?;
-    let folder = source.parent().unwrap_or(Path::new("/"));
-    if !folder.ancestors().any(|folder| folder.join("Cargo.toml").is_file()) {
-        bail!("{shown}: no Cargo package around it; `cargo new` makes one");
+/// The program that `cargo run` would run in this folder.
+fn of_folder(path: &Path) -> Result<Program> {
+    let named = report::path(path);
+    let folder = path.canonicalize().with_context(|| named.clone())?;
+    let manifest = folder.join("Cargo.toml");
+    if !manifest.is_file() {
+        bail!("{named} is a folder without a Cargo.toml: give a package folder, or a .rs, .wasm or .wat file");
     }
-    for package in metadata(folder)?.packages {
-        for target in package.targets.iter().filter(|target| same(&target.src_path, &source)) {
-            let flag = match target.kind.first().map(String::as_str) {
-                Some("bin") => "--bin",
-                Some("example") => "--example",
-                _ => continue,
-            };
-            let (manifest, name) = (package.manifest_path.clone(), target.name.clone());
-            return Ok(Program { manifest, package: package.id, flag, name });
-        }
-    }
-    bail!("{shown}: it is no bin and no example of the Cargo package around it")
-}
-
-fn same(path: &Path, canonical: &Path) -> bool {
-    path.canonicalize().is_ok_and(|path| path == canonical)
-}
-
-fn metadata(folder: &Path) -> anyhow::Result<Metadata> {
-    let mut cargo = build::cargo(folder);
-    cargo.args(["metadata", "--no-deps", "--format-version", "1"]);
-    let output = cargo.output().context("cargo cannot be started; Rust comes with rustup (https://rustup.rs)")?;
-    if !output.status.success() {
-        bail!("cargo metadata failed:\n{}", String::from_utf8_lossy(&output.stderr).trim_end());
-    }
-    serde_json::from_slice(&output.stdout).context("cargo metadata printed what is no metadata")
+    let packages = cargo::packages(&folder)?;
+    let Some(package) = packages.iter().find(|package| package.is_at(&manifest)) else {
+        let names: Vec<&str> = packages.iter().map(Package::name).collect();
+        bail!("{named} is a workspace and no package; its packages are: {}", names.join(", "));
+    };
+    package.default_program().with_context(|| named)
 }

@@ -265,7 +265,30 @@ fn a_name_without_end_is_cut() {
     let lines = Lines::parse(&dwarf.module()).unwrap();
     let places = lines.find(lines.code.start as u64 + 155);
     assert_eq!(places[0].function.as_ref().unwrap().len(), TEXT_BYTES_MAX);
-    // 64 back references to one generic argument each: 2^64 characters to a demangler that follows them all.
-    let bomb = format!("_RINvC1a1fT{}EE", "uT".repeat(1) + &"B9_B9_".repeat(40));
-    assert!(demangled(&bomb).len() <= TEXT_BYTES_MAX + 3);
+    // A pair of units, a pair of those, and so on: 2^40 units to a demangler that follows every reference.
+    let mut bomb = "_RINvC1a1f".to_owned();
+    let mut last = None;
+    for _ in 0..40 {
+        let start = bomb.len() - "_R".len();
+        let part = last.map_or("u".to_owned(), |last| format!("B{}", base_62(last)));
+        bomb += &format!("T{part}{part}E");
+        last = Some(start);
+    }
+    bomb.push('E');
+    let shown = demangled(&bomb);
+    assert!(shown.starts_with("a::f::<((), ()), (((), ()), ((), ())), "), "{shown}");
+    assert!(shown.ends_with('…') && shown.len() <= TEXT_BYTES_MAX + '…'.len_utf8(), "{shown}");
+}
+
+/// A number as Rust's symbol mangling writes it: one less than it is, then an underscore; 0 is the underscore alone.
+fn base_62(number: usize) -> String {
+    const DIGITS: &[u8; 62] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    let mut digits = Vec::new();
+    let mut rest = number;
+    while rest > 0 {
+        rest -= usize::from(digits.is_empty());
+        digits.insert(0, DIGITS[rest % 62]);
+        rest /= 62;
+    }
+    format!("{}_", String::from_utf8(digits).unwrap())
 }

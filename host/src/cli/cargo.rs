@@ -1,0 +1,230 @@
+//! Guests from source: cargo finds them, and builds them for wasm32-wasip1.
+//!
+//! It is the user's cargo with the user's toolchain and settings, run where the package is, less the flags that are
+//! meant for the host: `insula` may itself run below `cargo run`, whose flags would end up in the guest.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde::Deserialize;
+
+use super::report;
+
+const TRIPLE: &str = "wasm32-wasip1";
+
+/// What the environment may say about the host's build, and a guest's build must not hear.
+const FOR_THE_HOST: [&str; 5] =
+    ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS", "CARGO_BUILD_TARGET", "RUSTC_WORKSPACE_WRAPPER"];
+
+/// A package of a workspace.
+#[derive(Debug, Deserialize)]
+pub(super) struct Package {
+    id: String,
+    name: String,
+    manifest_path: PathBuf,
+    default_run: Option<String>,
+    targets: Vec<Built>,
+}
+
+/// What cargo calls a target: a bin, an example, a library.
+#[derive(Clone, Debug, Deserialize)]
+struct Built {
+    name: String,
+    kind: Vec<String>,
+    src_path: PathBuf,
+}
+
+/// A program that can be built and run.
+#[derive(Debug)]
+pub(super) struct Program {
+    package: String,
+    manifest: PathBuf,
+    kind: Kind,
+    name: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Bin,
+    Example,
+}
+
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Kind::Bin => "bin",
+            Kind::Example => "example",
+        }
+    }
+}
+
+/// The packages of the workspace that the manifest in `folder` belongs to.
+pub(super) fn packages(folder: &Path) -> Result<Vec<Package>> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        packages: Vec<Package>,
+    }
+    let mut command = cargo(folder);
+    command.args(["metadata", "--no-deps", "--format-version", "1"]);
+    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().map_err(no_cargo)?;
+    if !output.status.success() {
+        bail!("cargo cannot read the package in {}", report::path(folder));
+    }
+    let metadata: Metadata = serde_json::from_slice(&output.stdout).context("cargo metadata says what is no JSON")?;
+    Ok(metadata.packages)
+}
+
+impl Package {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn is_at(&self, manifest: &Path) -> bool {
+        same_file(&self.manifest_path, manifest)
+    }
+
+    /// The names of what it has to run.
+    pub(super) fn programs(&self) -> impl Iterator<Item = &str> {
+        self.targets.iter().filter(|target| target.program().is_some()).map(|target| target.name.as_str())
+    }
+
+    /// The program whose main file this is.
+    pub(super) fn program_at(&self, file: &Path) -> Option<Program> {
+        let target =
+            self.targets.iter().find(|target| target.program().is_some() && same_file(&target.src_path, file))?;
+        self.program(target)
+    }
+
+    /// The one that `cargo run` runs.
+    pub(super) fn default_program(&self) -> Result<Program> {
+        let bins: Vec<&Built> = self.targets.iter().filter(|target| target.program() == Some(Kind::Bin)).collect();
+        let default = self.default_run.as_ref();
+        let chosen = match bins.as_slice() {
+            [] => bail!("package {} has no bin; give the .rs file of an example", self.name),
+            [only] => Some(*only),
+            bins => bins.iter().copied().find(|bin| Some(&bin.name) == default),
+        };
+        chosen.and_then(|bin| self.program(bin)).with_context(|| {
+            let names: Vec<&str> = bins.iter().map(|bin| bin.name.as_str()).collect();
+            format!(
+                "package {} has several bins ({}) and no default-run: give the .rs file of one",
+                self.name,
+                names.join(", ")
+            )
+        })
+    }
+
+    fn program(&self, target: &Built) -> Option<Program> {
+        let (package, manifest) = (self.id.clone(), self.manifest_path.clone());
+        Some(Program { package, manifest, kind: target.program()?, name: target.name.clone() })
+    }
+}
+
+impl Built {
+    fn program(&self) -> Option<Kind> {
+        [Kind::Bin, Kind::Example].into_iter().find(|kind| self.kind.iter().any(|word| word == kind.word()))
+    }
+}
+
+impl Program {
+    /// Builds it, and says where its module is. cargo's own words go where cargo puts them.
+    pub(super) fn build(&self) -> Result<PathBuf> {
+        let folder = self.manifest.parent().unwrap_or(Path::new("."));
+        ensure_target(folder)?;
+        let mut command = cargo(folder);
+        command.args(["build", "--release", "--quiet", "--target", TRIPLE, "--message-format=json-render-diagnostics"]);
+        command.arg("--manifest-path").arg(&self.manifest).args(["-p", &self.package]);
+        command.args([&format!("--{}", self.kind.word()), &self.name]);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(no_cargo)?;
+        let messages = child.stdout.take().context("cargo has no output")?;
+        let module = self.module_in(BufReader::new(messages));
+        let status = child.wait().context("cannot wait for cargo")?;
+        if !status.success() {
+            bail!("cargo cannot build {} `{}` for {TRIPLE}", self.kind.word(), self.name);
+        }
+        module?.with_context(|| format!("cargo built {} `{}`, but no .wasm file", self.kind.word(), self.name))
+    }
+
+    /// The module's file, from cargo's messages. All are read: cargo would wait for us otherwise.
+    fn module_in(&self, messages: impl BufRead) -> Result<Option<PathBuf>> {
+        #[derive(Deserialize)]
+        struct Artifact {
+            target: Built,
+            filenames: Vec<PathBuf>,
+        }
+        let mut module = None;
+        for line in messages.lines() {
+            let line = line.context("cannot read what cargo says")?;
+            // Other kinds of message have other fields, and are not for us.
+            let Ok(artifact) = serde_json::from_str::<Artifact>(&line) else { continue };
+            if artifact.target.name == self.name && artifact.target.program() == Some(self.kind) {
+                let is_module = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "wasm");
+                module = artifact.filenames.into_iter().find(is_module).or(module);
+            }
+        }
+        Ok(module)
+    }
+}
+
+/// Adds the target to the toolchain that cargo will use in `folder`, if it is missing.
+fn ensure_target(folder: &Path) -> Result<()> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let mut command = Command::new(rustc);
+    command.args(["--print", "target-libdir", "--target", TRIPLE]).current_dir(folder).stderr(Stdio::null());
+    let Ok(output) = command.output() else {
+        // cargo will say better what is wrong with the toolchain.
+        return Ok(());
+    };
+    let library = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    if !output.status.success() || has_std(&library) {
+        return Ok(());
+    }
+    let mut arguments = vec!["target", "add"];
+    if let Some(toolchain) = toolchain_of(&library) {
+        arguments.extend(["--toolchain", toolchain]);
+    }
+    arguments.push(TRIPLE);
+    let told = format!("rustup {}", arguments.join(" "));
+    report::note(&format!("the Rust toolchain has no target {TRIPLE} yet: {told}"));
+    let status = Command::new("rustup").args(&arguments).current_dir(folder).stdout(Stdio::null()).status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => Err(anyhow!("cannot add the target {TRIPLE}; once you can, run: {told}")),
+        Err(error) => {
+            Err(anyhow!("cannot add the target {TRIPLE} ({error}); install Rust with rustup, then run: {told}"))
+        }
+    }
+}
+
+fn has_std(library: &Path) -> bool {
+    let Ok(files) = library.read_dir() else { return false };
+    files.flatten().any(|file| file.file_name().to_string_lossy().starts_with("libstd-"))
+}
+
+/// The name that rustup has for the toolchain that this folder is in.
+fn toolchain_of(library: &Path) -> Option<&str> {
+    let mut folders = library.iter().skip_while(|folder| *folder != "toolchains");
+    folders.nth(1)?.to_str()
+}
+
+/// cargo as the user has it in `folder`, where it finds the package's toolchain file and settings.
+fn cargo(folder: &Path) -> Command {
+    // Set when we run below cargo, which is then the one in use.
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(folder);
+    for name in FOR_THE_HOST {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn no_cargo(error: std::io::Error) -> anyhow::Error {
+    anyhow!("cannot run cargo ({error}): install Rust from https://rustup.rs, or give a .wasm file")
+}
+
+fn same_file(one: &Path, other: &Path) -> bool {
+    let canonical = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    canonical(one) == canonical(other)
+}
