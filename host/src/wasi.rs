@@ -112,7 +112,7 @@ async fn poll_oneoff(
     let reads_stdin = wanted.iter().any(|subscription| matches!(subscription.awaited, Awaited::Read(0)));
     let (control, place) = (Arc::clone(&state.control), Arc::clone(&state.place));
     let until = Until { deadline: if at_once { 0 } else { deadline }, ports_only: false };
-    let mut input = reads_stdin.then(|| StdinReady::new());
+    let mut input = reads_stdin.then(StdinReady::new);
     let ready = wait(&control, &place.world, until, |waker| match &mut input {
         Some(input) if !at_once => input.poll(waker).then_some(()),
         Some(_) | None => None,

@@ -23,12 +23,9 @@ const LIST_MAX: u32 = 256;
 pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
     linker.func_wrap(ISOLATES, "spawn", spawn)?;
     linker.func_wrap(ISOLATES, "spawn-export", spawn_export)?;
-    linker.func_wrap_async(ISOLATES, "spawn-module", |caller: Caller<'_, State>, parameters| {
+    linker.func_wrap_async(ISOLATES, "spawn-module", |_: Caller<'_, State>, parameters| {
         let (_module, _length, _arguments, _count, _options, _result): (u32, u32, u32, u32, u32, u32) = parameters;
-        Box::new(async move {
-            drop(caller);
-            answer(Err(Status::Unsupported))
-        })
+        Box::new(async { answer(Err(Status::Unsupported)) })
     })?;
     linker.func_wrap(ISOLATES, "initial-message", initial_message)?;
     linker.func_wrap(ISOLATES, "current", current)?;

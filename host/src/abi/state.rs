@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use insula_wire::Status;
+use insula_wire::{RemoteError, Status};
 use wasmtime::{Memory, ResourceLimiter};
 
 use crate::control::{Control, Registry};
@@ -36,11 +36,14 @@ pub(crate) struct Place {
     pub(crate) world: Arc<World>,
     pub(crate) spawner: Box<dyn Spawner>,
     /// Told of errors that no listener hears.
-    pub(crate) uncaught: Box<dyn Fn(&Control, insula_wire::RemoteError) + Send + Sync>,
+    pub(crate) uncaught: Box<TellUncaught>,
     /// Adds file and line to the text of a stack.
     pub(crate) resolve: Box<dyn Fn(String) -> Resolving + Send + Sync>,
     pub(crate) fine_clock: bool,
 }
+
+/// What tells of an error that no listener hears.
+pub(crate) type TellUncaught = dyn Fn(&Control, RemoteError) + Send + Sync;
 
 /// The text of a stack with file and line, once it is there: parsing debug sections is no work for a worker.
 pub(crate) type Resolving = Pin<Box<dyn Future<Output = String> + Send>>;

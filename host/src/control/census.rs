@@ -23,10 +23,9 @@ impl Census {
         self.counts.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// One less lives.
+    /// One less lives. The death step rings when it is done.
     pub(crate) fn died(&self) {
         self.counts.fetch_sub(1, Ordering::SeqCst);
-        self.changed.ring();
     }
 
     /// One more waits for ports only.

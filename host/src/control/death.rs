@@ -28,7 +28,9 @@ impl Control {
             return None;
         }
         let name = std::mem::take(&mut state.name);
-        let mut left = std::mem::replace(&mut *state, State { name, dead: Some(exit.clone()), ..State::default() });
+        let joiners = std::mem::take(&mut state.joiners);
+        let dead = State { name, joiners, dead: Some(exit.clone()), ..State::default() };
+        let mut left = std::mem::replace(&mut *state, dead);
         self.flags.set(Flags::END);
         drop(state);
 
@@ -50,8 +52,15 @@ impl Control {
         left.stop_listener.take().into_iter().for_each(Answer::give_up);
         let uncaught = tell_error(&mut left, exit.error());
         left.exit_listeners.drain(..).for_each(|listener| listener.post(Kind::Exit));
-        left.joiners.drain(..).for_each(Waker::wake);
+
+        // Whoever joins sees nothing of this before all of it is done.
         self.census.died();
+        let mut state = self.state.lock();
+        state.gone = true;
+        let joiners = std::mem::take(&mut state.joiners);
+        drop(state);
+        joiners.into_iter().for_each(Waker::wake);
+        self.census.changed().ring();
         Some(Dead { uncaught, scoped: left.scoped })
     }
 }

@@ -62,6 +62,8 @@ pub(crate) struct Cradle {
 struct State {
     name: String,
     dead: Option<Exit>,
+    /// The death step is done: who sees the exit sees all of it.
+    gone: bool,
     errors_fatal: bool,
     pauses: Vec<CapabilityId>,
     ending: Option<Exit>,
@@ -154,18 +156,19 @@ impl Control {
         self.state.lock().name.clone()
     }
 
-    /// How it ended, if it did.
+    /// How it ended, once its death is all over.
     pub(crate) fn exit(&self) -> Option<Exit> {
-        self.state.lock().dead.clone()
+        let state = self.state.lock();
+        state.dead.clone().filter(|_| state.gone)
     }
 
     /// How it ended, or wakes `waker` when it does.
     pub(crate) fn poll_exit(&self, waker: &Waker) -> Option<Exit> {
         let mut state = self.state.lock();
-        if state.dead.is_none() && !state.joiners.iter().any(|joiner| joiner.will_wake(waker)) {
+        if !state.gone && !state.joiners.iter().any(|joiner| joiner.will_wake(waker)) {
             state.joiners.push(waker.clone());
         }
-        state.dead.clone()
+        state.dead.clone().filter(|_| state.gone)
     }
 
     /// Adds to the set of pauses; the same one twice is one entry.

@@ -92,7 +92,6 @@ impl std::fmt::Debug for Host {
 
 impl Host {
     /// Settings with safe defaults.
-    #[must_use]
     pub fn builder() -> HostBuilder {
         HostBuilder::default()
     }

@@ -67,7 +67,7 @@ impl Host {
         let (main, _) = inner.spawn(module, spawn)?;
         let seen = inner.links.census.changed().wait_until(|| inner.look(&main));
         let asleep = match seen {
-            Seen::AllAsleep => Some(inner.links.registry.all().iter().map(|control| sleeper(control)).collect()),
+            Seen::AllAsleep => Some(inner.links.registry.all().iter().map(sleeper).collect()),
             Seen::AllEnded | Seen::MainFailed => None,
         };
         inner.end_all();

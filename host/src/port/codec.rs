@@ -4,7 +4,6 @@
 //! thread-local list takes or gives what the positions mean; outside of that, such a value refuses to be serialised.
 
 use std::cell::RefCell;
-use std::thread::LocalKey;
 
 use insula_wire::{CAPABILITIES_MAX, Kind, Status, codec};
 use serde::{Serialize, de::DeserializeOwned};
@@ -49,7 +48,7 @@ impl Clone for Encoded {
 /// # Errors
 /// `Unsendable` where the value refuses.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, kind: Kind) -> Result<Encoded, Status> {
-    let list = List::begin(&OUTGOING, Outgoing::default());
+    let list = List::begin(|list| OUTGOING.replace(list), Outgoing::default());
     let mut bytes = Vec::new();
     let result = codec::encode_into(value, &mut bytes);
     let outgoing = list.end().unwrap_or_default();
@@ -63,32 +62,32 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, kind: Kind) -> Result<Enc
 /// # Errors
 /// The codec's, where the bytes are not a `T`.
 pub(crate) fn decode<T: DeserializeOwned>(message: Message) -> Result<T, codec::Error> {
-    let list = List::begin(&INCOMING, message.attachments);
+    let list = List::begin(|list| INCOMING.replace(list), message.attachments);
     let result = codec::decode(&message.bytes);
     drop(list.end());
     result
 }
 
 /// A thread's list, for as long as one message is encoded or decoded, also where that panics; then the outer one's again.
-struct List<T: 'static> {
-    place: &'static LocalKey<RefCell<Option<T>>>,
+struct List<T> {
+    replace: fn(Option<T>) -> Option<T>,
     outer: Option<T>,
 }
 
 impl<T> List<T> {
-    fn begin(place: &'static LocalKey<RefCell<Option<T>>>, list: T) -> List<T> {
-        List { place, outer: place.replace(Some(list)) }
+    fn begin(replace: fn(Option<T>) -> Option<T>, list: T) -> List<T> {
+        List { replace, outer: replace(Some(list)) }
     }
 
     /// What is in the list.
     fn end(self) -> Option<T> {
-        self.place.take()
+        (self.replace)(None)
     }
 }
 
 impl<T> Drop for List<T> {
     fn drop(&mut self) {
-        drop(self.place.replace(self.outer.take()));
+        drop((self.replace)(self.outer.take()));
     }
 }
 

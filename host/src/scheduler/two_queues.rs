@@ -290,18 +290,18 @@ impl Local {
                 return Some(task);
             }
         }
-        if self.streak.get() < SLOT_STREAK_MAX {
-            if let Some(task) = self.from_slot() {
-                self.streak.set(self.streak.get() + 1);
-                return Some(task);
-            }
+        if self.streak.get() < SLOT_STREAK_MAX
+            && let Some(task) = self.take_slot()
+        {
+            self.streak.set(self.streak.get() + 1);
+            return Some(task);
         }
         self.streak.set(0);
-        let task = self.worker().queue.pop().or_else(|| shared.injector.pop()).or_else(|| self.from_slot());
+        let task = self.worker().queue.pop().or_else(|| shared.injector.pop()).or_else(|| self.take_slot());
         task.or_else(|| shared.steal(self.index)).or_else(|| self.preempted())
     }
 
-    fn from_slot(&self) -> Option<Arc<Task>> {
+    fn take_slot(&self) -> Option<Arc<Task>> {
         let task = self.slot.take();
         if task.is_some() {
             self.worker().slot_taken.store(false, Relaxed);
