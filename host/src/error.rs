@@ -11,7 +11,7 @@ pub enum BuildError {
     /// The hosts of this process want more isolates than the kernel's memory maps allow.
     #[error(
         "{wanted} isolates do not fit: this process may hold {budget} (vm.max_map_count), {taken} are taken by other \
-         hosts; ask for fewer with HostBuilder::isolates, or raise the sysctl"
+         hosts; ask for fewer (HostBuilder::isolates, --isolates), or raise the sysctl"
     )]
     TooManyIsolates {
         /// What this host asked for.

@@ -32,6 +32,8 @@ pub(crate) struct Birth {
     pub(crate) errors_fatal: bool,
     pub(crate) scoped: bool,
     pub(crate) inherits: bool,
+    /// Whoever spawns it hands its exit code on.
+    pub(crate) is_main: bool,
     pub(crate) on_exit: Option<(SendRight, Message)>,
     pub(crate) on_error: Option<SendRight>,
     pub(crate) limits: Limits,

@@ -112,6 +112,7 @@ fn birth(
         errors_fatal: options.errors_are_fatal != 0,
         scoped: options.scoped != 0,
         inherits: options.inherit_grants != 0,
+        is_main: false,
         on_exit,
         on_error,
         limits,

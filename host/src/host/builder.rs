@@ -130,9 +130,9 @@ impl HostBuilder {
         let interrupt = move || bump.increment_epoch();
         let (scheduler, io) = self.start_threads(&ticker, Box::new(interrupt.clone())).map_err(failed)?;
         let registry = Arc::new(Registry::new(self.isolates));
-        let stderr = Sink::stderr();
+        let (stdout, stderr) = (Sink::stdout(), Sink::stderr());
         let told = self.on_uncaught.clone().unwrap_or_else(|| Arc::new(print));
-        let reporter = Reporter::start(told, stderr.clone()).map_err(failed)?;
+        let reporter = Reporter::start(told, [stdout.clone(), stderr.clone()]).map_err(failed)?;
         let undertaker = undertaker(&registry, &reporter);
         let hooks = Hooks { cut_short: cut_short(&undertaker), interrupt: Box::new(interrupt) };
         let inner = Arc::new(Inner {
@@ -152,7 +152,7 @@ impl HostBuilder {
             reporter,
             io_handle: io.handle().clone(),
             io: Mutex::new(Some(io)),
-            stdout: Sink::stdout(),
+            stdout,
             stderr,
             isolates_max: self.isolates,
         });

@@ -122,7 +122,7 @@ impl Host {
     /// [`SpawnError`], for what is known at admission. Whatever goes wrong later is the isolate's
     /// [`Exit`](crate::Exit).
     pub fn spawn(&self, module: &Module, spawn: Spawn) -> Result<Isolate, SpawnError> {
-        let (control, tail) = self.inner.spawn(module, spawn)?;
+        let (control, tail) = self.inner.spawn(module, spawn, false)?;
         Ok(Isolate::new(control, tail, Hold::new(&self.inner.links)))
     }
 

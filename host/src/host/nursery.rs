@@ -7,7 +7,7 @@ use insula_wire::{RemoteError, Status};
 use super::Inner;
 use super::uncaught::{Reporter, Uncaught, resolve};
 use crate::abi::{Place, State};
-use crate::control::{Control, Cradle, Lineage, NotAdmitted, Registry};
+use crate::control::{Control, Cradle, Flags, Lineage, NotAdmitted, Registry};
 use crate::error::SpawnError;
 use crate::exit::{Exit, Killer};
 use crate::grant::{Authority, Grant};
@@ -59,6 +59,7 @@ impl Inner {
         self: &Arc<Inner>,
         module: &Module,
         spawn: Spawn,
+        is_main: bool,
     ) -> Result<(Arc<Control>, Arc<Tail>), SpawnError> {
         check_folders(&spawn.grants)?;
         let sink = |output, inherited: &Sink| match output {
@@ -87,6 +88,7 @@ impl Inner {
             errors_fatal: spawn.errors_fatal,
             scoped: false,
             inherits: false,
+            is_main,
             on_exit: on_exit.transpose().map_err(SpawnError::Listener)?,
             on_error: spawn.on_error,
             limits: spawn.limits,
@@ -134,6 +136,9 @@ impl Inner {
     ) -> Result<(Arc<Control>, Arc<Tail>), SpawnError> {
         let entry = module.entry_point(&birth.entry)?;
         let control = self.control(module, &birth, parent);
+        if birth.is_main {
+            control.flags.set(Flags::MAIN);
+        }
         let ends = self.ends(&birth);
         listen(&control, birth.on_exit, birth.on_error)?;
         let admitted = self.links.registry.admit(&control);
@@ -264,8 +269,10 @@ pub(super) fn undertaker(registry: &Arc<Registry>, reporter: &Arc<Reporter>) -> 
     let (registry, reporter) = (Arc::clone(registry), Arc::clone(reporter));
     Arc::new(move |control: &Arc<Control>, exit: Exit, place: Option<&Place>| {
         let id = control.id;
+        // The exit code of a run's main is what the run answers: no news for standard error.
+        let handed_on = matches!(exit, Exit::ProcExit { .. }) && control.flags.any(Flags::MAIN);
         let Some(dead) = control.die(exit, || registry.remove(id)) else { return };
-        match (dead.uncaught, place) {
+        match (dead.uncaught.filter(|_| !handed_on), place) {
             (Some(error), Some(place)) => (place.uncaught)(control, error),
             (Some(error), None) => tell(&reporter, control, error, None),
             (None, _) => {}

@@ -64,7 +64,7 @@ impl Host {
     /// [`SpawnError`] where main is not born.
     pub fn run(&self, module: &Module, spawn: Spawn) -> Result<Ended, SpawnError> {
         let inner = self.inner();
-        let (main, _) = inner.spawn(module, spawn)?;
+        let (main, _) = inner.spawn(module, spawn, true)?;
         let seen = inner.links.census.changed().wait_until(|| inner.look(&main));
         let asleep = match seen {
             Seen::AllAsleep => Some(inner.links.registry.all().iter().map(sleeper).collect()),

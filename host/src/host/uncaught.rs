@@ -70,8 +70,8 @@ pub(super) fn resolve(module: &Module, stack: &str) -> String {
     text
 }
 
-/// How long a report waits for whoever reads standard error.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a report waits for whoever reads what guests print.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Reports that wait to be told, at most. A guest may fail faster than anybody can read.
 const REPORTS_MAX: usize = 1_000;
@@ -96,11 +96,11 @@ impl Reporter {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub(super) fn start(told: Arc<Told>, stderr: Sink) -> std::io::Result<Arc<Reporter>> {
+    pub(super) fn start(told: Arc<Told>, printed: [Sink; 2]) -> std::io::Result<Arc<Reporter>> {
         let (sender, jobs) = bounded(REPORTS_MAX);
         let untold = Arc::new(AtomicU64::new(0));
         let theirs = Arc::clone(&untold);
-        let work = move || work(&jobs, &*told, &stderr, &theirs);
+        let work = move || work(&jobs, &*told, &printed, &theirs);
         let thread = std::thread::Builder::new().name("insula-reporter".to_owned()).spawn(work)?;
         Ok(Arc::new(Reporter { sender: Mutex::new(Some(sender)), untold, thread: Mutex::new(Some(thread)) }))
     }
@@ -137,7 +137,7 @@ impl Reporter {
     }
 }
 
-fn work(jobs: &Receiver<Job>, told: &Told, stderr: &Sink, untold: &AtomicU64) {
+fn work(jobs: &Receiver<Job>, told: &Told, printed: &[Sink; 2], untold: &AtomicU64) {
     for job in jobs {
         match job {
             Job::Tell { mut uncaught, module } => {
@@ -149,7 +149,9 @@ fn work(jobs: &Receiver<Job>, told: &Told, stderr: &Sink, untold: &AtomicU64) {
                     uncaught.error.message.push_str(&format!("\n(and {more} uncaught errors that came too fast)"));
                 }
                 // What the guest printed before it failed comes before the report.
-                stderr.drain_for(PATIENCE);
+                for sink in printed {
+                    sink.drain_for(PATIENCE);
+                }
                 // An embedder's panic is its own; the next error is told all the same.
                 drop(catch_unwind(AssertUnwindSafe(|| told(&uncaught))));
             }
