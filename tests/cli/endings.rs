@@ -19,7 +19,8 @@ fn the_guests_own_code() {
         (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
         (memory (export "memory") 1)
         (func (export "_start") (call $exit (i32.const 3))))"#;
-    assert_eq!(text(exits).code, Some(3));
+    let ran = text(exits);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(3), ""), "the code says it all");
 }
 
 #[test]

@@ -85,12 +85,8 @@ fn send(
     count: u32,
 ) -> Result<u32> {
     let (guest, state) = view(&mut caller)?;
-    let port = match state.send_port(port) {
-        Ok(port) => port,
-        Err(status) => return answer(Err(status)),
-    };
-    let message = match message_of(&guest, state, list(message, length), list(capabilities, count))? {
-        Ok(message) => message,
+    let (port, message) = match outgoing(&guest, state, port, list(message, length), list(capabilities, count))? {
+        Ok(outgoing) => outgoing,
         Err(status) => return answer(Err(status)),
     };
     answer(port.mailbox().send(&port, message, None).map_err(|refused| refused.status))
@@ -104,12 +100,8 @@ async fn send_waiting(
     deadline: u64,
 ) -> Result<u32> {
     let (guest, state) = view(&mut caller)?;
-    let port = match state.send_port(port) {
-        Ok(port) => port,
-        Err(status) => return answer(Err(status)),
-    };
-    let mut unsent = match message_of(&guest, state, message, capabilities)? {
-        Ok(message) => Some(message),
+    let (port, mut unsent) = match outgoing(&guest, state, port, message, capabilities)? {
+        Ok((port, message)) => (port, Some(message)),
         Err(status) => return answer(Err(status)),
     };
     let until = state.until(deadline);
@@ -144,6 +136,20 @@ impl Drop for AtTheDoor {
         if let Some(waker) = &self.waker {
             self.port.mailbox().stop_sending(waker);
         }
+    }
+}
+
+/// Where a message goes, and the message.
+fn outgoing(
+    guest: &Guest<'_>,
+    state: &State,
+    port: u32,
+    bytes: List,
+    capabilities: List,
+) -> Result<Result<(Arc<Port>, Message), Status>> {
+    match state.send_port(port) {
+        Ok(port) => Ok(message_of(guest, state, bytes, capabilities)?.map(|message| (port, message))),
+        Err(status) => Ok(Err(status)),
     }
 }
 
