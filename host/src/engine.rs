@@ -25,8 +25,12 @@ pub(crate) struct Shape {
     pub(crate) table_elements_max: usize,
 }
 
-/// Places beyond the isolates that may live, for the Stores of the dead that are not dropped yet.
-const SLACK: u32 = 64;
+/// Places beyond the isolates that may live, for the Stores of the dead that are not dropped yet and for the batch that
+/// wasmtime gives back at a time: while it does, none of them can be had.
+const SLACK: u32 = 512;
+
+/// What the slack costs of the budget: a place without an isolate has a third of its mappings.
+const SLACK_COST: u32 = SLACK / 3;
 
 /// Memory maps of one live isolate.
 const MAPS_PER_ISOLATE: u64 = 6;
@@ -49,10 +53,11 @@ impl Places {
     pub(crate) fn take(wanted: u32) -> Result<Places, BuildError> {
         let budget = budget();
         let mut taken = TAKEN.lock();
-        match taken.checked_add(wanted) {
+        let cost = wanted.saturating_add(SLACK_COST);
+        match taken.checked_add(cost) {
             Some(sum) if sum <= budget => {
                 *taken = sum;
-                Ok(Places(wanted))
+                Ok(Places(cost))
             }
             Some(_) | None => Err(BuildError::TooManyIsolates { wanted, budget, taken: *taken }),
         }

@@ -17,6 +17,9 @@ use crate::sync::Arc;
 
 const ISOLATES: &str = interface!("isolates");
 
+/// Bytes of a name.
+const NAME_BYTES_MAX: u32 = 1_024;
+
 /// Limits or grants that one spawn may list.
 const LIST_MAX: u32 = 256;
 
@@ -39,6 +42,9 @@ fn spawn(mut caller: Caller<'_, State>, entry: u32, options: u32, result: u32) -
 
 fn spawn_export(mut caller: Caller<'_, State>, at: u32, length: u32, options: u32, result: u32) -> Result<u32> {
     let (guest, state) = view(&mut caller)?;
+    if length > NAME_BYTES_MAX {
+        return answer(Err(state.because("there is no entry with so long a name", Status::NotFound)));
+    }
     match guest.text(List { pointer: at, count: length })? {
         Ok(name) => give_birth(&mut caller, Entry::Export(name), options, result),
         Err(status) => answer(Err(state.because("the entry's name is not UTF-8", status))),
@@ -80,6 +86,9 @@ fn birth(
         Ok(message) => message,
         Err(status) => return Ok(Err(("the initial message cannot be sent".to_owned(), status))),
     };
+    if options.debug_name.count > NAME_BYTES_MAX {
+        return Ok(Err((format!("a debug name has at most {NAME_BYTES_MAX} bytes"), Status::Invalid)));
+    }
     let name = match guest.text(options.debug_name)? {
         Ok(name) => name,
         Err(status) => return Ok(Err(("the debug name is not UTF-8".to_owned(), status))),

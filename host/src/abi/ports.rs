@@ -40,6 +40,9 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
     Ok(())
 }
 
+/// Ports that one receive may name: every send to the mailbox looks through them.
+const ANY_MAX: u32 = 4_096;
+
 fn list(pointer: u32, count: u32) -> List {
     List { pointer, count }
 }
@@ -333,6 +336,11 @@ async fn receive(mut caller: Caller<'_, State>, port: u32, deadline: u64, buffer
 
 async fn receive_any(mut caller: Caller<'_, State>, ports: List, deadline: u64, buffers: Buffers) -> Result<u32> {
     let (guest, state) = view(&mut caller)?;
+    if ports.count > ANY_MAX {
+        return answer(Err(
+            state.because(format!("at most {ANY_MAX} ports can be waited for at once"), Status::Invalid)
+        ));
+    }
     let handles = guest.handles(ports)?;
     let ports: std::result::Result<Arc<[Arc<Port>]>, Status> =
         handles.into_iter().map(|handle| state.receive_port(handle)).collect();

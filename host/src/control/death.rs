@@ -4,7 +4,8 @@ use std::task::Waker;
 
 use insula_wire::{Kind, RemoteError, codec};
 
-use super::{Answer, Control, ERROR_ROOM, Flags, State};
+use super::answer::{Answer, ERROR_ROOM};
+use super::{Control, Flags, State};
 use crate::exit::{Exit, IsolateId};
 use crate::port::{After, Message};
 use crate::sync::Arc;
@@ -13,8 +14,9 @@ use crate::sync::Arc;
 pub(crate) struct Dead {
     /// An error that no listener was told.
     pub(crate) uncaught: Option<RemoteError>,
-    /// Children that end with this isolate.
+    /// Children that end with this isolate: before it goes, or the run would seem asleep in between.
     pub(crate) scoped: Vec<IsolateId>,
+    _over: Over,
 }
 
 impl Control {
@@ -24,13 +26,12 @@ impl Control {
     /// isolate's place back; the message of an exit, error notices, exit notices. The Store is the caller's to drop.
     pub(crate) fn die(self: &Arc<Control>, exit: Exit, credit: impl FnOnce()) -> Option<Dead> {
         let mut state = self.state.lock();
-        if state.dead.is_some() {
+        if state.dying {
             return None;
         }
         let name = std::mem::take(&mut state.name);
         let joiners = std::mem::take(&mut state.joiners);
-        let dead = State { name, joiners, dead: Some(exit.clone()), ..State::default() };
-        let mut left = std::mem::replace(&mut *state, dead);
+        let mut left = std::mem::replace(&mut *state, State { name, joiners, dying: true, ..State::default() });
         self.flags.set(Flags::END);
         drop(state);
 
@@ -52,16 +53,28 @@ impl Control {
         left.stop_listener.take().into_iter().for_each(Answer::give_up);
         let uncaught = tell_error(&mut left, exit.error());
         left.exit_listeners.drain(..).for_each(|listener| listener.post(Kind::Exit));
+        let over = Over { control: Arc::clone(self), exit };
+        Some(Dead { uncaught, scoped: left.scoped, _over: over })
+    }
+}
 
-        // Whoever joins sees nothing of this before all of it is done.
-        self.census.died();
-        let mut state = self.state.lock();
-        state.gone = true;
+/// Ends the death step when it goes: from here on everybody sees the isolate dead, and all of its death.
+struct Over {
+    control: Arc<Control>,
+    exit: Exit,
+}
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.control.census.died();
+        let mut state = self.control.state.lock();
+        state.dead = Some(self.exit.clone());
+        let late = std::mem::take(&mut state.exit_listeners);
         let joiners = std::mem::take(&mut state.joiners);
         drop(state);
+        late.into_iter().for_each(|listener| listener.post(Kind::Exit));
         joiners.into_iter().for_each(Waker::wake);
-        self.census.changed().ring();
-        Some(Dead { uncaught, scoped: left.scoped })
+        self.control.census.changed().ring();
     }
 }
 

@@ -9,6 +9,7 @@
 //! Requests are applied by the caller, in call order, under the target's lock (semantics 1.1). Those that ask for the
 //! end of a turn set a flag and wake the isolate, whose own wait does the rest. Authority is checked by whoever calls.
 
+mod answer;
 mod census;
 mod death;
 mod flags;
@@ -21,6 +22,7 @@ pub(crate) use flags::Flags;
 pub(crate) use hold::{Hold, Links};
 pub(crate) use registry::{Lineage, NotAdmitted, Registry};
 
+use answer::{Answer, ERROR_ROOM, ErrorListener, Gone};
 use std::task::Waker;
 
 use insula_wire::{Kind, Priority, RemoteError, Status};
@@ -61,9 +63,10 @@ pub(crate) struct Cradle {
 #[derive(Default)]
 struct State {
     name: String,
+    /// The death step has begun: nothing is taken in any more.
+    dying: bool,
+    /// The death step is over, all notices are out.
     dead: Option<Exit>,
-    /// The death step is done: who sees the exit sees all of it.
-    gone: bool,
     errors_fatal: bool,
     pauses: Vec<CapabilityId>,
     ending: Option<Exit>,
@@ -77,20 +80,6 @@ struct State {
     waker: Option<Waker>,
     attention: Option<Waker>,
     joiners: Vec<Waker>,
-}
-
-/// A notice that is paid for: where it goes, what it says, and the room that is reserved for it.
-struct Answer {
-    right: SendRight,
-    response: Message,
-    reserved: u64,
-}
-
-struct ErrorListener {
-    right: SendRight,
-    reserved: u64,
-    /// Errors that found no room and are told with the next.
-    missed: u64,
 }
 
 /// What the end of a turn means for the isolate.
@@ -113,12 +102,11 @@ pub(crate) enum Reported {
     Uncaught(RemoteError),
 }
 
-/// Bytes that an error notice is sure to have room for.
-const ERROR_ROOM: u64 = 16 << 10;
-
 impl Control {
     pub(crate) fn new(cradle: Cradle) -> Arc<Control> {
         let flags = Flags::default();
+        // Until its first wait is over: a newborn is at the end of a turn.
+        flags.set(Flags::WAITING);
         let mut pauses = Vec::new();
         if cradle.paused {
             pauses.push(cradle.pause_capability);
@@ -146,7 +134,7 @@ impl Control {
     /// Tells how this isolate is woken, and how it is made to look at its flags at once wherever it is.
     pub(crate) fn attach_body(&self, waker: Waker, attention: Waker) {
         let mut state = self.state.lock();
-        if state.dead.is_none() {
+        if !state.dying {
             (state.waker, state.attention) = (Some(waker), Some(attention));
         }
     }
@@ -158,23 +146,22 @@ impl Control {
 
     /// How it ended, once its death is all over.
     pub(crate) fn exit(&self) -> Option<Exit> {
-        let state = self.state.lock();
-        state.dead.clone().filter(|_| state.gone)
+        self.state.lock().dead.clone()
     }
 
     /// How it ended, or wakes `waker` when it does.
     pub(crate) fn poll_exit(&self, waker: &Waker) -> Option<Exit> {
         let mut state = self.state.lock();
-        if !state.gone && !state.joiners.iter().any(|joiner| joiner.will_wake(waker)) {
+        if state.dead.is_none() && !state.joiners.iter().any(|joiner| joiner.will_wake(waker)) {
             state.joiners.push(waker.clone());
         }
-        state.dead.clone().filter(|_| state.gone)
+        state.dead.clone()
     }
 
     /// Adds to the set of pauses; the same one twice is one entry.
     pub(crate) fn pause(&self, token: CapabilityId) {
         let mut state = self.state.lock();
-        if state.dead.is_none() && !state.pauses.contains(&token) {
+        if !state.dying && !state.pauses.contains(&token) {
             state.pauses.push(token);
             self.flags.set(Flags::PAUSED);
         }
@@ -197,7 +184,7 @@ impl Control {
     /// Ends it as soon as technically possible. The first reason stays; the dead stay dead.
     pub(crate) fn end_now(&self, exit: Exit) {
         let mut state = self.state.lock();
-        if state.dead.is_some() {
+        if state.dying {
             return;
         }
         state.ending.get_or_insert(exit);
@@ -210,7 +197,7 @@ impl Control {
     /// Ends it at the end of its turn.
     pub(crate) fn end_after_turn(&self, exit: Exit) {
         let mut state = self.state.lock();
-        if state.dead.is_some() {
+        if state.dying {
             return;
         }
         state.ending_after_turn.get_or_insert(exit);
@@ -231,12 +218,19 @@ impl Control {
     /// `Full` or `Closed` where the answer would find no room.
     pub(crate) fn ping(&self, right: SendRight, response: Message, priority: Priority) -> Result<(), Status> {
         let answer = Answer::reserve(right, response)?;
-        let mut after = After::default();
+        let (mut after, mut gone) = (After::default(), Gone::default());
         let mut state = self.state.lock();
-        if state.dead.is_some() {
+        if state.dying {
             drop(state);
             answer.give_up();
             return Ok(());
+        }
+        if priority == Priority::BeforeNextEvent
+            && let Err(status) = state.room_for(&answer.response, &mut gone)
+        {
+            drop(state);
+            answer.give_up();
+            return Err(status);
         }
         let waker = match priority {
             Priority::Immediate => {
@@ -259,7 +253,7 @@ impl Control {
     /// # Errors
     /// `Full` or `Closed` where the notice would find no room.
     pub(crate) fn add_exit_listener(&self, right: SendRight, response: Message) -> Result<(), Status> {
-        let mut after = After::default();
+        let (mut after, mut gone) = (After::default(), Gone::default());
         let mut state = self.state.lock();
         let same = |other: &Answer| other.right.port().id() == right.port().id();
         if let Some(at) = state.exit_listeners.iter().position(same) {
@@ -270,6 +264,9 @@ impl Control {
             after.release(replaced.right);
             after.release_all(replaced.response);
             return Ok(());
+        }
+        if state.dead.is_none() {
+            state.room_for(&response, &mut gone)?;
         }
         let answer = Answer::reserve(right, response)?;
         match &state.dead {
@@ -296,7 +293,7 @@ impl Control {
         let mut after = After::default();
         let mut state = self.state.lock();
         let known = state.error_listeners.iter().any(|other| other.right.port().id() == right.port().id());
-        if known || state.dead.is_some() {
+        if known || state.dying {
             after.release(right);
             return Ok(());
         }
@@ -345,7 +342,7 @@ impl Control {
     pub(crate) fn adopt(&self, child: IsolateId) -> bool {
         let mut state = self.state.lock();
         state.scoped.push(child);
-        state.dead.is_none()
+        !state.dying
     }
 
     /// Asks it to end by itself.
@@ -364,10 +361,10 @@ impl Control {
     pub(crate) fn set_stop_listener(&self, listener: Option<(SendRight, Message)>) -> Result<(), Status> {
         let answer = listener.map(|(right, response)| Answer::reserve(right, response)).transpose()?;
         let mut state = self.state.lock();
-        let (post, old) = match (self.flags.any(Flags::STOP), &state.dead) {
-            (_, Some(_)) => (None, answer),
-            (true, None) => (answer, state.stop_listener.take()),
-            (false, None) => (None, std::mem::replace(&mut state.stop_listener, answer)),
+        let (post, old) = match (self.flags.any(Flags::STOP), state.dying) {
+            (_, true) => (None, answer),
+            (true, false) => (answer, state.stop_listener.take()),
+            (false, false) => (None, std::mem::replace(&mut state.stop_listener, answer)),
         };
         drop(state);
         post.into_iter().for_each(|answer| answer.post(Kind::Ping));
@@ -386,9 +383,9 @@ impl Control {
             Err(status) => return Err(status),
         };
         let mut state = self.state.lock();
-        let unsaid = match &state.dead {
-            Some(_) => Some(answer),
-            None => state.last_words.replace(answer),
+        let unsaid = match state.dying {
+            true => Some(answer),
+            false => state.last_words.replace(answer),
         };
         drop(state);
         unsaid.into_iter().for_each(Answer::give_up);
@@ -414,48 +411,6 @@ impl Control {
             return TurnEnd::End(exit.clone());
         }
         if state.pauses.is_empty() { TurnEnd::Go } else { TurnEnd::Paused }
-    }
-}
-
-impl Answer {
-    fn reserve(right: SendRight, response: Message) -> Result<Answer, Status> {
-        right.port().mailbox().check(right.port(), &response)?;
-        let reserved = response.cost();
-        right.port().mailbox().reserve(right.port(), reserved)?;
-        Ok(Answer { right, response, reserved })
-    }
-
-    fn post(self, kind: Kind) {
-        self.post_then(kind, &mut After::default());
-    }
-
-    /// Posts under a lock: what follows from it waits in `after`.
-    fn post_then(self, kind: Kind, after: &mut After) {
-        let Answer { right, mut response, reserved } = self;
-        response.kind = kind;
-        right.port().mailbox().post_then(right.port(), response, reserved, after);
-        after.release(right);
-    }
-
-    fn give_up(self) {
-        self.right.port().mailbox().unreserve(self.reserved);
-    }
-}
-
-impl ErrorListener {
-    /// Tells one error, through ordinary room, so that the reserve is there for the last. False where nobody hears it.
-    fn tell(&mut self, error: &RemoteError, after: &mut After) -> bool {
-        let notice = death::error_notice(error, self.missed);
-        match self.right.port().mailbox().notify(self.right.port(), notice, after) {
-            Ok(()) => self.missed = 0,
-            Err(refused) if refused.status == Status::Closed => return false,
-            Err(_) => self.missed += 1,
-        }
-        true
-    }
-
-    fn give_up(self) {
-        self.right.port().mailbox().unreserve(self.reserved);
     }
 }
 

@@ -1,9 +1,10 @@
 //! The isolates that live, by number.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use super::Control;
-use crate::exit::IsolateId;
+use crate::exit::{Exit, IsolateId};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex};
 
@@ -89,12 +90,31 @@ impl Registry {
 pub(crate) struct Lineage {
     id: IsolateId,
     parent: Option<Arc<Lineage>>,
+    /// Set before a kill of the whole tree looks who is in it; whoever is admitted later looks at it.
+    ended: OnceLock<Exit>,
 }
 
 impl Lineage {
     /// The line of a child of `parent`, or of the embedder.
     pub(crate) fn new(id: IsolateId, parent: Option<&Arc<Lineage>>) -> Arc<Lineage> {
-        Arc::new(Lineage { id, parent: parent.cloned() })
+        Arc::new(Lineage { id, parent: parent.cloned(), ended: OnceLock::new() })
+    }
+
+    /// Nobody is born into this tree any more.
+    pub(crate) fn end_tree(&self, exit: Exit) {
+        let _ = self.ended.set(exit);
+    }
+
+    /// Why a new member of this line is to end at once.
+    pub(crate) fn tree_ended(&self) -> Option<Exit> {
+        let mut line = self.parent.as_ref();
+        while let Some(member) = line {
+            if let Some(exit) = member.ended.get() {
+                return Some(exit.clone());
+            }
+            line = member.parent.as_ref();
+        }
+        None
     }
 
     fn descends_from(&self, ancestor: IsolateId) -> bool {

@@ -155,6 +155,7 @@ impl HostBuilder {
             stdout,
             stderr,
             isolates_max: self.isolates,
+            memory_bytes_max: self.memory_bytes_max,
         });
         Ok(Host { _door: Arc::new(Door(Arc::clone(&inner))), inner })
     }

@@ -69,6 +69,8 @@ pub(crate) struct Inner {
     stdout: Sink,
     stderr: Sink,
     isolates_max: u32,
+    /// Linear memory that any isolate can be given.
+    memory_bytes_max: u64,
 }
 
 /// How long a host that is shut down waits for whoever reads what its guests printed.
@@ -169,6 +171,7 @@ impl Inner {
             census.changed().wait_timeout(grace, || census.live() == 0);
         }
         self.end_all();
+        self.wait_for(&living);
         self.stdout.drain_for(LAST_WORDS_PATIENCE);
         self.stderr.drain_for(LAST_WORDS_PATIENCE);
         self.reporter.flush();

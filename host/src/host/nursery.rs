@@ -1,5 +1,6 @@
 //! Admission: from a birth that is asked for to an isolate that lives.
 
+use std::cell::RefCell;
 use std::sync::Weak;
 
 use insula_wire::{RemoteError, Status};
@@ -9,7 +10,7 @@ use super::uncaught::{Reporter, Uncaught, resolve};
 use crate::abi::{Place, State};
 use crate::control::{Control, Cradle, Flags, Lineage, NotAdmitted, Registry};
 use crate::error::SpawnError;
-use crate::exit::{Exit, Killer};
+use crate::exit::{Exit, IsolateId, Killer};
 use crate::grant::{Authority, Grant};
 use crate::isolate::{EntryPoint, Life, Module, Undertaker, live};
 use crate::limits::Limits;
@@ -129,12 +130,13 @@ impl Inner {
     fn admit(
         self: &Arc<Inner>,
         module: &Module,
-        birth: Birth,
+        mut birth: Birth,
         parent: Option<&Arc<Control>>,
         place: Arc<Place>,
         outfit: Arc<Outfit>,
     ) -> Result<(Arc<Control>, Arc<Tail>), SpawnError> {
         let entry = module.entry_point(&birth.entry)?;
+        birth.limits.memory_bytes_max = birth.limits.memory_bytes_max.min(self.memory_bytes_max);
         let control = self.control(module, &birth, parent);
         if birth.is_main {
             control.flags.set(Flags::MAIN);
@@ -164,6 +166,9 @@ impl Inner {
             last_error: String::new(),
         };
         self.launch(module, entry, state);
+        if let Some(killed) = control.lineage.tree_ended() {
+            control.end_now(killed);
+        }
         if birth.scoped
             && let Some(parent) = parent
             && !parent.adopt(control.id)
@@ -271,16 +276,42 @@ pub(super) fn undertaker(registry: &Arc<Registry>, reporter: &Arc<Reporter>) -> 
         let id = control.id;
         // The exit code of a run's main is what the run answers: no news for standard error.
         let handed_on = matches!(exit, Exit::ProcExit { .. }) && control.flags.any(Flags::MAIN);
-        let Some(dead) = control.die(exit, || registry.remove(id)) else { return };
-        match (dead.uncaught.filter(|_| !handed_on), place) {
+        let Some(mut dead) = control.die(exit, || registry.remove(id)) else { return };
+        match (dead.uncaught.take().filter(|_| !handed_on), place) {
             (Some(error), Some(place)) => (place.uncaught)(control, error),
             (Some(error), None) => tell(&reporter, control, error, None),
             (None, _) => {}
         }
-        for child in dead.scoped {
-            if let Some(child) = registry.find(child) {
-                child.end_now(Exit::Killed { by: Killer::Isolate(id) });
-            }
-        }
+        end_scoped(&registry, id, std::mem::take(&mut dead.scoped));
+        drop(dead);
     })
+}
+
+thread_local! {
+    /// Children that this thread is to end, while it does: a chain of them is ended by a loop, not by recursion.
+    static ORPHANS: RefCell<Option<Vec<(IsolateId, IsolateId)>>> = const { RefCell::new(None) };
+}
+
+/// Ends the children of a dead parent. One that dies within this loop leaves its own children to it.
+fn end_scoped(registry: &Registry, parent: IsolateId, children: Vec<IsolateId>) {
+    let children = children.into_iter().map(|child| (parent, child));
+    let nested = ORPHANS.with_borrow_mut(|orphans| match orphans {
+        Some(orphans) => {
+            orphans.extend(children);
+            true
+        }
+        None => {
+            *orphans = Some(children.collect());
+            false
+        }
+    });
+    if nested {
+        return;
+    }
+    while let Some((parent, child)) = ORPHANS.with_borrow_mut(|orphans| orphans.as_mut().and_then(Vec::pop)) {
+        if let Some(child) = registry.find(child) {
+            child.end_now(Exit::Killed { by: Killer::Isolate(parent) });
+        }
+    }
+    ORPHANS.set(None);
 }

@@ -116,6 +116,11 @@ impl Reporter {
 
     /// Waits until all that was to be told so far is told.
     pub(super) fn flush(&self) {
+        // Who is told of an error may shut the host down: that thread cannot wait for itself.
+        let own = self.thread.lock().as_ref().map(|thread| thread.thread().id());
+        if own == Some(std::thread::current().id()) {
+            return;
+        }
         let sender = self.sender.lock().clone();
         let (done, told) = bounded(1);
         if let Some(sender) = sender

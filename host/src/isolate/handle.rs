@@ -123,6 +123,7 @@ impl Isolate {
     /// Ends it and all its descendants at once, also when it is dead itself.
     pub fn kill_tree(&self) {
         let killed = Exit::Killed { by: Killer::Embedder };
+        self.control.lineage.end_tree(killed.clone());
         self.control.end_now(killed.clone());
         let descendants = self.hold.links().registry.descendants(self.control.id);
         descendants.iter().for_each(|child| child.end_now(killed.clone()));

@@ -146,6 +146,11 @@ impl Mailbox {
         if inner.slot_of(port).is_some() && too_large { Err(Status::TooLarge) } else { Ok(()) }
     }
 
+    /// Whether the port is open.
+    pub(crate) fn is_open(&self, port: &Port) -> bool {
+        self.inner.lock().slot_of(port).is_some()
+    }
+
     /// Whether senders to this port wait where there is no room.
     pub(crate) fn waits_for_room(&self, port: &Port) -> bool {
         let inner = self.inner.lock();

@@ -34,6 +34,9 @@ pub(crate) trait Scheduler: Send + Sync {
     fn ticks(&self) -> u64;
     /// Whether one task runs while another is ready.
     fn is_contended(&self) -> bool;
+    /// A running task is asked to end, or ended after it was asked: until then ticks come, since the one bump of the
+    /// epoch that told it may have come while its deadline was being set.
+    fn dying(&self, more: bool);
     /// One more tick.
     fn tick(&self);
     /// Ends the threads. Tasks that are queued are not run any more.

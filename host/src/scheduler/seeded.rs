@@ -25,6 +25,7 @@ struct Shared {
     metered: AtomicBool,
     ticks: AtomicU64,
     closing: AtomicBool,
+    dying: std::sync::atomic::AtomicI64,
     ticker: Arc<Ticker>,
     interrupt: Box<dyn Fn() + Send + Sync>,
 }
@@ -47,6 +48,7 @@ impl Seeded {
             metered: AtomicBool::new(false),
             ticks: AtomicU64::new(0),
             closing: AtomicBool::new(false),
+            dying: std::sync::atomic::AtomicI64::new(0),
             ticker: Arc::clone(ticker),
             interrupt,
         });
@@ -73,7 +75,17 @@ impl Scheduler for Seeded {
 
     fn is_contended(&self) -> bool {
         let running = self.shared.running.load(SeqCst);
-        running && (self.shared.metered.load(SeqCst) || !self.shared.lock().is_empty())
+        self.shared.dying.load(SeqCst) > 0
+            || running && (self.shared.metered.load(SeqCst) || !self.shared.lock().is_empty())
+    }
+
+    fn dying(&self, more: bool) {
+        if more {
+            self.shared.dying.fetch_add(1, SeqCst);
+            self.shared.ticker.want();
+        } else {
+            self.shared.dying.fetch_sub(1, SeqCst);
+        }
     }
 
     fn tick(&self) {

@@ -45,6 +45,8 @@ pub(crate) struct Task {
     slot: Mutex<Option<(Life, Waker)>>,
     strikes: AtomicU8,
     hog: AtomicBool,
+    /// Counted as asked to end while it ran.
+    dying: AtomicBool,
     control: Arc<Control>,
     scheduler: Weak<dyn Scheduler>,
     hooks: Arc<Hooks>,
@@ -85,6 +87,7 @@ impl Task {
             slot: Mutex::new(None),
             strikes: AtomicU8::new(0),
             hog: AtomicBool::new(false),
+            dying: AtomicBool::new(false),
             control: Arc::clone(&control),
             scheduler: Arc::downgrade(scheduler),
             hooks: Arc::clone(hooks),
@@ -137,6 +140,7 @@ impl Task {
             }
             Ok(Poll::Ready(())) => {
                 self.state.store(DEAD, SeqCst);
+                self.is_over();
                 let over = slot.take();
                 drop(slot);
                 drop(over);
@@ -144,6 +148,7 @@ impl Task {
             }
             Err(panic) => {
                 self.state.store(DEAD, SeqCst);
+                self.is_over();
                 let over = slot.take();
                 drop(slot);
                 (self.hooks.cut_short)(&self.control, Outcome::Panicked(panic_text(&*panic)));
@@ -151,6 +156,15 @@ impl Task {
                 drop(catch_unwind(AssertUnwindSafe(|| drop(over))));
                 After::Gone
             }
+        }
+    }
+
+    /// It is dead: no tick is needed for it any more.
+    fn is_over(&self) {
+        if self.dying.swap(false, SeqCst)
+            && let Some(scheduler) = self.scheduler.upgrade()
+        {
+            scheduler.dying(false);
         }
     }
 
@@ -214,12 +228,22 @@ impl Task {
                     if state == ASLEEP {
                         self.control.census.woke();
                     }
+                    self.is_over();
                     let over = self.slot.lock().take();
                     (self.hooks.cut_short)(&self.control, Outcome::Ended);
                     bury(Grave(over.map(|(life, _)| life)));
                     return;
                 }
                 RUNNING | NOTIFIED => {
+                    if !self.dying.swap(true, SeqCst)
+                        && let Some(scheduler) = self.scheduler.upgrade()
+                    {
+                        scheduler.dying(true);
+                    }
+                    // It may have died between the look and the mark.
+                    if self.state.load(SeqCst) == DEAD {
+                        self.is_over();
+                    }
                     (self.hooks.interrupt)();
                     return;
                 }

@@ -21,6 +21,9 @@ const PREEMPTED_WAIT_TICKS: u64 = 8;
 /// Runs from the one-place slot in a row after which the queue comes first.
 const SLOT_STREAK_MAX: u32 = 64;
 
+/// Turns after which the injector is served although this worker has tasks of its own.
+const INJECTOR_TURNS: u32 = 31;
+
 /// The scheduler of a host.
 pub(crate) struct TwoQueues {
     shared: Arc<Shared>,
@@ -36,6 +39,7 @@ struct Shared {
     idle: Mutex<Vec<usize>>,
     idle_count: AtomicUsize,
     closing: AtomicBool,
+    dying: std::sync::atomic::AtomicI64,
     ticker: Arc<Ticker>,
     interrupt: Box<dyn Fn() + Send + Sync>,
 }
@@ -98,6 +102,7 @@ struct Local {
     index: usize,
     slot: RefCell<Option<Arc<Task>>>,
     streak: Cell<u32>,
+    turns: Cell<u32>,
     hog: Cell<bool>,
 }
 
@@ -125,6 +130,7 @@ impl TwoQueues {
             idle: Mutex::new(Vec::new()),
             idle_count: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
+            dying: std::sync::atomic::AtomicI64::new(0),
             ticker: Arc::clone(ticker),
             interrupt,
         });
@@ -171,7 +177,16 @@ impl Scheduler for TwoQueues {
         let workers = &self.shared.workers;
         let running = workers.iter().any(|worker| worker.running.load(Relaxed));
         let metered = workers.iter().any(|worker| worker.runs_metered.load(Relaxed));
-        metered || (running && self.shared.has_ready())
+        metered || self.shared.dying.load(SeqCst) > 0 || (running && self.shared.has_ready())
+    }
+
+    fn dying(&self, more: bool) {
+        if more {
+            self.shared.dying.fetch_add(1, SeqCst);
+            self.shared.ticker.want();
+        } else {
+            self.shared.dying.fetch_sub(1, SeqCst);
+        }
     }
 
     fn tick(&self) {
@@ -271,7 +286,7 @@ impl Local {
     /// The task runs next here. One that was to run next is pushed behind, and may be stolen.
     fn hand_over(&self, task: Arc<Task>) {
         let pushed_out = self.slot.replace(Some(task));
-        self.worker().slot_taken.store(true, Relaxed);
+        self.worker().slot_taken.store(true, SeqCst);
         match pushed_out {
             Some(task) => {
                 self.worker().queue.push(task);
@@ -289,6 +304,12 @@ impl Local {
             if overdue && let Some(task) = self.preempted() {
                 return Some(task);
             }
+        }
+        self.turns.set(self.turns.get().wrapping_add(1));
+        if self.turns.get().is_multiple_of(INJECTOR_TURNS)
+            && let Some(task) = shared.injector.pop()
+        {
+            return Some(task);
         }
         if self.streak.get() < SLOT_STREAK_MAX
             && let Some(task) = self.take_slot()
@@ -324,7 +345,7 @@ impl Local {
         worker.preempt_hog.store(false, SeqCst);
         worker.runs_hog.store(hog, SeqCst);
         worker.runs_metered.store(task.is_metered(), Relaxed);
-        worker.running.store(true, Relaxed);
+        worker.running.store(true, SeqCst);
         // Somebody may have become ready between the look at the queues and the mark above.
         if hog && (!self.shared.injector.is_empty() || !worker.queue.is_empty()) {
             worker.preempt_hog.store(true, SeqCst);
@@ -380,6 +401,7 @@ fn work(shared: Arc<Shared>, index: usize) {
         index,
         slot: RefCell::new(None),
         streak: Cell::new(0),
+        turns: Cell::new(0),
         hog: Cell::new(false),
     });
     LOCAL.set(Some(std::rc::Rc::clone(&local)));

@@ -77,6 +77,8 @@ fn s4_3_a_death_that_finds_its_target_waiting_answers_the_pings_before_it() {
 #[test]
 fn s4_3_a_kill_in_a_busy_loop_drops_the_pings_that_wait_for_its_end() {
     let (control, observer) = (newborn(), Observer::new());
+    // As its first wait does when it is over.
+    control.flags.clear(Flags::WAITING);
     ping(&control, &observer, Priority::BeforeNextEvent);
     control.die(killed(), || {}).unwrap();
     assert_eq!((observer.heard(), observer.load()), (vec![], (0, 0)));
