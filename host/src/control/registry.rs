@@ -1,7 +1,6 @@
 //! The isolates that live, by number.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
 
 use super::Control;
 use crate::exit::{Exit, IsolateId};
@@ -91,25 +90,25 @@ pub(crate) struct Lineage {
     id: IsolateId,
     parent: Option<Arc<Lineage>>,
     /// Set before a kill of the whole tree looks who is in it; whoever is admitted later looks at it.
-    ended: OnceLock<Exit>,
+    ended: Mutex<Option<Exit>>,
 }
 
 impl Lineage {
     /// The line of a child of `parent`, or of the embedder.
     pub(crate) fn new(id: IsolateId, parent: Option<&Arc<Lineage>>) -> Arc<Lineage> {
-        Arc::new(Lineage { id, parent: parent.cloned(), ended: OnceLock::new() })
+        Arc::new(Lineage { id, parent: parent.cloned(), ended: Mutex::new(None) })
     }
 
     /// Nobody is born into this tree any more.
     pub(crate) fn end_tree(&self, exit: Exit) {
-        let _ = self.ended.set(exit);
+        self.ended.lock().get_or_insert(exit);
     }
 
     /// Why a new member of this line is to end at once.
     pub(crate) fn tree_ended(&self) -> Option<Exit> {
         let mut line = self.parent.as_ref();
         while let Some(member) = line {
-            if let Some(exit) = member.ended.get() {
+            if let Some(exit) = &*member.ended.lock() {
                 return Some(exit.clone());
             }
             line = member.parent.as_ref();
