@@ -29,6 +29,9 @@ pub(crate) struct Shape {
 /// wasmtime gives back at a time: while it does, none of them can be had.
 const SLACK: u32 = 512;
 
+/// Dead memories that are given back at a time. More make a spawn cheaper, and as many keep their pages until then.
+const DECOMMIT_BATCH: usize = 16;
+
 /// What the slack costs of the budget: a place without an isolate has a third of its mappings.
 const SLACK_COST: u32 = SLACK / 3;
 
@@ -116,7 +119,7 @@ fn pool(shape: &Shape) -> PoolingAllocationConfig {
         .max_core_instance_size(1 << 20)
         .max_memory_size(usize::try_from(shape.memory_bytes_max).unwrap_or(usize::MAX))
         .table_elements(shape.table_elements_max)
-        .decommit_batch_size(64)
+        .decommit_batch_size(DECOMMIT_BATCH)
         .linear_memory_keep_resident(128 << 10)
         .table_keep_resident(64 << 10)
         .pagemap_scan(Enabled::Auto)

@@ -71,8 +71,9 @@ pub(super) fn unfinished(source: &Source) -> Vec<String> {
 
 /// Nothing in the repository knows where it was written.
 pub(super) fn machine(source: &Source) -> Vec<String> {
-    let paths = ["/work/main", "/work/shared", "../shared", "/root/", "/home/"];
-    let lines = (1..).zip(source.text().lines()).filter(|_| source.path() != "tests/tidy/places.rs");
+    // In pieces, so that this file is clean itself.
+    let paths = [concat!("/wo", "rk/"), concat!("../sha", "red"), concat!("/ro", "ot/"), concat!("/ho", "me/")];
+    let lines = (1..).zip(source.text().lines());
     let found = lines.filter(|(_, line)| paths.iter().any(|path| line.contains(path)));
     found.map(|(number, _)| source.finding(number, "a path of one machine")).collect()
 }
@@ -116,6 +117,6 @@ fn what_is_not_finished_is_found() {
 
 #[test]
 fn a_path_of_one_machine_is_found() {
-    assert_eq!(machine(&Source::new("a.md", "see\n/work/main/x")), ["a.md:2: a path of one machine"]);
+    assert_eq!(machine(&Source::new("a.md", concat!("see\n/ho", "me/x"))), ["a.md:2: a path of one machine"]);
     assert_eq!(machine(&Source::new("a.md", "--dir data::/data")), [""; 0]);
 }
