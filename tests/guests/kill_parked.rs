@@ -5,19 +5,22 @@ use std::time::Duration;
 
 use insula_guest::{Isolate, Priority, ReceivePort, SendPort};
 
-fn receives(started: SendPort<()>) {
+/// What a child sends when it has started: for the one that receives, a way to reach it, or its wait would be over.
+type Started = Option<SendPort<()>>;
+
+fn receives(started: SendPort<Started>) {
     let port = ReceivePort::<()>::new();
-    started.send(()).ok();
-    let _ = port.recv_timeout(Duration::from_secs(3600));
+    started.send(Some(port.send_port())).ok();
+    let _ = port.recv();
 }
 
-fn sleeps(started: SendPort<()>) {
-    started.send(()).ok();
+fn sleeps(started: SendPort<Started>) {
+    started.send(None).ok();
     insula_guest::sleep(Duration::from_secs(3600));
 }
 
-fn sleeps_through_wasi(started: SendPort<()>) {
-    started.send(()).ok();
+fn sleeps_through_wasi(started: SendPort<Started>) {
+    started.send(None).ok();
     std::thread::sleep(Duration::from_secs(3600));
 }
 
@@ -30,7 +33,7 @@ fn run(report: SendPort<String>) -> Result<(), Box<dyn Error>> {
             "sleep" => child.spawn(sleeps, started.send_port())?,
             _ => child.spawn(sleeps_through_wasi, started.send_port())?,
         };
-        started.recv()?;
+        let _reachable = started.recv()?;
         child.kill(Priority::Immediate);
         report.send(exits.recv()?)?;
     }

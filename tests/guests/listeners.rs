@@ -5,8 +5,7 @@ use std::error::Error;
 use insula_guest::{Isolate, Priority, ReceivePort, RemoteError, SendPort};
 
 fn waits(_: ()) {
-    let port = ReceivePort::<()>::new();
-    let _ = port.recv_timeout(std::time::Duration::from_secs(3600));
+    insula_guest::sleep(std::time::Duration::from_secs(3600));
 }
 
 fn fails(_: ()) -> Result<(), &'static str> {
