@@ -81,6 +81,7 @@ pub use blob::Blob;
 pub use compute::Computation;
 #[doc(hidden)]
 pub use entry::enter_export;
+pub use entry::initial_message;
 pub use error::{
     ControlError, RecvError, RecvTimeoutError, Refused, RunError, SendError, SpawnError, TryRecvError, Undecodable,
 };
