@@ -1,4 +1,7 @@
-//! wasmtime's engine as this host sets it up, and the budget of memory maps that all hosts of a process share.
+//! wasmtime's engines as this host sets them up, and the budget of memory maps that all hosts of a process share.
+//!
+//! There is one engine for each [`Kind`] of code. They differ in epoch checks and in nothing else, and compiled code of
+//! one is nothing to the other.
 //!
 //! Pool sizes are set together and derived from one number, how many isolates may live. Figures behind the settings:
 //! six memory maps for each live isolate, and wasmtime fails hard when the kernel refuses one, so that number is held
@@ -14,8 +17,17 @@ use wasmtime::{
 use crate::error::BuildError;
 use crate::sync::Mutex;
 
+/// How code is compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// With a check of the epoch in every loop and at every call: it can be preempted and killed anywhere.
+    Checked,
+    /// Without: it gives way only where it waits.
+    Trusted,
+}
+
 /// What a pool is made for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
     /// Isolates that may live at once.
     pub(crate) isolates: u32,
@@ -45,7 +57,7 @@ const MAPS_RESERVED: u64 = 4_000;
 const FIBER_STACK_BYTES: usize = 256 << 10;
 const WASM_STACK_BYTES: usize = 128 << 10;
 
-/// The places of a host, given back when it goes.
+/// The places of one pool, given back when it goes.
 #[derive(Debug)]
 pub(crate) struct Places(u32);
 
@@ -83,14 +95,14 @@ pub(crate) fn budget() -> u32 {
     })
 }
 
-/// An engine with epoch checks and a pool of this shape.
-pub(crate) fn engine(shape: &Shape) -> Result<Engine, BuildError> {
+/// An engine for code of this kind, with a pool of this shape.
+pub(crate) fn engine(kind: Kind, shape: &Shape) -> Result<Engine, BuildError> {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)
         .cranelift_opt_level(OptLevel::Speed)
         .concurrency_support(false)
-        .epoch_interruption(true)
+        .epoch_interruption(kind == Kind::Checked)
         .async_stack_size(FIBER_STACK_BYTES)
         .max_wasm_stack(WASM_STACK_BYTES)
         .async_stack_zeroing(false)

@@ -8,17 +8,17 @@ use insula_wire::Status;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The hosts of this process want more isolates than the kernel's memory maps allow.
+    /// The hosts of this process want room for more isolates than the kernel's memory maps allow.
     #[error(
-        "{wanted} isolates do not fit: this process may hold {budget} (vm.max_map_count), {taken} are taken by other \
-         hosts; ask for fewer (HostBuilder::isolates, --isolates), or raise the sysctl"
+        "{wanted} isolates do not fit: this process may hold {budget} (vm.max_map_count), {taken} are taken already; ask \
+         for fewer (HostBuilder::isolates, HostBuilder::trusted_isolates, --isolates), or raise the sysctl"
     )]
     TooManyIsolates {
-        /// What this host asked for.
+        /// What was asked for.
         wanted: u32,
         /// What the whole process may hold.
         budget: u32,
-        /// What other hosts hold.
+        /// What is taken: by other hosts, and by this one's isolates of the other kind.
         taken: u32,
     },
     /// A setting has no meaning.
@@ -97,6 +97,14 @@ pub enum LoadError {
         /// What is too large, and the builder's knob.
         reason: String,
     },
+    /// The host has no room, or no threads, for trusted modules.
+    #[error("{name}: cannot be loaded as trusted: {source}")]
+    NotTrusted {
+        /// The file, or what the embedder called it.
+        name: String,
+        /// Why.
+        source: BuildError,
+    },
     /// The compiler refused the module.
     #[error("{name}: does not compile: {reason}")]
     Compile {
@@ -139,6 +147,12 @@ pub enum SpawnError {
         /// The limit.
         max: u32,
     },
+    /// As many isolates of trusted modules as the host was built for are alive.
+    #[error("the limit of {max} live trusted isolates is reached (HostBuilder::trusted_isolates)")]
+    TooManyTrusted {
+        /// The limit.
+        max: u32,
+    },
     /// The message cannot be sent.
     #[error("the initial message cannot be sent: {0}")]
     Message(Status),
@@ -161,7 +175,7 @@ impl SpawnError {
     pub(crate) fn status(&self) -> Status {
         match self {
             SpawnError::NoEntry { .. } | SpawnError::EntryType { .. } | SpawnError::NoModule { .. } => Status::NotFound,
-            SpawnError::TooManyIsolates { .. } => Status::Limit,
+            SpawnError::TooManyIsolates { .. } | SpawnError::TooManyTrusted { .. } => Status::Limit,
             SpawnError::Message(status) | SpawnError::Listener(status) => *status,
             SpawnError::Grant(_) => Status::Denied,
             SpawnError::Invalid(_) => Status::Invalid,

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use wasmtime::{Engine, ExternType, ModuleExport};
 
 use crate::cache::Cache;
-use crate::engine::Places;
+use crate::engine::{Kind, Places};
 use crate::error::LoadError;
 use crate::lines::{Lines, Place};
 use crate::sync::{Arc, Mutex};
@@ -20,26 +20,34 @@ pub(crate) struct Code {
     pub(crate) name: String,
     pub(crate) digest: Digest,
     pub(crate) compiled: wasmtime::Module,
+    pub(crate) kind: Kind,
     bytes: Vec<u8>,
     lines: OnceLock<Option<Lines>>,
     /// The engine's pool stays mapped for as long as code of it is around.
     _places: Arc<Places>,
 }
 
-/// Compiles for a host. It knows the modules that are in use, by digest, and perhaps a folder that keeps them.
+/// Compiles for one engine of a host. It knows the modules that are in use, by digest, and perhaps a folder that keeps
+/// them: compilers of both kinds may share it, since an entry is of one engine.
 pub(crate) struct Compiler {
+    kind: Kind,
     engine: Engine,
     places: Arc<Places>,
     known: Mutex<HashMap<Digest, Weak<Code>>>,
-    folder: Option<Cache>,
+    folder: Option<Arc<Cache>>,
 }
 
 /// Bytes of a module beyond which it is not compiled.
 const MODULE_BYTES_MAX: usize = 64 << 20;
 
 impl Compiler {
-    pub(crate) fn new(engine: Engine, places: Places, folder: Option<Cache>) -> Compiler {
-        Compiler { engine, places: Arc::new(places), known: Mutex::new(HashMap::new()), folder }
+    pub(crate) fn new(kind: Kind, engine: Engine, places: Places, folder: Option<Arc<Cache>>) -> Compiler {
+        Compiler { kind, engine, places: Arc::new(places), known: Mutex::new(HashMap::new()), folder }
+    }
+
+    /// Whether it compiled this code.
+    pub(crate) fn made(&self, code: &Code) -> bool {
+        Engine::same(&self.engine, code.compiled.engine())
     }
 
     /// Compiles bytes, or finds what was compiled from the same bytes before.
@@ -61,6 +69,7 @@ impl Compiler {
             name: name.to_owned(),
             digest,
             compiled,
+            kind: self.kind,
             bytes,
             lines: OnceLock::new(),
             _places: Arc::clone(&self.places),

@@ -63,18 +63,27 @@ pub(crate) struct Wasi {
     pub(crate) outfit: Arc<Outfit>,
     tail: Arc<Tail>,
     context: Option<Box<WasiP1Ctx>>,
+    stripped: bool,
 }
 
 impl Wasi {
     /// Nothing is made before the first call.
     pub(crate) fn new(outfit: Arc<Outfit>, tail: Arc<Tail>) -> Wasi {
-        Wasi { outfit, tail, context: None }
+        Wasi { outfit, tail, context: None, stripped: false }
     }
 
     /// wasmtime-wasi's own context, made now if it is not there yet.
     pub(crate) fn context(&mut self) -> &mut WasiP1Ctx {
-        let Wasi { outfit, tail, context } = self;
+        let Wasi { outfit, tail, context, .. } = self;
         context.get_or_insert_with(|| Box::new(build(outfit, tail)))
+    }
+
+    /// Takes all of it away, open files too: what the guest does from here on reaches nobody.
+    pub(crate) fn strip(&mut self) {
+        if !self.stripped {
+            let bare = Arc::new(Outfit::bare(&self.outfit.world));
+            *self = Wasi { stripped: true, ..Wasi::new(bare, Arc::new(Tail::new(0))) };
+        }
     }
 }
 

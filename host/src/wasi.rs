@@ -10,6 +10,7 @@ use wasmtime::{Caller, Linker, Result, Trap};
 use wasmtime_wasi::p1;
 
 use crate::abi::{Ended, State, Until, view, wait};
+use crate::control::Flags;
 use crate::exit::Exit;
 use crate::spawn::Stdin;
 use crate::stdio::StdinReady;
@@ -26,7 +27,7 @@ const SUBSCRIPTIONS_MAX: u32 = 16_384;
 /// # Errors
 /// Only where two imports have one name.
 pub(crate) fn link(linker: &mut Linker<State>) -> Result<()> {
-    p1::add_to_linker_async(linker, |state: &mut State| state.wasi.context())?;
+    p1::add_to_linker_async(linker, context)?;
     linker.allow_shadowing(true);
     linker.func_wrap_async(PREVIEW_1, "poll_oneoff", |caller, (subscriptions, events, count, result)| {
         Box::new(poll_oneoff(caller, subscriptions, events, count, result))
@@ -37,6 +38,15 @@ pub(crate) fn link(linker: &mut Linker<State>) -> Result<()> {
     })?;
     linker.allow_shadowing(false);
     Ok(())
+}
+
+/// wasmtime-wasi's context of the guest that calls. One that was declared dead in the middle of its code has none of
+/// what it had.
+fn context(state: &mut State) -> &mut p1::WasiP1Ctx {
+    if state.control.flags.any(Flags::LEFT_BEHIND) {
+        state.wasi.strip();
+    }
+    state.wasi.context()
 }
 
 const ERRNO_SUCCESS: u16 = 0;

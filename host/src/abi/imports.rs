@@ -79,7 +79,7 @@ fn nobody() -> State {
     });
     let world = World::new();
     let place = Place {
-        links: Links::new(0, 0, &world),
+        links: Links::new(0, 0, 0, &world),
         namespace: None,
         world: Arc::clone(&world),
         spawner: Box::new(Barren),

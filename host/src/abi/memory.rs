@@ -6,7 +6,9 @@ use insula_wire::Status;
 use insula_wire::layout::{self, List};
 use wasmtime::{Caller, Extern, Result, Trap};
 
-use super::State;
+use super::{Ended, State};
+use crate::control::Flags;
+use crate::exit::Exit;
 
 /// The linear memory of the guest that calls.
 pub(crate) struct Guest<'a>(&'a mut [u8]);
@@ -14,8 +16,13 @@ pub(crate) struct Guest<'a>(&'a mut [u8]);
 /// The memory and the state of the guest that calls.
 ///
 /// # Errors
-/// A trap where the module exports no memory.
+/// A trap where the module exports no memory; [`Ended`] where the isolate is to end: without epoch checks it would not
+/// hear of it between its waits.
 pub(crate) fn view<'a>(caller: &'a mut Caller<'_, State>) -> Result<(Guest<'a>, &'a mut State)> {
+    let control = &caller.data().control;
+    if control.flags.any(Flags::END) {
+        return Err(Ended(control.ending().unwrap_or(Exit::HostClosed)).into());
+    }
     let memory = match caller.data().memory {
         Some(memory) => memory,
         // A start function runs before the instance is handed out.

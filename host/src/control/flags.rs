@@ -29,6 +29,10 @@ impl Flags {
     pub(crate) const MAIN: u32 = 1 << 8;
     /// It registered a name at some time.
     pub(crate) const NAMED: u32 = 1 << 9;
+    /// Its module is trusted: nothing interrupts it between its waits.
+    pub(crate) const TRUSTED: u32 = 1 << 10;
+    /// It was declared dead in the middle of its code, which may still run.
+    pub(crate) const LEFT_BEHIND: u32 = 1 << 11;
     /// What a wait must look at before it takes a message.
     pub(crate) const TURN: u32 = Flags::END | Flags::END_OF_TURN | Flags::PINGED | Flags::PAUSED;
 

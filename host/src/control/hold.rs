@@ -26,11 +26,11 @@ thread_local! {
 
 impl Links {
     /// Of the host of this number, nothing in them yet.
-    pub(crate) fn new(number: u64, isolates_max: u32, world: &Arc<World>) -> Arc<Links> {
+    pub(crate) fn new(number: u64, isolates_max: u32, trusted_max: u32, world: &Arc<World>) -> Arc<Links> {
         Arc::new(Links {
             number,
             census: Arc::default(),
-            registry: Arc::new(Registry::new(isolates_max)),
+            registry: Arc::new(Registry::new(isolates_max, trusted_max)),
             world: Arc::clone(world),
             names: NameServer::default(),
             mailboxes: Mutex::default(),

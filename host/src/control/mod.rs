@@ -411,8 +411,9 @@ impl Control {
         }
         let mut after = After::default();
         let mut state = self.state.lock();
-        if let Some(exit) = &state.dead {
-            return TurnEnd::End(exit.clone());
+        // Also while the death step is under way: a trusted isolate may come to a wait in the midst of it.
+        if state.dying {
+            return TurnEnd::End(state.dead.clone().unwrap_or(Exit::HostClosed));
         }
         // First: a kill that finds its target here answers the pings before it (semantics 4.3).
         self.flags.clear(Flags::PINGED);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Control;
+use super::{Control, Flags};
 use crate::exit::{Exit, IsolateId};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex};
@@ -11,6 +11,7 @@ use crate::sync::{Arc, Mutex};
 pub(crate) struct Registry {
     living: Mutex<Living>,
     isolates_max: u32,
+    trusted_max: u32,
     last: AtomicU64,
 }
 
@@ -18,21 +19,23 @@ pub(crate) struct Registry {
 struct Living {
     closed: bool,
     isolates: HashMap<IsolateId, Arc<Control>>,
+    /// How many of them are of trusted modules.
+    trusted: usize,
 }
 
 /// Why an isolate is not admitted.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum NotAdmitted {
-    /// As many as may live do.
+    /// As many of its kind as may live do.
     Full(u32),
     /// The host is shut down.
     Closed,
 }
 
 impl Registry {
-    /// Room for this many.
-    pub(crate) fn new(isolates_max: u32) -> Registry {
-        Registry { living: Mutex::new(Living::default()), isolates_max, last: AtomicU64::new(0) }
+    /// Room for this many, and for this many of trusted modules.
+    pub(crate) fn new(isolates_max: u32, trusted_max: u32) -> Registry {
+        Registry { living: Mutex::new(Living::default()), isolates_max, trusted_max, last: AtomicU64::new(0) }
     }
 
     /// A number for an isolate, from 1 on; it is never given again.
@@ -46,16 +49,26 @@ impl Registry {
         if living.closed {
             return Err(NotAdmitted::Closed);
         }
-        if living.isolates.len() >= self.isolates_max as usize {
-            return Err(NotAdmitted::Full(self.isolates_max));
+        let trusted = control.flags.any(Flags::TRUSTED);
+        let (live, max) = match trusted {
+            true => (living.trusted, self.trusted_max),
+            false => (living.isolates.len() - living.trusted, self.isolates_max),
+        };
+        if live >= max as usize {
+            return Err(NotAdmitted::Full(max));
         }
         living.isolates.insert(control.id, Arc::clone(control));
+        living.trusted += usize::from(trusted);
         Ok(())
     }
 
     /// Takes a dead one out.
     pub(crate) fn remove(&self, id: IsolateId) {
-        let removed = self.living.lock().isolates.remove(&id);
+        let mut living = self.living.lock();
+        let removed = living.isolates.remove(&id);
+        let trusted = removed.as_ref().is_some_and(|control| control.flags.any(Flags::TRUSTED));
+        living.trusted -= usize::from(trusted);
+        drop(living);
         drop(removed);
     }
 

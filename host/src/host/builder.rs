@@ -2,27 +2,21 @@
 
 use std::path::PathBuf;
 
-use tokio::runtime::Runtime;
-use wasmtime::{Engine, Linker};
-
 use super::catalog::Catalog;
 use super::nursery::undertaker;
+use super::quarters::{Ground, Quarters, Threads, Trusted, failed};
 use super::uncaught::{Reporter, Uncaught, print};
 use super::{Door, Host, Inner};
-use crate::abi;
 use crate::cache::Cache;
 use crate::control::Links;
-use crate::engine::{Places, Shape, engine};
+use crate::engine::Shape;
 use crate::error::BuildError;
-use crate::exit::Exit;
-use crate::isolate::Undertaker;
-use crate::module::Compiler;
-use crate::scheduler::{CutShort, Hooks, Outcome, Scheduler, Seeded, Ticker, TwoQueues};
+use crate::scheduler::Ticker;
 use crate::stdio::Sink;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex};
-use crate::wasi;
 use crate::world::World;
+use tokio::runtime::Runtime;
 
 /// Settings of a host. Plain data: clone it and build twice.
 ///
@@ -30,6 +24,8 @@ use crate::world::World;
 /// |---|---|
 /// | isolates | 1,000 |
 /// | threads | as many as the machine has cores |
+/// | trusted isolates | 64, from the first trusted module on |
+/// | threads of trusted isolates | 2 |
 /// | memory ceiling | 4 GiB; each isolate's limit is lower |
 /// | table ceiling | 100,000 elements |
 /// | module folder | none: isolates can spawn what [`Host::offer`] names |
@@ -40,6 +36,8 @@ pub struct HostBuilder {
     isolates: u32,
     threads: Option<usize>,
     seed: Option<u64>,
+    trusted_isolates: u32,
+    trusted_threads: Option<usize>,
     memory_bytes_max: u64,
     table_elements_max: u32,
     cache: Option<PathBuf>,
@@ -55,6 +53,8 @@ impl Default for HostBuilder {
             isolates: 1_000,
             threads: None,
             seed: None,
+            trusted_isolates: 64,
+            trusted_threads: None,
             memory_bytes_max: 4 << 30,
             table_elements_max: 100_000,
             cache: None,
@@ -84,9 +84,23 @@ impl HostBuilder {
         self
     }
 
-    /// Runs all isolates on one thread, and draws the next one by this seed.
+    /// Runs all isolates on one thread, and draws the next one by this seed. There are no trusted modules then.
     pub fn seed(mut self, seed: u64) -> HostBuilder {
         self.seed = Some(seed);
+        self
+    }
+
+    /// How many isolates of trusted modules may live at once; they are not counted among [`HostBuilder::isolates`].
+    ///
+    /// Their places come out of what all hosts of the process share, when [`Host::load_trusted`] is first called.
+    pub fn trusted_isolates(mut self, isolates: u32) -> HostBuilder {
+        self.trusted_isolates = isolates;
+        self
+    }
+
+    /// How many threads run isolates of trusted modules, and nothing else. One that loops holds one of them for good.
+    pub fn trusted_threads(mut self, threads: usize) -> HostBuilder {
+        self.trusted_threads = Some(threads);
         self
     }
 
@@ -129,62 +143,57 @@ impl HostBuilder {
     /// [`BuildError`] where a setting has no meaning, or the machine does not have what is asked for.
     pub fn build(self) -> Result<Host, BuildError> {
         self.check()?;
-        let places = Places::take(self.isolates)?;
-        let engine = engine(&Shape {
-            isolates: self.isolates,
-            memory_bytes_max: self.memory_bytes_max,
-            table_elements_max: self.table_elements_max as usize,
-        })?;
-        let linker = linker(&engine).map_err(|error| BuildError::Engine(format!("{error:#}")))?;
         let world = World::new();
-        let (ticker, bump) = (Ticker::new(&world), engine.clone());
-        let interrupt = move || bump.increment_epoch();
-        let (scheduler, io) = self.start_threads(&ticker, Box::new(interrupt.clone())).map_err(failed)?;
-        let links = Links::new(next_number(), self.isolates, &world);
+        let ticker = Ticker::new(&world);
+        let io = io().map_err(failed)?;
+        let io_handle = io.handle().clone();
+        let links = Links::new(next_number(), self.isolates, self.trusted_isolates, &world);
         let (stdout, stderr) = (Sink::stdout(), Sink::stderr());
         let told = self.on_uncaught.clone().unwrap_or_else(|| Arc::new(print));
         let reporter = Reporter::start(told, [stdout.clone(), stderr.clone()]).map_err(failed)?;
         let undertaker = undertaker(&links, &reporter);
-        let hooks = Hooks { cut_short: cut_short(&undertaker), interrupt: Box::new(interrupt) };
+        let cache = self.cache.clone().map(|folder| Arc::new(Cache::open(folder)));
+        let ground = |isolates| Ground {
+            shape: self.shape(isolates),
+            cache: cache.clone(),
+            io: io_handle.clone(),
+            undertaker: Arc::clone(&undertaker),
+        };
+        let threads = self.seed.map_or_else(|| Threads::Many(self.threads.unwrap_or_else(cores)), Threads::Seeded);
+        let checked = match Quarters::checked(&ground(self.isolates), &threads, &ticker) {
+            Ok(checked) => checked,
+            Err(error) => {
+                // Dropping it would panic where the embedder builds hosts within a tokio of its own.
+                io.shutdown_background();
+                return Err(error);
+            }
+        };
+        ticker.start(&checked.scheduler).map_err(failed)?;
+        let trusted_threads = self.seed.is_none().then(|| self.trusted_threads.unwrap_or(TRUSTED_THREADS));
+        let trusted = Trusted::new(ground(self.trusted_isolates), trusted_threads);
         let inner = Arc::new(Inner {
             links,
-            compiler: Compiler::new(engine, places, self.cache.map(Cache::open)),
-            linker,
+            checked,
+            trusted,
             catalog: Catalog::new(self.module_folder),
             world,
-            scheduler,
             ticker,
-            hooks: Arc::new(hooks),
             undertaker,
             reporter,
-            io_handle: io.handle().clone(),
+            io_handle,
             io: Mutex::new(Some(io)),
             stdout,
             stderr,
+            left_behind: Mutex::default(),
             isolates_max: self.isolates,
             memory_bytes_max: self.memory_bytes_max,
         });
         Ok(Host { _door: Arc::new(Door(Arc::clone(&inner))), inner })
     }
 
-    /// The threads that run guest code, tick, and serve WASI's files and timers.
-    fn start_threads(
-        &self,
-        ticker: &Arc<Ticker>,
-        interrupt: Box<dyn Fn() + Send + Sync>,
-    ) -> std::io::Result<(Arc<dyn Scheduler>, Runtime)> {
-        let io = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .max_blocking_threads(BLOCKING_THREADS_MAX)
-            .thread_name("insula-io")
-            .enable_all()
-            .build()?;
-        let scheduler: Arc<dyn Scheduler> = match self.seed {
-            Some(seed) => Seeded::start(seed, io.handle(), ticker, interrupt)?,
-            None => TwoQueues::start(self.threads.unwrap_or_else(cores), io.handle(), ticker, interrupt)?,
-        };
-        ticker.start(&scheduler)?;
-        Ok((scheduler, io))
+    fn shape(&self, isolates: u32) -> Shape {
+        let (memory_bytes_max, table_elements_max) = (self.memory_bytes_max, self.table_elements_max as usize);
+        Shape { isolates, memory_bytes_max, table_elements_max }
     }
 
     fn check(&self) -> Result<(), BuildError> {
@@ -192,11 +201,14 @@ impl HostBuilder {
         if self.isolates == 0 {
             return invalid("a host needs room for one isolate at least (HostBuilder::isolates)");
         }
-        if self.threads == Some(0) {
-            return invalid("a host needs one thread at least (HostBuilder::threads)");
+        if self.trusted_isolates == 0 {
+            return invalid("trusted modules need room for one isolate at least (HostBuilder::trusted_isolates)");
         }
-        if self.threads.is_some() && self.seed.is_some() {
-            return invalid("a host with a seed has one thread (HostBuilder::threads, HostBuilder::seed)");
+        if self.threads == Some(0) || self.trusted_threads == Some(0) {
+            return invalid("a host needs one thread at least (HostBuilder::threads, HostBuilder::trusted_threads)");
+        }
+        if self.seed.is_some() && (self.threads.is_some() || self.trusted_threads.is_some()) {
+            return invalid("a host with a seed has one thread (HostBuilder::seed, threads, trusted_threads)");
         }
         if !(64 << 10..=4 << 30).contains(&self.memory_bytes_max) {
             return invalid("the memory ceiling is between 64 KiB and 4 GiB (HostBuilder::memory_max)");
@@ -205,30 +217,20 @@ impl HostBuilder {
     }
 }
 
+/// Threads of trusted isolates: with one, a single loop would hold up all others.
+const TRUSTED_THREADS: usize = 2;
+
 /// Threads that file operations may hold, all isolates together.
 const BLOCKING_THREADS_MAX: usize = 64;
 
-fn failed(error: std::io::Error) -> BuildError {
-    BuildError::Engine(error.to_string())
-}
-
-/// Every import: ours, and WASI's.
-fn linker(engine: &Engine) -> wasmtime::Result<Linker<abi::State>> {
-    let mut linker = abi::link(engine)?;
-    wasi::link(&mut linker)?;
-    Ok(linker)
-}
-
-/// The death of an isolate whose future does not get to its own end.
-fn cut_short(undertaker: &Arc<Undertaker>) -> CutShort {
-    let bury = Arc::clone(undertaker);
-    Box::new(move |control, outcome| {
-        let exit = match outcome {
-            Outcome::Ended => control.ending().unwrap_or(Exit::HostClosed),
-            Outcome::Panicked(message) => Exit::HostFault { message },
-        };
-        bury(control, exit, None);
-    })
+/// What serves WASI's files and timers.
+fn io() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .thread_name("insula-io")
+        .enable_all()
+        .build()
 }
 
 fn cores() -> usize {

@@ -2,13 +2,17 @@
 //!
 //! - [`Host`], [`HostBuilder`]: the embedder's side.
 //! - `catalog`: modules that isolates may spawn, by name.
+//! - `closing`: the end of all isolates, and who is left behind.
 //! - `nursery`: admission, for embedder and guests alike; the one implementer of `Spawner`.
+//! - `quarters`: engine, code and threads of one kind of isolates: checked, trusted.
 //! - `run`: a whole program, from main to the end of all (semantics 5.5).
 //! - `uncaught`: errors that no listener hears, told off the workers.
 
 mod builder;
 mod catalog;
+mod closing;
 mod nursery;
+mod quarters;
 mod run;
 mod uncaught;
 
@@ -20,20 +24,16 @@ pub use uncaught::Uncaught;
 use std::path::Path;
 use std::time::Duration;
 
-use wasmtime::Linker;
-
-use crate::abi::State;
 use crate::control::{Control, Hold, Links};
 use crate::error::{LoadError, SpawnError};
-use crate::exit::{Exit, IsolateId};
 use crate::isolate::{Isolate, Module, Undertaker};
-use crate::module::Compiler;
-use crate::scheduler::{Hooks, Scheduler, Ticker};
+use crate::scheduler::Ticker;
 use crate::spawn::Spawn;
 use crate::stdio::Sink;
 use crate::sync::{Arc, Mutex};
 use crate::world::World;
 use catalog::Catalog;
+use quarters::{Quarters, Trusted};
 use uncaught::Reporter;
 
 /// A house of isolates. Cheap to clone; when the last clone goes, all isolates end.
@@ -59,26 +59,23 @@ pub struct Host {
 /// What the host shares with its isolates.
 pub(crate) struct Inner {
     links: Arc<Links>,
-    compiler: Compiler,
-    linker: Linker<State>,
+    checked: Quarters,
+    trusted: Trusted,
     catalog: Catalog,
     world: Arc<World>,
-    scheduler: Arc<dyn Scheduler>,
     ticker: Arc<Ticker>,
-    hooks: Arc<Hooks>,
     undertaker: Arc<Undertaker>,
     reporter: Arc<Reporter>,
     io: Mutex<Option<tokio::runtime::Runtime>>,
     io_handle: tokio::runtime::Handle,
     stdout: Sink,
     stderr: Sink,
+    /// Trusted isolates that were declared dead in the middle of their code.
+    left_behind: Mutex<Vec<Arc<Control>>>,
     isolates_max: u32,
     /// Linear memory that any isolate can be given.
     memory_bytes_max: u64,
 }
-
-/// How long a host that is shut down waits for whoever reads what its guests printed.
-const LAST_WORDS_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Closes the host when its last user goes; isolates hold the inner part, and are no users.
 struct Door(Arc<Inner>);
@@ -118,6 +115,51 @@ impl Host {
         self.inner.load(name, bytes)
     }
 
+    /// As [`Host::load`], of a module that is trusted to give way by itself.
+    ///
+    /// Its code is compiled without the checks by which other code is preempted and killed anywhere. What spends its time
+    /// in loops and calls gets 1.2 to 2.9 times as fast by that, and what waits for messages gains nothing. What is given
+    /// up, for all isolates of this module, those that its own isolates spawn included:
+    ///
+    /// - A kill acts where the isolate waits, sends, receives or returns. One that loops is not killed, ever.
+    /// - A deadline and a limit of CPU time act there too, and no sooner.
+    /// - It holds its thread until it waits. Trusted isolates have threads of their own
+    ///   ([`HostBuilder::trusted_threads`]), so one that loops holds up other trusted ones, and nobody else.
+    /// - A host that is closed does not wait for one that loops: it is reported, dead, and its thread
+    ///   [left behind](Host::left_behind) with all that it runs on.
+    ///
+    /// Everything else is as for any isolate: its own memory, its limits, its grants. So it is for code of one's own, built
+    /// from sources of one's own, that computes much; never for what a stranger gave. How many may live at once is
+    /// [`HostBuilder::trusted_isolates`]. Whoever may spawn a module by the name that it is [offered](Host::offer) under
+    /// spawns it as trusted as it was loaded.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use insula::{Exit, Host, Spawn};
+    /// let host = Host::builder().isolates(1).trusted_isolates(1).build()?;
+    /// let sum = host.load_trusted("sum", b"(module (func (export \"sum\")))")?;
+    /// assert!(sum.is_trusted());
+    /// assert_eq!(host.spawn(&sum, Spawn::entry("sum"))?.join(), Exit::Returned);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`LoadError`] as [`Host::load`]; [`LoadError::NotTrusted`] where there is no room for trusted isolates, and in a
+    /// host with a seed, whose one thread is for isolates that can be preempted.
+    pub fn load_trusted(&self, name: &str, bytes: &[u8]) -> Result<Module, LoadError> {
+        self.inner.load_trusted(name, bytes)
+    }
+
+    /// As [`Host::load_trusted`], from a `.wasm` or `.wat` file.
+    ///
+    /// # Errors
+    /// As [`Host::load_trusted`].
+    pub fn load_trusted_file(&self, path: impl AsRef<Path>) -> Result<Module, LoadError> {
+        let (name, bytes) = read(path.as_ref())?;
+        self.inner.load_trusted(&name, &bytes)
+    }
+
     /// Spawns an isolate. Its listeners and options are in force before any of its code runs.
     ///
     /// # Errors
@@ -134,22 +176,10 @@ impl Host {
         self.inner.links.census.live()
     }
 
-    /// How many isolates may live at once.
+    /// How many isolates may live at once, those of trusted modules aside.
     #[must_use]
     pub fn isolates_max(&self) -> u32 {
         self.inner.isolates_max
-    }
-
-    /// Asks every isolate to end by itself: its `stop_requested` becomes true.
-    pub fn request_stop(&self) {
-        self.inner.links.registry.all().iter().for_each(|control| control.request_stop());
-    }
-
-    /// Admits nobody any more, asks all to end, waits for `grace`, and ends the rest. Says who was ended, and how.
-    ///
-    /// Blocks the calling thread. Every isolate that ends here does so with [`Exit::HostClosed`], or by itself.
-    pub fn shutdown(&self, grace: Duration) -> Vec<(IsolateId, Exit)> {
-        self.inner.shutdown(grace)
     }
 
     pub(crate) fn inner(&self) -> &Arc<Inner> {
@@ -159,68 +189,34 @@ impl Host {
 
 impl Inner {
     fn load_file(&self, path: &Path) -> Result<Module, LoadError> {
-        let name = path.display().to_string();
-        let bytes = std::fs::read(path).map_err(|source| LoadError::Io { name: name.clone(), source })?;
+        let (name, bytes) = read(path)?;
         self.load(&name, &bytes)
     }
 
     fn load(&self, name: &str, bytes: &[u8]) -> Result<Module, LoadError> {
-        let code = self.compiler.compile(name, bytes)?;
-        Module::link(&self.linker, code)
+        self.checked.load(name, bytes)
+    }
+
+    fn load_trusted(&self, name: &str, bytes: &[u8]) -> Result<Module, LoadError> {
+        let quarters = self.trusted.needed();
+        quarters.map_err(|source| LoadError::NotTrusted { name: name.to_owned(), source })?.load(name, bytes)
+    }
+
+    /// Where the isolates of a module live. None if it was loaded by another host.
+    fn quarters_of(&self, module: &Module) -> Option<&Quarters> {
+        let quarters = if module.is_trusted() { self.trusted.made() } else { Some(&self.checked) };
+        quarters.filter(|quarters| quarters.has(module))
     }
 
     pub(crate) fn links(&self) -> &Arc<Links> {
         &self.links
     }
+}
 
-    fn shutdown(&self, grace: Duration) -> Vec<(IsolateId, Exit)> {
-        self.links.registry.close();
-        let living = self.links.registry.all();
-        living.iter().for_each(|control| control.request_stop());
-        if !grace.is_zero() {
-            let census = &self.links.census;
-            census.changed().wait_timeout(grace, || census.live() == 0);
-        }
-        self.end_all();
-        self.wait_for(&living);
-        self.stdout.drain_for(LAST_WORDS_PATIENCE);
-        self.stderr.drain_for(LAST_WORDS_PATIENCE);
-        self.reporter.flush();
-        living.iter().filter_map(|control| Some((control.id, control.exit()?))).collect()
-    }
-
-    /// Ends whoever lives, and waits until nobody does.
-    fn end_all(&self) {
-        loop {
-            let living = self.links.registry.all();
-            living.iter().for_each(|control| control.end_now(Exit::HostClosed));
-            if living.is_empty() {
-                break;
-            }
-            self.wait_for(&living);
-        }
-        let census = &self.links.census;
-        census.changed().wait_until(|| (census.live() == 0).then_some(()));
-    }
-
-    fn wait_for(&self, dying: &[Arc<Control>]) {
-        self.links.census.changed().wait_until(|| dying.iter().all(|control| control.exit().is_some()).then_some(()));
-    }
-
-    /// Everything that was printed and reported is out when this returns.
-    fn flush(&self) {
-        self.stdout.drain();
-        self.stderr.drain();
-        self.reporter.flush();
-    }
-
-    fn close(&self) {
-        self.scheduler.close();
-        self.ticker.close();
-        self.reporter.close();
-        let io = self.io.lock().take();
-        if let Some(io) = io {
-            io.shutdown_background();
-        }
+fn read(path: &Path) -> Result<(String, Vec<u8>), LoadError> {
+    let name = path.display().to_string();
+    match std::fs::read(path) {
+        Ok(bytes) => Ok((name, bytes)),
+        Err(source) => Err(LoadError::Io { name, source }),
     }
 }

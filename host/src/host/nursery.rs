@@ -1,18 +1,20 @@
 //! Admission: from a birth that is asked for to an isolate that lives.
 
 use std::cell::RefCell;
+use std::pin::Pin;
 use std::sync::Weak;
 
 use insula_wire::{RemoteError, Status};
 
 use super::Inner;
+use super::quarters::Quarters;
 use super::uncaught::{Reporter, Uncaught, resolve};
 use crate::abi::{Fetching, Place, State};
 use crate::control::{Control, Cradle, Flags, Lineage, Links, NotAdmitted, Registry};
 use crate::error::SpawnError;
 use crate::exit::{Exit, IsolateId, Killer};
 use crate::grant::{Authority, Grant};
-use crate::isolate::{EntryPoint, Life, Module, Undertaker, live};
+use crate::isolate::{EntryPoint, Life, Module, Undertaker, live, live_trusted};
 use crate::limits::Limits;
 use crate::outfit::{Outfit, Wasi};
 use crate::port::{CapabilityId, Claims, Mailbox, Room};
@@ -181,10 +183,15 @@ impl Inner {
         outfit: Arc<Outfit>,
     ) -> Result<(Arc<Control>, Arc<Tail>), SpawnError> {
         let entry = module.entry_point(&birth.entry)?;
+        let elsewhere = || SpawnError::Invalid(format!("{}: the module was loaded by another host", module.name()));
+        let quarters = self.quarters_of(module).ok_or_else(elsewhere)?;
         birth.limits.memory_bytes_max = birth.limits.memory_bytes_max.min(self.memory_bytes_max);
         let control = self.control(module, &birth, parent);
         if birth.is_main {
             control.flags.set(Flags::MAIN);
+        }
+        if module.is_trusted() {
+            control.flags.set(Flags::TRUSTED);
         }
         let ends = self.ends(&birth);
         listen(&control, birth.on_exit, birth.on_error)?;
@@ -192,6 +199,7 @@ impl Inner {
         if let Err(refused) = admitted {
             control.unborn();
             return Err(match refused {
+                NotAdmitted::Full(max) if module.is_trusted() => SpawnError::TooManyTrusted { max },
                 NotAdmitted::Full(max) => SpawnError::TooManyIsolates { max },
                 NotAdmitted::Closed => SpawnError::HostClosed,
             });
@@ -210,7 +218,7 @@ impl Inner {
             refused: None,
             last_error: String::new(),
         };
-        self.launch(module, entry, state);
+        self.launch(quarters, module, entry, state);
         if let Some(killed) = control.lineage.tree_ended() {
             control.end_now(killed);
         }
@@ -223,16 +231,18 @@ impl Inner {
         Ok((control, tail))
     }
 
-    fn launch(self: &Arc<Inner>, module: &Module, entry: EntryPoint, state: State) {
+    fn launch(&self, quarters: &Quarters, module: &Module, entry: EntryPoint, state: State) {
         let (control, metered) = (Arc::clone(&state.control), state.limits.cpu_time_max.is_some());
         let life = Life {
             state,
             module: module.clone(),
             entry,
-            scheduler: Arc::downgrade(&self.scheduler),
+            scheduler: Arc::downgrade(&quarters.scheduler),
             undertaker: Arc::clone(&self.undertaker),
         };
-        Task::launch(Box::pin(live(life)), control, &self.scheduler, &self.hooks, &self.world, metered);
+        let life: Pin<Box<dyn Future<Output = ()> + Send>> =
+            if module.is_trusted() { Box::pin(live_trusted(life)) } else { Box::pin(live(life)) };
+        Task::launch(life, control, &quarters.scheduler, &quarters.hooks, &self.world, metered);
     }
 
     fn control(&self, module: &Module, birth: &Birth, parent: Option<&Arc<Control>>) -> Arc<Control> {
@@ -328,7 +338,10 @@ pub(super) fn undertaker(links: &Arc<Links>, reporter: &Arc<Reporter>) -> Arc<Un
             }
             links.registry.remove(id);
         };
-        let Some(mut dead) = control.die(exit, credit) else { return };
+        let Some(mut dead) = control.die(exit, credit) else {
+            came_home(&links, control);
+            return false;
+        };
         match (dead.uncaught.take().filter(|_| !handed_on), place) {
             (Some(error), Some(place)) => (place.uncaught)(control, error),
             (Some(error), None) => tell(&reporter, control, error, None),
@@ -336,7 +349,21 @@ pub(super) fn undertaker(links: &Arc<Links>, reporter: &Arc<Reporter>) -> Arc<Un
         }
         end_scoped(&links.registry, id, std::mem::take(&mut dead.scoped));
         drop(dead);
+        true
     })
+}
+
+/// One that was left behind is out of its code at last: what it got hold of since its death is released.
+fn came_home(links: &Links, control: &Control) {
+    if !control.flags.any(Flags::LEFT_BEHIND) {
+        return;
+    }
+    if control.flags.any(Flags::NAMED) {
+        links.names.forget(control.id);
+    }
+    let held = control.table.lock().clear();
+    drop(held);
+    control.flags.clear(Flags::LEFT_BEHIND);
 }
 
 thread_local! {

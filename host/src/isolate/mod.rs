@@ -12,4 +12,4 @@ mod run;
 pub use handle::{Capability, Isolate};
 pub(crate) use module::EntryPoint;
 pub use module::Module;
-pub(crate) use run::{Life, Undertaker, live};
+pub(crate) use run::{Life, Undertaker, live, live_trusted};

@@ -3,12 +3,22 @@
 use wasmtime::{InstancePre, Linker, ModuleExport, UnknownImportError};
 
 use crate::abi::{State, is_newer, version};
+use crate::engine::Kind;
 use crate::error::{LoadError, SpawnError};
 use crate::module::Code;
 use crate::spawn::Entry;
 use crate::sync::Arc;
 
 /// A loaded module. Cheap to clone; one compiled module serves any number of isolates.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let host = insula::Host::builder().isolates(1).build()?;
+/// let module = host.load("empty", b"(module)")?;
+/// assert_eq!((module.name(), module.is_trusted()), ("empty", false));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Module(Arc<Linked>);
 
@@ -32,7 +42,10 @@ pub(crate) struct EntryPoint {
 
 impl std::fmt::Debug for Module {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Module").field(&self.name()).finish()
+        f.debug_struct("Module")
+            .field("name", &self.name())
+            .field("trusted", &self.is_trusted())
+            .finish_non_exhaustive()
     }
 }
 
@@ -60,6 +73,12 @@ impl Module {
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         self.0.code.digest
+    }
+
+    /// Whether its isolates run without preemption; see [`Host::load_trusted`](crate::Host::load_trusted).
+    #[must_use]
+    pub fn is_trusted(&self) -> bool {
+        self.0.code.kind == Kind::Trusted
     }
 
     pub(crate) fn code(&self) -> &Arc<Code> {

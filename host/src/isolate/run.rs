@@ -2,7 +2,9 @@
 //!
 //! A life is one future. It may be dropped wherever it waits: whoever drops it has run the death step before.
 
+use std::future::poll_fn;
 use std::task::{Wake, Waker};
+use std::time::Duration;
 
 use wasmtime::{Store, UpdateDeadline};
 
@@ -13,7 +15,7 @@ use crate::control::{Control, Flags};
 use crate::exit::{Exit, Phase};
 use crate::scheduler::{Scheduler, YieldSlice, poll_began, slice_is_over};
 use crate::sync::Arc;
-use crate::world::NEVER;
+use crate::world::{NEVER, World};
 
 /// What a life needs beside its state.
 pub(crate) struct Life {
@@ -24,8 +26,9 @@ pub(crate) struct Life {
     pub(crate) undertaker: Arc<Undertaker>,
 }
 
-/// The death step, as the host completes it; the place tells errors with the module's lines. Runs on whatever thread ends the isolate.
-pub(crate) type Undertaker = dyn Fn(&Arc<Control>, Exit, Option<&Place>) + Send + Sync;
+/// The death step, as the host completes it; the place tells errors with the module's lines. Runs on whatever thread
+/// ends the isolate. Answers whether it died here, and not before.
+pub(crate) type Undertaker = dyn Fn(&Arc<Control>, Exit, Option<&Place>) -> bool + Send + Sync;
 
 /// Bytes that WASI may allocate for one call of a guest.
 const WASI_CALL_BYTES_MAX: usize = 16 << 20;
@@ -39,12 +42,15 @@ pub(crate) async fn live(life: Life) {
     let until = Until { deadline: NEVER, ports_only: ends == NEVER, no_end: ends == NEVER };
     if let Err(error) = wait(&control, &world, until, |_| Some(())).await {
         let exit = error.downcast::<Ended>().map_or(Exit::HostClosed, |Ended(exit)| exit);
-        return undertaker(&control, exit, None);
+        undertaker(&control, exit, None);
+        return;
     }
     let place = Arc::clone(&state.place);
     let mut store = store(&module, state, scheduler);
     let result = enter(&mut store, &module, entry).await;
     let exit = exit_of(result, store.data_mut());
+    // Without epoch checks, what was to end it in the middle of its code acts here at the latest.
+    let exit = control.ending().filter(|_| module.is_trusted()).unwrap_or(exit);
     undertaker(&control, exit, Some(&place));
     drop(store);
 }
@@ -53,6 +59,9 @@ fn store(module: &Module, state: State, scheduler: std::sync::Weak<dyn Scheduler
     let mut store = Store::new(module.code().compiled.engine(), state);
     store.limiter(|state| state);
     store.set_hostcall_fuel(WASI_CALL_BYTES_MAX);
+    if module.is_trusted() {
+        return store;
+    }
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |cx| {
         look_up(cx.data())?;
@@ -67,15 +76,34 @@ fn look_up(state: &State) -> wasmtime::Result<()> {
     if let Some(exit) = state.control.ending() {
         return Err(Ended(exit).into());
     }
-    if let Some(limit) = state.limits.cpu_time_max {
-        let this_poll = state.place.world.now().saturating_sub(poll_began());
-        let used = u128::from(state.control.meter.cpu_nanos().saturating_add(this_poll));
-        if used > limit.as_nanos() {
-            let value = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
-            return Err(Ended(Exit::Limit { which: "cpu-time".to_owned(), value }).into());
-        }
+    let limit = state.limits.cpu_time_max;
+    match limit.and_then(|limit| beyond_cpu_time(limit, &state.control, &state.place.world)) {
+        Some(exit) => Err(Ended(exit).into()),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// The end of an isolate that had more CPU time than this, the poll that this thread is in counted.
+fn beyond_cpu_time(limit: Duration, control: &Control, world: &World) -> Option<Exit> {
+    let this_poll = world.now().saturating_sub(poll_began());
+    let used = u128::from(control.meter.cpu_nanos().saturating_add(this_poll));
+    let value = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+    (used > limit.as_nanos()).then(|| Exit::Limit { which: "cpu-time".to_owned(), value })
+}
+
+/// Lives without epoch checks: where it waits, its CPU time is looked at.
+pub(crate) async fn live_trusted(life: Life) {
+    let (control, world) = (Arc::clone(&life.state.control), Arc::clone(&life.state.place.world));
+    let limit = life.state.limits.cpu_time_max;
+    let mut life = std::pin::pin!(live(life));
+    poll_fn(|cx| {
+        let polled = life.as_mut().poll(cx);
+        let beyond = limit.filter(|_| polled.is_pending()).and_then(|limit| beyond_cpu_time(limit, &control, &world));
+        // What is to end and waits is ended by whoever polls it.
+        beyond.into_iter().for_each(|exit| control.end_now(exit));
+        polled
+    })
+    .await;
 }
 
 /// Guest code runs from here on.

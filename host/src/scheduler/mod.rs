@@ -5,6 +5,7 @@
 //! - [`TwoQueues`]: worker threads; a woken isolate runs next on its waker's worker, one that does not wait for two
 //!   whole slices goes behind all that do.
 //! - [`Seeded`]: one thread, and the next isolate is drawn by a seed.
+//! - [`Preemption`]: what makes tasks give way; without it, they do so only where they wait.
 //! - [`Ticker`]: the thread that fires timers, and bumps the epoch while somebody runs and somebody else is ready.
 //!
 //! It refuses to run guest code anywhere but in [`Task::poll`], and a panic below a poll ends one isolate only.
@@ -17,7 +18,7 @@ mod two_queues;
 pub(crate) use seeded::Seeded;
 pub(crate) use task::{CutShort, Hooks, Outcome, Task};
 pub(crate) use ticker::Ticker;
-pub(crate) use two_queues::TwoQueues;
+pub(crate) use two_queues::{Preemption, TwoQueues};
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -39,7 +40,8 @@ pub(crate) trait Scheduler: Send + Sync {
     fn dying(&self, more: bool);
     /// One more tick.
     fn tick(&self);
-    /// Ends the threads. Tasks that are queued are not run any more.
+    /// Ends the threads. Tasks that are queued are not run any more; one that cannot be preempted is not waited for, and
+    /// its thread ends after it.
     fn close(&self);
 }
 

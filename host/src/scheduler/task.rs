@@ -175,6 +175,9 @@ impl Task {
         let parked = if asleep { ASLEEP } else { PARKED };
         if self.state.compare_exchange(RUNNING, parked, SeqCst, SeqCst).is_err() {
             self.state.store(QUEUED, SeqCst);
+            if self.control.flags.any(Flags::END) {
+                self.look_at_once();
+            }
             return After::Again(self);
         }
         if asleep {

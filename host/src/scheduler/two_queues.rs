@@ -5,6 +5,9 @@
 //! the preempted queue, which is served when nobody else is ready, or when no worker served it for eight ticks. (A rule
 //! that counts polls instead of time lets hogs hold up a ping-pong for milliseconds: measured.) A wake-up that finds no
 //! idle worker preempts a hog at once.
+//!
+//! Tasks that cannot be preempted have workers of their own: a [`TwoQueues`] without a [`Preemption`], where nobody is a
+//! hog and nothing ticks, and which does not wait for a task that runs on when it is closed.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -24,6 +27,12 @@ const SLOT_STREAK_MAX: u32 = 64;
 /// Turns after which the injector is served although this worker has tasks of its own.
 const INJECTOR_TURNS: u32 = 31;
 
+/// What makes a running task give way: ticks, and a look at its flags at once.
+pub(crate) struct Preemption {
+    pub(crate) ticker: Arc<Ticker>,
+    pub(crate) interrupt: Box<dyn Fn() + Send + Sync>,
+}
+
 /// The scheduler of a host.
 pub(crate) struct TwoQueues {
     shared: Arc<Shared>,
@@ -40,8 +49,7 @@ struct Shared {
     idle_count: AtomicUsize,
     closing: AtomicBool,
     dying: std::sync::atomic::AtomicI64,
-    ticker: Arc<Ticker>,
-    interrupt: Box<dyn Fn() + Send + Sync>,
+    preemption: Option<Preemption>,
 }
 
 #[derive(Default)]
@@ -111,15 +119,16 @@ thread_local! {
 }
 
 impl TwoQueues {
-    /// Starts the workers, each inside the context of `io`, which serves WASI's timers and files.
+    /// Starts the workers, whose threads are called `name` and a number, each inside the context of `io`, which serves
+    /// WASI's timers and files.
     ///
     /// # Errors
     /// When the system gives no thread.
     pub(crate) fn start(
+        name: &str,
         threads: usize,
         io: &tokio::runtime::Handle,
-        ticker: &Arc<Ticker>,
-        interrupt: Box<dyn Fn() + Send + Sync>,
+        preemption: Option<Preemption>,
     ) -> std::io::Result<Arc<TwoQueues>> {
         let shared = Arc::new(Shared {
             workers: (0..threads).map(|_| Worker::default()).collect(),
@@ -131,13 +140,12 @@ impl TwoQueues {
             idle_count: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
             dying: std::sync::atomic::AtomicI64::new(0),
-            ticker: Arc::clone(ticker),
-            interrupt,
+            preemption,
         });
         let scheduler = Arc::new(TwoQueues { shared, threads: Mutex::new(Vec::new()) });
         for index in 0..threads {
             let (shared, io) = (Arc::clone(&scheduler.shared), io.clone());
-            let spawned = std::thread::Builder::new().name(format!("insula-worker-{index}")).spawn(move || {
+            let spawned = std::thread::Builder::new().name(format!("{name}-{index}")).spawn(move || {
                 let _context = io.enter();
                 work(shared, index);
             });
@@ -183,7 +191,7 @@ impl Scheduler for TwoQueues {
     fn dying(&self, more: bool) {
         if more {
             self.shared.dying.fetch_add(1, SeqCst);
-            self.shared.ticker.want();
+            self.shared.want_ticks();
         } else {
             self.shared.dying.fetch_sub(1, SeqCst);
         }
@@ -191,7 +199,7 @@ impl Scheduler for TwoQueues {
 
     fn tick(&self) {
         self.shared.ticks.fetch_add(1, Relaxed);
-        (self.shared.interrupt)();
+        self.shared.interrupt();
     }
 
     fn close(&self) {
@@ -200,9 +208,11 @@ impl Scheduler for TwoQueues {
             worker.wake();
         }
         let threads = std::mem::take(&mut *self.threads.lock());
-        for thread in threads {
+        for (worker, thread) in self.shared.workers.iter().zip(threads) {
+            // What a task runs in stays for as long as it does: all of it is held by this thread, and by nobody else.
+            let runs_on = self.shared.preemption.is_none() && worker.running.load(SeqCst);
             // A worker that is itself the one to close the host cannot wait for itself.
-            if thread.thread().id() != std::thread::current().id() {
+            if !runs_on && thread.thread().id() != std::thread::current().id() {
                 drop(thread.join());
             }
         }
@@ -219,6 +229,19 @@ impl Worker {
 }
 
 impl Shared {
+    fn want_ticks(&self) {
+        if let Some(preemption) = &self.preemption {
+            preemption.ticker.want();
+        }
+    }
+
+    /// Makes every running task look at its flags.
+    fn interrupt(&self) {
+        if let Some(preemption) = &self.preemption {
+            (preemption.interrupt)();
+        }
+    }
+
     /// From outside of the workers, or from a hog.
     fn inject(&self, task: Arc<Task>) {
         self.injector.push(task);
@@ -244,12 +267,12 @@ impl Shared {
         if self.wake_idle() {
             return;
         }
-        self.ticker.want();
+        self.want_ticks();
         let hog = self.workers.iter().find(|worker| worker.runs_hog.load(SeqCst));
         if let Some(worker) = hog
             && !worker.preempt_hog.swap(true, SeqCst)
         {
-            (self.interrupt)();
+            self.interrupt();
         }
     }
 
@@ -292,7 +315,7 @@ impl Local {
                 self.worker().queue.push(task);
                 self.shared.notify();
             }
-            None => self.shared.ticker.want(),
+            None => self.shared.want_ticks(),
         }
     }
 
@@ -351,7 +374,7 @@ impl Local {
             worker.preempt_hog.store(true, SeqCst);
         }
         if task.is_metered() || self.shared.has_ready() {
-            self.shared.ticker.want();
+            self.shared.want_ticks();
         }
         let after = task.poll(self.shared.ticks.load(Relaxed));
         worker.running.store(false, Relaxed);
@@ -413,3 +436,6 @@ fn work(shared: Arc<Shared>, index: usize) {
     }
     LOCAL.set(None);
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ fn numbers(controls: &[Arc<Control>]) -> Vec<u64> {
 
 #[test]
 fn s9_a_host_admits_so_many() {
-    let registry = Registry::new(2);
+    let registry = Registry::new(2, 0);
     let [one, two, three] = [0; 3].map(|_| child(&registry, None));
     assert_eq!((registry.admit(&one), registry.admit(&two)), (Ok(()), Ok(())));
     assert_eq!(registry.admit(&three), Err(NotAdmitted::Full(2)));
@@ -24,8 +24,21 @@ fn s9_a_host_admits_so_many() {
 }
 
 #[test]
+fn s9_4_trusted_isolates_have_a_limit_of_their_own() {
+    let registry = Registry::new(1, 1);
+    let [one, two, three, four] = [0; 4].map(|_| child(&registry, None));
+    [&two, &four].iter().for_each(|trusted| trusted.flags.set(Flags::TRUSTED));
+    assert_eq!((registry.admit(&one), registry.admit(&two)), (Ok(()), Ok(())));
+    assert_eq!((registry.admit(&three), registry.admit(&four)), (Err(NotAdmitted::Full(1)), Err(NotAdmitted::Full(1))));
+    registry.remove(two.id);
+    assert_eq!((registry.admit(&three), registry.admit(&four)), (Err(NotAdmitted::Full(1)), Ok(())));
+    registry.remove(one.id);
+    assert_eq!(registry.admit(&three), Ok(()));
+}
+
+#[test]
 fn a_number_is_never_given_again() {
-    let registry = Registry::new(1);
+    let registry = Registry::new(1, 0);
     let one = child(&registry, None);
     registry.admit(&one).unwrap();
     registry.remove(one.id);
@@ -34,7 +47,7 @@ fn a_number_is_never_given_again() {
 
 #[test]
 fn the_living_are_found_and_the_dead_are_not() {
-    let registry = Registry::new(2);
+    let registry = Registry::new(2, 0);
     let one = child(&registry, None);
     assert!(registry.find(one.id).is_none());
     registry.admit(&one).unwrap();
@@ -45,7 +58,7 @@ fn the_living_are_found_and_the_dead_are_not() {
 
 #[test]
 fn a_closed_host_admits_nobody() {
-    let registry = Registry::new(2);
+    let registry = Registry::new(2, 0);
     let [one, two] = [0; 2].map(|_| child(&registry, None));
     registry.admit(&one).unwrap();
     registry.close();
@@ -55,7 +68,7 @@ fn a_closed_host_admits_nobody() {
 
 #[test]
 fn s2_7_descendants_are_found_across_a_dead_ancestor() {
-    let registry = Registry::new(9);
+    let registry = Registry::new(9, 0);
     let root = child(&registry, None);
     let first = child(&registry, Some(&root));
     let grandchild = child(&registry, Some(&first));

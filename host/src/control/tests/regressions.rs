@@ -118,6 +118,7 @@ fn s6_8_notices_are_posted_with_no_lock_held() {
 #[test]
 fn the_dead_do_not_go_on() {
     let control = newborn();
-    control.die(killed(), || {}).unwrap();
+    let in_the_midst = || assert!(matches!(control.end_of_turn(), TurnEnd::End(_)));
+    control.die(killed(), in_the_midst).unwrap();
     assert!(matches!(control.end_of_turn(), TurnEnd::End(_)));
 }

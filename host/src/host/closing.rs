@@ -1,0 +1,135 @@
+//! The end of all isolates of a host, and of the host's threads.
+//!
+//! What is checked dies when it is told to. What is trusted may be in the middle of its code and not come to a wait: it
+//! is given a moment, and then left behind (semantics 9.4). Its death step runs here, so that everybody sees it dead; its
+//! thread goes on in its code until that returns, waits or asks for something of ours, and ends there. All that it
+//! touches meanwhile, its Store, its code, the engine with its pool, is held by its own thread.
+
+use std::time::Duration;
+
+use insula_wire::RemoteError;
+
+use super::uncaught::Uncaught;
+use super::{Host, Inner};
+use crate::control::{Control, Flags};
+use crate::exit::{Exit, IsolateId};
+use crate::sync::Arc;
+
+/// How long a host that is shut down waits for whoever reads what its guests printed.
+const LAST_WORDS_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long a trusted isolate that is to end has for coming to a wait.
+const TRUSTED_PATIENCE: Duration = Duration::from_millis(250);
+
+impl Host {
+    /// Asks every isolate to end by itself: its `stop_requested` becomes true.
+    pub fn request_stop(&self) {
+        self.inner.links.registry.all().iter().for_each(|control| control.request_stop());
+    }
+
+    /// Admits nobody any more, asks all to end, waits for `grace`, and ends the rest. Says who was ended, and how.
+    ///
+    /// Blocks the calling thread. Every isolate that ends here does so with [`Exit::HostClosed`], or by itself. A trusted
+    /// one that does not come to a wait is reported, and [left behind](Host::left_behind).
+    pub fn shutdown(&self, grace: Duration) -> Vec<(IsolateId, Exit)> {
+        self.inner.shutdown(grace)
+    }
+
+    /// Isolates of trusted modules that ended in the middle of their code, since the host was closed or a run was over,
+    /// and that still hold a thread with it. The next time that one of them waits, sends, receives or returns, it is
+    /// gone.
+    ///
+    /// Each of them is reported when that happens, as an [`Uncaught`](crate::Uncaught) error.
+    #[must_use]
+    pub fn left_behind(&self) -> Vec<IsolateId> {
+        let mut left = self.inner.left_behind.lock();
+        left.retain(|control| control.flags.any(Flags::LEFT_BEHIND));
+        left.iter().map(|control| control.id).collect()
+    }
+}
+
+impl Inner {
+    pub(super) fn shutdown(&self, grace: Duration) -> Vec<(IsolateId, Exit)> {
+        self.links.registry.close();
+        let living = self.links.registry.all();
+        living.iter().for_each(|control| control.request_stop());
+        if !grace.is_zero() {
+            let census = &self.links.census;
+            census.changed().wait_timeout(grace, || census.live() == 0);
+        }
+        self.end_all();
+        self.wait_for(&living);
+        self.stdout.drain_for(LAST_WORDS_PATIENCE);
+        self.stderr.drain_for(LAST_WORDS_PATIENCE);
+        self.reporter.flush();
+        living.iter().filter_map(|control| Some((control.id, control.exit()?))).collect()
+    }
+
+    /// Ends whoever lives, and waits until nobody does.
+    pub(super) fn end_all(&self) {
+        loop {
+            let living = self.links.registry.all();
+            living.iter().for_each(|control| control.end_now(Exit::HostClosed));
+            if living.is_empty() {
+                break;
+            }
+            let (trusted, checked): (Vec<_>, Vec<_>) =
+                living.into_iter().partition(|control| control.flags.any(Flags::TRUSTED));
+            self.wait_for(&checked);
+            self.see_off(&trusted);
+        }
+        let census = &self.links.census;
+        census.changed().wait_until(|| (census.live() == 0).then_some(()));
+    }
+
+    fn wait_for(&self, dying: &[Arc<Control>]) {
+        self.links.census.changed().wait_until(|| all_dead(dying).then_some(()));
+    }
+
+    /// Waits until these are dead, for a moment; who is not by then is left behind.
+    fn see_off(&self, trusted: &[Arc<Control>]) {
+        if !self.links.census.changed().wait_timeout(TRUSTED_PATIENCE, || all_dead(trusted)) {
+            trusted.iter().filter(|control| control.exit().is_none()).for_each(|control| self.leave_behind(control));
+        }
+    }
+
+    /// Declares an isolate dead that is in the middle of its code, unless it dies by itself in this very moment.
+    fn leave_behind(&self, control: &Arc<Control>) {
+        let exit = control.ending().unwrap_or(Exit::HostClosed);
+        control.lineage.end_tree(exit.clone());
+        control.flags.set(Flags::LEFT_BEHIND);
+        if !(self.undertaker)(control, exit, None) {
+            return control.flags.clear(Flags::LEFT_BEHIND);
+        }
+        self.left_behind.lock().push(Arc::clone(control));
+        let message =
+            "it is trusted, was to end, and did not wait: it is dead, and its thread is left behind in its code";
+        let error = RemoteError { message: message.to_owned(), stack: String::new() };
+        self.reporter.tell(Uncaught { isolate: control.id, name: control.name(), error }, None);
+    }
+
+    /// Everything that was printed and reported is out when this returns.
+    pub(super) fn flush(&self) {
+        self.stdout.drain();
+        self.stderr.drain();
+        self.reporter.flush();
+    }
+
+    /// Ends the threads.
+    pub(super) fn close(&self) {
+        self.checked.scheduler.close();
+        if let Some(trusted) = self.trusted.made() {
+            trusted.scheduler.close();
+        }
+        self.ticker.close();
+        self.reporter.close();
+        let io = self.io.lock().take();
+        if let Some(io) = io {
+            io.shutdown_background();
+        }
+    }
+}
+
+fn all_dead(dying: &[Arc<Control>]) -> bool {
+    dying.iter().all(|control| control.exit().is_some())
+}

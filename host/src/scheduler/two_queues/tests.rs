@@ -1,0 +1,116 @@
+//! Workers whose tasks cannot be preempted, with tasks that the test itself holds up.
+
+use std::sync::mpsc::{self, Receiver, Sender};
+
+use super::super::Hooks;
+use super::*;
+use crate::control::{Census, Control, Cradle, Lineage};
+use crate::exit::{Exit, IsolateId};
+use crate::port::{CapabilityId, Mailbox, Room};
+use crate::world::World;
+
+fn control(id: u64) -> Arc<Control> {
+    let id = IsolateId(id);
+    Control::new(Cradle {
+        id,
+        lineage: Lineage::new(id, None),
+        mailbox: Mailbox::new(Room { messages_max: 1, bytes_max: 1, message_bytes_max: 1, ports_max: 1 }),
+        handles_max: 1,
+        blob_bytes_max: 1,
+        pause_capability: CapabilityId(1),
+        terminate_capability: CapabilityId(2),
+        census: Arc::new(Census::default()),
+        name: String::new(),
+        paused: false,
+        errors_fatal: true,
+    })
+}
+
+/// A scheduler without preemption, and what starts tasks on it.
+struct Bench {
+    scheduler: Arc<dyn Scheduler>,
+    hooks: Arc<Hooks>,
+    world: Arc<World>,
+    _io: tokio::runtime::Runtime,
+}
+
+impl Bench {
+    fn new(threads: usize) -> Bench {
+        let io = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let scheduler = TwoQueues::start("test", threads, io.handle(), None).unwrap();
+        let cut_short = Box::new(|control: &Arc<Control>, _| drop(control.die(Exit::HostClosed, || {})));
+        let hooks = Arc::new(Hooks { cut_short, interrupt: Box::new(|| {}) });
+        Bench { scheduler, hooks, world: World::new(), _io: io }
+    }
+
+    fn launch(&self, control: &Arc<Control>, life: impl Future<Output = ()> + Send + 'static) {
+        let control = Arc::clone(control);
+        Task::launch(Box::pin(life), control, &self.scheduler, &self.hooks, &self.world, false);
+    }
+
+    /// A task that has begun and does not end before the sender goes. The receiver says when it is gone.
+    fn held_up(&self, control: &Arc<Control>) -> (Sender<()>, Receiver<()>) {
+        let ((begun, has_begun), (held, holds), (here, is_gone)) =
+            (mpsc::channel::<()>(), mpsc::channel::<()>(), mpsc::channel::<()>());
+        self.launch(control, async move {
+            let _here = here;
+            drop(begun);
+            let _ = holds.recv();
+        });
+        let _ = has_begun.recv();
+        (held, is_gone)
+    }
+}
+
+#[test]
+fn a_task_that_runs_on_is_left_behind_and_ends_with_its_thread() {
+    let bench = Bench::new(2);
+    let (held, is_gone) = bench.held_up(&control(1));
+    bench.scheduler.close();
+    drop(bench);
+    assert!(is_gone.try_recv().is_err_and(|error| error == mpsc::TryRecvError::Empty), "it runs on");
+    drop(held);
+    assert!(is_gone.recv().is_err(), "it is dropped where it ends");
+}
+
+#[test]
+fn a_kill_of_what_runs_acts_where_it_waits_though_it_was_woken_meanwhile() {
+    let bench = Bench::new(1);
+    let (control, (held, holds)) = (control(1), mpsc::channel::<()>());
+    let ((begun, has_begun), (here, is_gone)) = (mpsc::channel::<()>(), mpsc::channel::<()>());
+    let mut polls = 0;
+    let mut begun = Some(begun);
+    bench.launch(
+        &control,
+        std::future::poll_fn(move |cx| {
+            let _ = &here;
+            polls += 1;
+            assert_eq!(polls, 1, "whoever is to end is not polled again");
+            drop(begun.take());
+            let _ = holds.recv();
+            cx.waker().wake_by_ref();
+            std::task::Poll::Pending
+        }),
+    );
+    let _ = has_begun.recv();
+    control.end_now(Exit::HostClosed);
+    assert_eq!(control.exit(), None);
+    drop(held);
+    assert!(is_gone.recv().is_err());
+    assert_eq!(control.exit(), Some(Exit::HostClosed));
+    bench.scheduler.close();
+}
+
+#[test]
+fn one_that_runs_on_holds_up_its_own_thread_only() {
+    let bench = Bench::new(2);
+    let (held, _is_gone) = bench.held_up(&control(1));
+    let (done, is_done) = mpsc::channel();
+    for id in 2..100 {
+        let done = done.clone();
+        bench.launch(&control(id), async move { done.send(id).unwrap() });
+    }
+    assert_eq!(is_done.iter().take(98).count(), 98);
+    drop(held);
+    bench.scheduler.close();
+}
