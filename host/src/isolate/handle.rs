@@ -211,7 +211,8 @@ impl Isolate {
     }
 
     /// Ends it: as soon as technically possible, or at the end of its turn. Of no effect on the dead. Needs the terminate
-    /// capability, as all that follows.
+    /// capability, as all that follows. One of a [trusted](crate::Host::load_trusted) module that is in the middle of its
+    /// code ends where it waits next.
     pub fn kill(&self, priority: Priority) {
         if !self.may_terminate() {
             return;
