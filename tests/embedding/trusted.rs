@@ -35,6 +35,10 @@ const ASKS: &str = r#"
     (func $loops (call $begins) (loop $again (br_if $again (i32.eqz (call $stop)))))
     (func (export "loops") (call $loops))
     (func (export "loops_and_waits") (call $loops) (drop (call $sleep (i64.const -1))))
+    (func (export "sends") (call $begins)
+        (loop $again
+            (drop (call $send (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)))
+            (br $again)))
     (func (export "waits") (call $begins) (drop (call $sleep (i64.const -1))))
     (func (export "returns"))"#;
 
@@ -173,6 +177,30 @@ fn s9_4_a_kill_of_one_that_loops_acts_where_it_waits_or_returns() {
         assert_eq!((other.join(), isolate.exit()), (Exit::Returned, None), "{entry} has no wait before it is to stop");
         isolate.request_stop();
         assert_eq!(isolate.join(), Exit::Killed { by: Killer::Embedder }, "{entry}");
+    }
+}
+
+#[test]
+fn s9_4_one_that_never_waits_is_killed_where_it_sends() {
+    let host = host();
+    let isolate = begun(&host, &trusted(&host, &asks()), Spawn::entry("sends"));
+    isolate.kill(Priority::Immediate);
+    assert_eq!(isolate.join(), Exit::Killed { by: Killer::Embedder });
+}
+
+#[test]
+fn s9_4_a_trusted_guest_traps_as_any_other() {
+    let traps = r#"(module (memory (export "memory") 1)
+        (func $deeper (export "deeper") (call $deeper))
+        (func (export "beyond") (drop (i32.load (i32.const -4))))
+        (func (export "divides") (drop (i32.div_s (i32.const 1) (i32.const 0)))))"#;
+    let host = builder().on_uncaught(|_| {}).build().expect("there is room for a small host");
+    for entry in ["deeper", "beyond", "divides"] {
+        let ends = |module| host.spawn(&module, Spawn::entry(entry)).expect("there is room").join();
+        let (expected, exit) = (ends(checked(&host, traps)), ends(trusted(&host, traps)));
+        assert!(matches!(expected, Exit::Trapped { .. }), "{expected:?}");
+        let kind = |exit| if let Exit::Trapped { kind, .. } = exit { kind } else { format!("{exit:?}") };
+        assert_eq!(kind(exit), kind(expected), "{entry}");
     }
 }
 

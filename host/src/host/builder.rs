@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use tokio::runtime::Runtime;
+
 use super::catalog::Catalog;
 use super::nursery::undertaker;
 use super::quarters::{Ground, Quarters, Threads, Trusted, failed};
@@ -16,7 +18,6 @@ use crate::stdio::Sink;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex};
 use crate::world::World;
-use tokio::runtime::Runtime;
 
 /// Settings of a host. Plain data: clone it and build twice.
 ///

@@ -30,16 +30,18 @@ impl Host {
     /// Admits nobody any more, asks all to end, waits for `grace`, and ends the rest. Says who was ended, and how.
     ///
     /// Blocks the calling thread. Every isolate that ends here does so with [`Exit::HostClosed`], or by itself. A trusted
-    /// one that does not come to a wait is reported, and [left behind](Host::left_behind).
+    /// one that does not come to a wait within 250 ms of that is dead all the same, is reported, and is
+    /// [left behind](Host::left_behind).
     pub fn shutdown(&self, grace: Duration) -> Vec<(IsolateId, Exit)> {
         self.inner.shutdown(grace)
     }
 
     /// Isolates of trusted modules that ended in the middle of their code, since the host was closed or a run was over,
-    /// and that still hold a thread with it. The next time that one of them waits, sends, receives or returns, it is
-    /// gone.
+    /// and whose code still runs. It has no files, no ports and no other handles any more, and is gone when it next waits,
+    /// sends, receives or returns. Until then it keeps its thread, its memory, and the place of both in what all hosts of
+    /// the process share.
     ///
-    /// Each of them is reported when that happens, as an [`Uncaught`](crate::Uncaught) error.
+    /// Each is reported when it is left behind, as an [`Uncaught`](crate::Uncaught) error.
     #[must_use]
     pub fn left_behind(&self) -> Vec<IsolateId> {
         let mut left = self.inner.left_behind.lock();
