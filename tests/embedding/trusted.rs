@@ -46,9 +46,9 @@ const ASKS: &str = r#"
 const LOOPS_ON: &str = r#"
     (func $says (export "says") (drop (call $fd_write (i32.const 2) (i32.const 64) (i32.const 1) (i32.const 128))))
     (func (export "loops_on") (local $port i32) (local $left i64)
-        (call $begins)
         (drop (call $open (i64.const 0) (i32.const 0) (i32.const 0)))
         (local.set $port (i32.load (i32.const 0)))
+        (call $begins)
         (loop $alive (br_if $alive (i32.eqz (call $listen (local.get $port) (i32.const 0)))))
         (local.set $left (i64.const 4294967296))
         (loop $again
