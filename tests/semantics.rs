@@ -10,6 +10,7 @@ use crate::harness;
 mod control;
 mod death;
 mod life;
+mod limits;
 mod ports;
 
 /// The seeds that a program runs under besides worker threads.
