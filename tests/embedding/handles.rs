@@ -6,7 +6,7 @@ use insula::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::harness;
+use crate::harness::{self, Folder};
 
 #[derive(Serialize, Deserialize)]
 struct Shown {
@@ -142,4 +142,23 @@ fn the_earliest_of_two_ports_is_received() {
     assert_eq!(recv_either(&numbers, &words), Ok(Either::First(3)));
     drop(to_numbers);
     assert_eq!(recv_either(&numbers, &words), Err(RecvError::Unreachable));
+}
+
+#[test]
+fn s2_6_a_tree_keeps_the_modules_that_it_started_with() {
+    let (host, folder) = (host(), Folder::new("kept"));
+    let bytes = std::fs::read(harness::guest("other_module")).expect("the guest is there");
+    let file = folder.file("other_module.wasm", bytes);
+    host.offer_file("other_module", &file);
+    let module = host.load_file(harness::guest("spawns_module")).expect("the guest is a module");
+    let told = || {
+        let report = host.receive_port::<String>();
+        let spawn = Spawn::entry("run").message(&report.send_port()).grant(Grant::modules());
+        host.spawn(&module, spawn).expect("it has an entry");
+        report.messages().collect::<Result<Vec<_>, _>>().expect("it tells lines")
+    };
+    let before = told();
+    assert!(before.contains(&"other_module an argument, a message".to_owned()), "{before:?}");
+    std::fs::write(&file, "no module any more").expect("the folder is ours");
+    assert_eq!(told(), before);
 }
