@@ -189,7 +189,8 @@ impl Limits {
             handles_max: self.handles_max.min(wanted.handles_max),
             ports_max: self.ports_max.min(wanted.ports_max),
             blob_bytes_max: self.blob_bytes_max.min(wanted.blob_bytes_max),
-            sender_percent_max: self.sender_percent_max.min(wanted.sender_percent_max),
+            // How it shares its own room out is its own affair.
+            sender_percent_max: wanted.sender_percent_max.min(100),
             descendants_max: wanted.descendants_max,
             tree_memory_bytes_max: wanted.tree_memory_bytes_max,
             tree_queued_bytes_max: wanted.tree_queued_bytes_max,

@@ -24,3 +24,26 @@ fn s9_3_a_tree_has_so_much_together_dead_ancestors_included() {
     ];
     tells("tree_limits", &lines);
 }
+
+#[test]
+fn s9_2_a_full_mailbox_does_what_its_port_s_policy_says() {
+    let lines = [
+        "five fit: true, then Err(the mailbox is full)",
+        "Error: [1, 2, 3, 4, 5]",
+        "five fit: true, then Ok(())",
+        "DropOldest: [2, 3, 4, 5, 6]",
+        "five fit: true, then Err(the mailbox is full)",
+        "for a while: Err(the deadline has passed)",
+        "when there was room: true",
+        "Wait: [1, 2, 3, 4, 5, 6]",
+        "to oneself: true",
+        "nor for a while: true",
+    ];
+    tells("full_mailbox", &lines);
+}
+
+#[test]
+fn s9_an_isolate_opens_as_many_ports_as_it_may() {
+    let lines = ["true, then: the limit of 100000 ports is reached", "each got its own: true", "room again: 10"];
+    tells("many_ports", &lines);
+}
