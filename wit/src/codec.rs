@@ -35,12 +35,14 @@ pub fn encode_into<T: Serialize + ?Sized>(value: &T, buffer: &mut Vec<u8>) -> Re
 #[inline]
 pub fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Error> {
     let mut decoder = decode::Decoder::new(bytes);
-    let decoded = match T::deserialize(&mut decoder) {
-        Ok(value) if decoder.rest.is_empty() => return Ok(value),
+    let decoded = T::deserialize(&mut decoder);
+    let rest = decoder.rest();
+    let cause = match decoded {
+        Ok(value) if rest.is_empty() => return Ok(value),
         Ok(_) => Cause::Encoding(postcard::Error::DeserializeBadEncoding),
         Err(cause) => cause,
     };
-    Err(Error { cause: decoded, position: bytes.len() - decoder.rest.len() })
+    Err(Error { cause, position: bytes.len() - rest.len() })
 }
 
 /// The schema of a type: a number that two ends of a port compare, never 0.

@@ -12,23 +12,20 @@ use super::{Cause, Level};
 type Plain<'de> = postcard::Deserializer<'de, postcard::de_flavors::Slice<'de>>;
 
 pub(super) struct Decoder<'de> {
-    pub(super) rest: &'de [u8],
+    plain: Plain<'de>,
     level: Level,
-    /// Parts that lengths may still announce: of all in a message, each is a byte at least.
+    /// Elements that lengths may still announce: of all in a message, each is a byte at least.
     announceable: usize,
 }
 
 impl<'de> Decoder<'de> {
     pub(super) fn new(bytes: &'de [u8]) -> Decoder<'de> {
-        Decoder { rest: bytes, level: Level::TOP, announceable: bytes.len() }
+        Decoder { plain: Plain::from_bytes(bytes), level: Level::TOP, announceable: bytes.len() }
     }
 
-    #[inline]
-    fn plain<V>(&mut self, read: impl FnOnce(&mut Plain<'de>) -> postcard::Result<V>) -> Result<V, Cause> {
-        let mut plain = Plain::from_bytes(self.rest);
-        let value = read(&mut plain)?;
-        self.rest = plain.finalize()?;
-        Ok(value)
+    /// What was not read.
+    pub(super) fn rest(self) -> &'de [u8] {
+        self.plain.finalize().unwrap_or_default()
     }
 
     #[inline]
@@ -57,7 +54,7 @@ impl<'de> Decoder<'de> {
     /// As many parts as the message says.
     #[inline]
     fn counted<V>(&mut self, read: impl FnOnce(Parts<'_, 'de>) -> Result<V, Cause>) -> Result<V, Cause> {
-        let count = self.plain(|plain| u32::deserialize(plain))? as usize;
+        let count = u32::deserialize(&mut self.plain)? as usize;
         let announced = count.min(self.announceable);
         self.announceable -= announced;
         self.parts(count, announced, read)
@@ -68,7 +65,7 @@ macro_rules! plain {
     ($($method:ident)*) => {$(
         #[inline]
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Cause> {
-            self.plain(|plain| plain.$method(visitor))
+            Ok(self.plain.$method(visitor)?)
         }
     )*};
 }
@@ -90,7 +87,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
 
     #[inline]
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Cause> {
-        match self.plain(|plain| u8::deserialize(plain))? {
+        match u8::deserialize(&mut self.plain)? {
             0 => visitor.visit_none(),
             1 => self.wrapped(|decoder| visitor.visit_some(decoder)),
             _ => Err(Cause::Encoding(postcard::Error::DeserializeBadOption)),
@@ -201,7 +198,7 @@ impl<'de> EnumAccess<'de> for &mut Decoder<'de> {
 
     #[inline]
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Cause> {
-        let index = self.plain(|plain| u32::deserialize(plain))?;
+        let index = u32::deserialize(&mut self.plain)?;
         let index: U32Deserializer<Cause> = index.into_deserializer();
         Ok((seed.deserialize(index)?, self))
     }
