@@ -74,7 +74,9 @@ mod send_port;
 mod spawn;
 mod sys;
 mod time;
+mod value;
 
+pub use insula_wire::codec::Unsendable;
 pub use insula_wire::{Kind, MailboxPolicy, Priority, RemoteError, Status};
 
 pub use blob::Blob;
@@ -94,3 +96,4 @@ pub use report::{report_error, resolve};
 pub use send_port::SendPort;
 pub use spawn::Spawn;
 pub use time::{Timer, sleep};
+pub use value::{ErrorNotice, Value};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
-use insula_wire::{Kind, MailboxPolicy, Status, codec};
+use insula_wire::{Kind, MailboxPolicy, Status};
 use serde::de::DeserializeOwned;
 
 use crate::call::Source;
@@ -15,7 +15,7 @@ use crate::message::Incoming;
 use crate::outcome::Outcome;
 use crate::send_port::SendPort;
 use crate::sys;
-use crate::{report, time};
+use crate::{report, time, value};
 
 /// A queue of messages of type `T` that belongs to this isolate. Dart's `ReceivePort`.
 ///
@@ -84,7 +84,7 @@ impl<T> ReceivePort<T> {
     /// As [`new`](ReceivePort::new).
     #[must_use]
     pub fn with_policy(policy: MailboxPolicy) -> ReceivePort<T> {
-        ReceivePort::own(open(codec::schema::<T>(), policy).unwrap_or_else(no_room))
+        ReceivePort::own(open(value::schema::<T>(), policy).unwrap_or_else(no_room))
     }
 
     /// As [`with_policy`](ReceivePort::with_policy), for a program that can do with one port less.
@@ -92,7 +92,7 @@ impl<T> ReceivePort<T> {
     /// # Errors
     /// When this isolate may have no more ports.
     pub fn try_open(policy: MailboxPolicy) -> Result<ReceivePort<T>, Refused> {
-        open(codec::schema::<T>(), policy).map(ReceivePort::own)
+        open(value::schema::<T>(), policy).map(ReceivePort::own)
     }
 
     pub(crate) fn own(handle: Handle) -> ReceivePort<T> {

@@ -18,6 +18,7 @@ use crate::receive_port::{self, ReceivePort};
 use crate::report;
 use crate::send_port::SendPort;
 use crate::sys;
+use crate::value::{self, ErrorNotice};
 
 /// An isolate to be born: options first, then one of the `spawn`s. All options are in force before any of its code runs.
 ///
@@ -101,13 +102,14 @@ impl Spawn {
     /// Has `response` posted to `port` as its last act, whatever it ends of.
     pub fn on_exit<R: Serialize>(mut self, port: &SendPort<R>, response: R) -> Spawn {
         let response = Outgoing::encode(&response).map(|response| response.keep());
-        self.options.on_exit_schema = codec::schema::<R>();
+        self.options.on_exit_schema = value::schema::<R>();
         self.on_exit = Some(OnExit { port: port.handle.clone(), response });
         self
     }
 
-    /// Has its uncaught errors posted to `port`, rather than printed by the host.
-    pub fn on_error(mut self, port: &SendPort<RemoteError>) -> Spawn {
+    /// Has its uncaught errors posted to `port`, rather than printed by the host: as
+    /// [`RemoteError`](crate::RemoteError), or as [`Value`](crate::Value).
+    pub fn on_error<E: ErrorNotice>(mut self, port: &SendPort<E>) -> Spawn {
         self.on_error = Some(port.handle.clone());
         self
     }
@@ -208,7 +210,7 @@ impl Spawn {
         let mut on_exit_response = Body::default();
         if let Some(OnExit { port, response }) = &self.on_exit {
             options.on_exit = port.number();
-            on_exit_response = response.as_ref().map_err(|error| SpawnError::Message(*error))?.body();
+            on_exit_response = response.as_ref().map_err(|error| SpawnError::Message(error.clone()))?.body();
         }
         if let Some(port) = &self.on_error {
             options.on_error = port.number();

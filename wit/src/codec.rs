@@ -14,8 +14,8 @@ mod key;
 mod level;
 
 pub use error::{Cause, Error, Unsendable};
-pub use level::DEPTH_MAX;
 use level::Level;
+pub use level::{DEPTH_MAX, TOO_DEEP};
 
 /// Appends `value` to `buffer`.
 ///

@@ -4,7 +4,7 @@
 use alloc::{borrow::ToOwned as _, boxed::Box, string::String, string::ToString as _};
 use core::fmt;
 
-use super::DEPTH_MAX;
+use super::level::TOO_DEEP;
 
 /// A value that could not be encoded, or bytes that are not such a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Error {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cause {
-    /// It is nested deeper than [`DEPTH_MAX`] levels.
+    /// It is nested deeper than [`DEPTH_MAX`](super::DEPTH_MAX) levels.
     TooDeep,
     /// The value's type refuses.
     Refused(Unsendable),
@@ -121,7 +121,7 @@ impl Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Cause::TooDeep => write!(f, "the message is nested deeper than {DEPTH_MAX} levels"),
+            Cause::TooDeep => f.write_str(TOO_DEEP),
             Cause::Refused(unsendable) => unsendable.fmt(f),
             Cause::Encoding(error) => error.fmt(f),
         }
@@ -137,6 +137,19 @@ impl fmt::Display for Error {
 impl core::error::Error for Cause {}
 
 impl core::error::Error for Error {}
+
+impl From<Cause> for Unsendable {
+    /// What is wrong with a value, as a reason not to send it.
+    fn from(cause: Cause) -> Unsendable {
+        match cause {
+            Cause::Refused(unsendable) => unsendable,
+            #[cfg(feature = "paths")]
+            other => Unsendable { place: Some(Box::new(Place { path: String::new(), reason: other.to_string() })) },
+            #[cfg(not(feature = "paths"))]
+            _ => Unsendable {},
+        }
+    }
+}
 
 impl From<postcard::Error> for Cause {
     fn from(error: postcard::Error) -> Cause {

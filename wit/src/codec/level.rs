@@ -11,6 +11,9 @@ use super::Cause;
 /// `Node { next: Option<Box<Node>> }` is one level, and so is a variant that holds a `Vec`. A value without parts is none.
 pub const DEPTH_MAX: usize = 512;
 
+/// What an error says about a message that has more.
+pub const TOO_DEEP: &str = "the message is nested deeper than 512 levels";
+
 /// How much deeper a value may go from here.
 #[derive(Clone, Copy)]
 pub(super) struct Level {

@@ -142,7 +142,7 @@ where
         assert_eq!(encode_into(&value, &mut ours).unwrap_err().cause, Cause::TooDeep);
         let theirs = postcard::to_allocvec(&value).unwrap();
         let error = decode::<T>(&theirs).unwrap_err();
-        assert_eq!(error.to_string(), "the message is nested deeper than 512 levels");
+        assert_eq!(error.to_string(), format!("the message is nested deeper than {DEPTH_MAX} levels"));
     });
 }
 
