@@ -303,3 +303,30 @@ impl fmt::Display for RunError {
 }
 
 reads_as_text!(RunError);
+
+/// Why a question got no answer; see [`SendPort::ask`](crate::SendPort::ask).
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AskError {
+    /// It was not sent.
+    Unasked(SendError),
+    /// No answer came in time.
+    TimedOut,
+    /// Nobody can answer any more: whoever had the port for the answer dropped it, or is dead.
+    Unreachable,
+    /// What came is no answer.
+    Failed(RecvError),
+}
+
+impl fmt::Display for AskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AskError::Unasked(error) => error.fmt(f),
+            AskError::TimedOut => Status::TimedOut.fmt(f),
+            AskError::Unreachable => f.write_str("nobody can answer any more"),
+            AskError::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+reads_as_text!(AskError);

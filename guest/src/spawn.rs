@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::call::{Body, Newborn, Pointees};
 use crate::compute::Computation;
+use crate::duplex::{Duplex, DuplexEnd};
 use crate::entry;
 use crate::error::{Refused, SendError, SpawnError};
 use crate::handle::Handle;
@@ -140,6 +141,22 @@ impl Spawn {
         R: Outcome,
     {
         self.bear(Newborn::Entry(entry::number_of(entry)), entry::name_of::<F>(), &message)
+    }
+
+    /// A new isolate of this module, in which `entry` is called with one end of a link, and the other end of it; see
+    /// [`Duplex::spawn`].
+    ///
+    /// # Errors
+    /// As [`spawn`](Spawn::spawn).
+    pub fn spawn_duplex<In, Out, F, R>(self, entry: F) -> Result<(Duplex<In, Out>, Isolate), SpawnError>
+    where
+        F: Fn(Duplex<Out, In>) -> R + Copy + 'static,
+        R: Outcome,
+    {
+        let (link, end) = Duplex::pair();
+        let opens = move |end: DuplexEnd<Out, In>| entry(end.open());
+        let isolate = self.bear(Newborn::Entry(entry::number_of(opens)), entry::name_of::<F>(), &end)?;
+        Ok((link, isolate))
     }
 
     /// A new isolate of this module, in which the export of this name is called with a copy of `message`.
