@@ -3,7 +3,7 @@
 //! A guest has an entry `run` that takes a `SendPort<String>`. Every program runs under both schedulers, worker
 //! threads and seeds, and must tell the same under each.
 
-use insula::{Exit, Host, Spawn};
+use insula::{Exit, Grant, Host, Spawn};
 
 use crate::harness;
 
@@ -27,7 +27,7 @@ fn tells(name: &str, lines: &[&str]) {
         let host = builder.build().expect("there is room for a small host");
         let module = host.load_file(&path).expect("the guest is a module");
         let port = host.receive_port::<String>();
-        let spawn = Spawn::entry("run").message(&port.send_port());
+        let spawn = Spawn::entry("run").message(&port.send_port()).grant(Grant::names("tests"));
         let isolate = host.spawn(&module, spawn).expect("the guest has an entry `run`");
         let mut told = Vec::new();
         // Until nobody can send to the port any more: the program and what it started are over.

@@ -20,6 +20,8 @@ pub(crate) enum Authority {
     Folder { host: PathBuf, guest: String, writes: bool },
     Environment { name: String, value: String },
     FineClock,
+    Names { namespace: String },
+    Module { name: Option<String> },
 }
 
 impl Grant {
@@ -47,6 +49,24 @@ impl Grant {
         Grant(Authority::FineClock)
     }
 
+    /// A namespace of the name server, where its holders find each other's ports.
+    #[must_use]
+    pub fn names(namespace: impl Into<String>) -> Grant {
+        Grant(Authority::Names { namespace: namespace.into() })
+    }
+
+    /// A module that the host offers under this name can be spawned.
+    #[must_use]
+    pub fn module(name: impl Into<String>) -> Grant {
+        Grant(Authority::Module { name: Some(name.into()) })
+    }
+
+    /// Every module that the host offers can be spawned.
+    #[must_use]
+    pub fn modules() -> Grant {
+        Grant(Authority::Module { name: None })
+    }
+
     /// Whether whoever holds `held` may hand this on.
     pub(crate) fn is_within(&self, held: &[Grant]) -> bool {
         held.iter().any(|grant| match (&grant.0, &self.0) {
@@ -54,8 +74,17 @@ impl Grant {
                 held == host && (*held_writes || !*writes)
             }
             (Authority::Environment { .. }, Authority::Environment { .. }) => grant == self,
+            (Authority::Names { .. }, Authority::Names { .. }) => grant == self,
+            (Authority::Module { name: held }, Authority::Module { name }) => held.is_none() || held == name,
             (Authority::FineClock, Authority::FineClock) => true,
-            (Authority::Folder { .. } | Authority::Environment { .. } | Authority::FineClock, _) => false,
+            (
+                Authority::Folder { .. }
+                | Authority::Environment { .. }
+                | Authority::FineClock
+                | Authority::Names { .. }
+                | Authority::Module { .. },
+                _,
+            ) => false,
         })
     }
 }
@@ -69,6 +98,9 @@ impl std::fmt::Display for Grant {
             }
             Authority::Environment { name, .. } => write!(f, "environment variable {name}"),
             Authority::FineClock => f.write_str("fine clock"),
+            Authority::Names { namespace } => write!(f, "namespace {namespace}"),
+            Authority::Module { name: Some(name) } => write!(f, "module {name}"),
+            Authority::Module { name: None } => f.write_str("all modules"),
         }
     }
 }
@@ -85,6 +117,11 @@ mod tests {
         assert!(!Grant::read_write("/a", "/x").is_within(&reads));
         assert!(!Grant::read_only("/b", "/x").is_within(&reads));
         assert!(!Grant::fine_clock().is_within(&reads));
+        assert!(
+            Grant::module("a").is_within(&[Grant::modules()]) && !Grant::modules().is_within(&[Grant::module("a")])
+        );
+        assert!(!Grant::module("a").is_within(&[Grant::module("b")]));
+        assert!(!Grant::names("a").is_within(&[Grant::names("b")]));
         assert!(!Grant::environment("A", "2").is_within(&[Grant::environment("A", "1")]));
     }
 }

@@ -30,6 +30,7 @@ mod isolate;
 mod limits;
 mod lines;
 mod module;
+mod names;
 mod outfit;
 mod port;
 mod ports;
@@ -47,9 +48,12 @@ pub use error::{BuildError, LoadError, SpawnError};
 pub use exit::{Exit, Frame, IsolateId, Killer, Phase};
 pub use grant::Grant;
 pub use host::{Ended, Host, HostBuilder, Sleeper, Uncaught};
-pub use insula_wire::{Priority, RemoteError, Status};
+pub use insula_wire::{MailboxPolicy, Priority, RemoteError, Status};
 pub use isolate::{Capability, Isolate, Module};
 pub use limits::Limits;
-pub use ports::{ReceivePort, Received, RecvError, SendError, SendPort};
+pub use ports::{
+    Blob, BlobError, Either, Messages, NameError, Names, ReceivePort, Received, RecvError, SendError, SendPort,
+    recv_any, recv_either,
+};
 pub use printable::{printable, printable_line};
 pub use spawn::{Output, Spawn, Stdin};

@@ -37,6 +37,8 @@ pub struct Limits {
     pub handles_max: u64,
     /// Open receive ports.
     pub ports_max: u64,
+    /// Bytes of the blobs that it holds.
+    pub blob_bytes_max: u64,
 }
 
 impl Default for Limits {
@@ -51,6 +53,7 @@ impl Default for Limits {
             message_bytes_max: 64 << 20,
             handles_max: 200_000,
             ports_max: 100_000,
+            blob_bytes_max: 128 << 20,
         }
     }
 }
@@ -100,6 +103,13 @@ impl Limits {
         self
     }
 
+    /// Sets the bound of the bytes that it holds in blobs.
+    #[must_use]
+    pub fn blobs(mut self, bytes: u64) -> Limits {
+        self.blob_bytes_max = bytes;
+        self
+    }
+
     /// The lower of both, bound by bound: what a child of `self` gets that asks for `wanted`.
     #[must_use]
     pub(crate) fn narrowed(&self, wanted: &Limits) -> Limits {
@@ -117,6 +127,7 @@ impl Limits {
             message_bytes_max: self.message_bytes_max.min(wanted.message_bytes_max),
             handles_max: self.handles_max.min(wanted.handles_max),
             ports_max: self.ports_max.min(wanted.ports_max),
+            blob_bytes_max: self.blob_bytes_max.min(wanted.blob_bytes_max),
         }
     }
 }

@@ -41,6 +41,17 @@ impl Outfit {
         }
     }
 
+    /// The namespace of the name server, if there is a grant for one.
+    pub(crate) fn namespace(&self) -> Option<&str> {
+        self.grants.iter().find_map(|grant| match &grant.0 {
+            Authority::Names { namespace } => Some(namespace.as_str()),
+            Authority::Folder { .. }
+            | Authority::Environment { .. }
+            | Authority::FineClock
+            | Authority::Module { .. } => None,
+        })
+    }
+
     /// Whether the clocks are fine.
     pub(crate) fn has_fine_clock(&self) -> bool {
         self.grants.iter().any(|grant| matches!(grant.0, Authority::FineClock))
@@ -85,7 +96,7 @@ fn build(outfit: &Outfit, tail: &Arc<Tail>) -> WasiP1Ctx {
             Authority::Environment { name, value } => {
                 builder.env(name, value);
             }
-            Authority::FineClock => {}
+            Authority::FineClock | Authority::Names { .. } | Authority::Module { .. } => {}
         }
     }
     let step = if outfit.has_fine_clock() { 1 } else { 1_000_000 };

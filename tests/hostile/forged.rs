@@ -96,7 +96,7 @@ fn drawn_numbers_reach_nothing() {
     for attacker in attackers {
         assert_eq!(attacker.join(), Exit::Returned, "a call with a drawn number was not refused");
     }
-    to_canary.send(&7).expect("the canary lives");
+    to_canary.send(7).expect("the canary lives");
     assert_eq!(heard.recv().expect("the canary lives"), 7, "the canary heard something else first");
     drop(to_canary);
     assert_eq!(canary.join(), Exit::Returned);

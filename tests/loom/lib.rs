@@ -21,6 +21,9 @@ mod exit;
 #[path = "../../host/src/limits.rs"]
 mod limits;
 #[cfg(not(test))]
+#[path = "../../host/src/names.rs"]
+mod names;
+#[cfg(not(test))]
 #[path = "../../host/src/port/mod.rs"]
 mod port;
 #[cfg(not(test))]

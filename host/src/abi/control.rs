@@ -4,13 +4,14 @@
 //! an exit listener, who is answered at once.
 
 use insula_wire::layout::List;
-use insula_wire::{Kind, Priority, Status};
+use insula_wire::{Priority, Status};
 use wasmtime::{Caller, Linker, Result};
 
 use super::isolates::{error_schema_of, listener, payload};
+use super::ports::Moves;
 use super::{Ended, State, answer, interface, view};
 use crate::control::{Control, Flags};
-use crate::exit::{Exit, IsolateId, Killer};
+use crate::exit::{Exit, Killer};
 use crate::port::{CapabilityId, Message, Object, SendRight};
 use crate::sync::Arc;
 
@@ -34,15 +35,14 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
     Ok(())
 }
 
-/// The isolate that a control port names; `None` for one that is dead.
-fn target(state: &State, handle: u32) -> std::result::Result<Option<Arc<Control>>, Status> {
-    let id: IsolateId = match state.control.table.lock().find(handle)? {
-        Object::Control(id) => *id,
-        Object::Receive(_) | Object::Own(_) | Object::Send(_) | Object::Capability(_) => {
-            return Err(Status::WrongKind);
+/// The isolate that a control port names, be it dead by now.
+fn target(state: &State, handle: u32) -> std::result::Result<Arc<Control>, Status> {
+    match state.control.table.lock().find(handle)? {
+        Object::Control(control) => Ok(Control::of(control)),
+        Object::Receive(_) | Object::Own(_) | Object::Send(_) | Object::Capability(_) | Object::Blob(_) => {
+            Err(Status::WrongKind)
         }
-    };
-    Ok(state.place.registry.find(id))
+    }
 }
 
 /// The capability that a handle names. Handle 0 is none, and a request without one is ignored.
@@ -52,7 +52,9 @@ fn capability(state: &State, handle: u32) -> std::result::Result<Option<Capabili
     }
     match state.control.table.lock().find(handle)? {
         Object::Capability(id) => Ok(Some(*id)),
-        Object::Receive(_) | Object::Own(_) | Object::Send(_) | Object::Control(_) => Err(Status::WrongKind),
+        Object::Receive(_) | Object::Own(_) | Object::Send(_) | Object::Control(_) | Object::Blob(_) => {
+            Err(Status::WrongKind)
+        }
     }
 }
 
@@ -60,7 +62,7 @@ fn capability(state: &State, handle: u32) -> std::result::Result<Option<Capabili
 fn terminable(state: &State, isolate: u32, terminate: u32) -> std::result::Result<Option<Arc<Control>>, Status> {
     let authority = capability(state, terminate)?;
     let isolate = target(state, isolate)?;
-    Ok(isolate.filter(|isolate| authority == Some(isolate.terminate_capability)))
+    Ok((authority == Some(isolate.terminate_capability)).then_some(isolate))
 }
 
 fn pause(caller: Caller<'_, State>, isolate: u32, authority: u32, token: u32) -> Result<u32> {
@@ -68,10 +70,10 @@ fn pause(caller: Caller<'_, State>, isolate: u32, authority: u32, token: u32) ->
     let parts = target(state, isolate).and_then(|isolate| {
         let authority = capability(state, authority)?;
         let token = capability(state, token)?;
-        Ok((isolate.filter(|isolate| authority == Some(isolate.pause_capability)), token))
+        Ok((isolate, authority, token))
     });
-    answer(parts.map(|parts| {
-        if let (Some(isolate), Some(token)) = parts {
+    answer(parts.map(|(isolate, authority, token)| {
+        if let Some(token) = token.filter(|_| authority == Some(isolate.pause_capability)) {
             isolate.pause(token);
         }
     }))
@@ -80,11 +82,7 @@ fn pause(caller: Caller<'_, State>, isolate: u32, authority: u32, token: u32) ->
 fn resume(caller: Caller<'_, State>, isolate: u32, token: u32) -> Result<u32> {
     let state = caller.data();
     let parts = target(state, isolate).and_then(|isolate| Ok((isolate, capability(state, token)?)));
-    answer(parts.map(|parts| {
-        if let (Some(isolate), Some(token)) = parts {
-            isolate.resume(token);
-        }
-    }))
+    answer(parts.map(|(isolate, token)| token.into_iter().for_each(|token| isolate.resume(token))))
 }
 
 fn kill(caller: Caller<'_, State>, isolate: u32, terminate: u32, priority: u32) -> Result<u32> {
@@ -113,7 +111,7 @@ fn kill_tree(caller: Caller<'_, State>, isolate: u32, terminate: u32) -> Result<
         let killed = Exit::Killed { by: Killer::Isolate(state.control.id) };
         isolate.lineage.end_tree(killed.clone());
         isolate.end_now(killed.clone());
-        state.place.registry.descendants(isolate.id).iter().for_each(|child| child.end_now(killed.clone()));
+        state.place.links.registry.descendants(isolate.id).iter().for_each(|child| child.end_now(killed.clone()));
     }
     done(state)
 }
@@ -149,9 +147,29 @@ fn told(
     Ok(told.and_then(|right| right.map(|right| Ok((right, response?))).transpose()))
 }
 
+/// Asks for a notice; what its response carried is gone if that is ok.
+fn ask(
+    caller: &Caller<'_, State>,
+    told: std::result::Result<Option<(SendRight, Message)>, Status>,
+    ask: impl FnOnce(SendRight, Message) -> std::result::Result<(), Status>,
+) -> Result<u32> {
+    let asked = told.and_then(|told| {
+        let (right, response) = told.ok_or(Status::BadHandle)?;
+        let moves = Moves::of(&response);
+        ask(right, response)?;
+        moves.done(caller.data());
+        Ok(())
+    });
+    answer(asked)
+}
+
 fn set_stop_listener(mut caller: Caller<'_, State>, port: u32, schema: u64, response: u32) -> Result<u32> {
     let told = told(&mut caller, port, schema, response)?;
-    answer(told.and_then(|told| caller.data().control.set_stop_listener(told)))
+    let control = &caller.data().control;
+    match told {
+        Ok(None) => answer(control.set_stop_listener(None)),
+        told => ask(&caller, told, |right, response| control.set_stop_listener(Some((right, response)))),
+    }
 }
 
 fn ping(
@@ -164,12 +182,10 @@ fn ping(
 ) -> Result<u32> {
     let Some(priority) = Priority::from_code(priority) else { return answer(Err(Status::Invalid)) };
     let told = told(&mut caller, port, schema, response)?;
-    let state = caller.data();
-    let parts = target(state, isolate).and_then(|isolate| Ok((isolate, told?.ok_or(Status::BadHandle)?)));
-    answer(parts.and_then(|(isolate, (right, response))| match isolate {
-        Some(isolate) => isolate.ping(right, response, priority),
-        None => Ok(()),
-    }))
+    match target(caller.data(), isolate) {
+        Ok(isolate) => ask(&caller, told, |right, response| isolate.ping(right, response, priority)),
+        Err(status) => answer(Err(status)),
+    }
 }
 
 fn add_exit_listener(
@@ -180,34 +196,29 @@ fn add_exit_listener(
     response: u32,
 ) -> Result<u32> {
     let told = told(&mut caller, port, schema, response)?;
-    let state = caller.data();
-    let parts = target(state, isolate).and_then(|isolate| Ok((isolate, told?.ok_or(Status::BadHandle)?)));
-    answer(parts.and_then(|(isolate, (right, response))| match isolate {
-        Some(isolate) => isolate.add_exit_listener(right, response),
-        None => {
-            let notice = Message { kind: Kind::Exit, ..response };
-            right.port().mailbox().send(right.port(), notice, None).map_err(|refused| refused.status)
-        }
-    }))
+    match target(caller.data(), isolate) {
+        Ok(isolate) => ask(&caller, told, |right, response| isolate.add_exit_listener(right, response)),
+        Err(status) => answer(Err(status)),
+    }
 }
 
 fn remove_exit_listener(caller: Caller<'_, State>, isolate: u32, port: u32) -> Result<u32> {
     let state = caller.data();
     let parts = target(state, isolate).and_then(|isolate| Ok((isolate, state.send_port(port)?)));
-    answer(parts.map(|(isolate, port)| isolate.iter().for_each(|isolate| isolate.remove_exit_listener(port.id()))))
+    answer(parts.map(|(isolate, port)| isolate.remove_exit_listener(port.id())))
 }
 
 fn add_error_listener(caller: Caller<'_, State>, isolate: u32, port: u32, schema: u64) -> Result<u32> {
     let state = caller.data();
     let right = listener(state, port, error_schema_of(schema)).and_then(|right| right.ok_or(Status::BadHandle));
     let parts = target(state, isolate).and_then(|isolate| Ok((isolate, right?)));
-    answer(parts.and_then(|(isolate, right)| isolate.map_or(Ok(()), |isolate| isolate.add_error_listener(right))))
+    answer(parts.and_then(|(isolate, right)| isolate.add_error_listener(right)))
 }
 
 fn remove_error_listener(caller: Caller<'_, State>, isolate: u32, port: u32) -> Result<u32> {
     let state = caller.data();
     let parts = target(state, isolate).and_then(|isolate| Ok((isolate, state.send_port(port)?)));
-    answer(parts.map(|(isolate, port)| isolate.iter().for_each(|isolate| isolate.remove_error_listener(port.id()))))
+    answer(parts.map(|(isolate, port)| isolate.remove_error_listener(port.id())))
 }
 
 fn set_errors_fatal(caller: Caller<'_, State>, isolate: u32, terminate: u32, fatal: u32) -> Result<u32> {
@@ -218,8 +229,7 @@ fn set_errors_fatal(caller: Caller<'_, State>, isolate: u32, terminate: u32, fat
 fn debug_name(mut caller: Caller<'_, State>, isolate: u32, at: u32, capacity: u32, result: u32) -> Result<u32> {
     let (mut guest, state) = view(&mut caller)?;
     match target(state, isolate) {
-        Ok(Some(isolate)) => guest.put_text(List { pointer: at, count: capacity }, &isolate.name(), result)?,
-        Ok(None) => return answer(Err(Status::Closed)),
+        Ok(isolate) => guest.put_text(List { pointer: at, count: capacity }, &isolate.name(), result)?,
         Err(status) => return answer(Err(status)),
     }
     answer(Ok(()))

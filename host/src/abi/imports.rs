@@ -3,7 +3,7 @@
 use wasmtime::{Engine, ExternType, Store, ValType};
 
 use super::{Place, State, link};
-use crate::control::{Census, Control, Cradle, Lineage, Registry};
+use crate::control::{Census, Control, Cradle, Lineage, Links};
 use crate::error::SpawnError;
 use crate::exit::IsolateId;
 use crate::limits::Limits;
@@ -69,6 +69,7 @@ fn nobody() -> State {
         lineage: Lineage::new(id, None),
         mailbox: Mailbox::new(room),
         handles_max: 0,
+        blob_bytes_max: 0,
         pause_capability: CapabilityId(0),
         terminate_capability: CapabilityId(0),
         census: Arc::new(Census::default()),
@@ -78,7 +79,8 @@ fn nobody() -> State {
     });
     let world = World::new();
     let place = Place {
-        registry: Arc::new(Registry::new(0)),
+        links: Links::new(0, 0, &world),
+        namespace: None,
         world: Arc::clone(&world),
         spawner: Box::new(Barren),
         uncaught: Box::new(|_, _| {}),

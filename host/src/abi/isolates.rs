@@ -5,7 +5,7 @@ use insula_wire::{GrantKind, Kind, LimitKind, Status};
 use wasmtime::{Caller, Linker, Result};
 
 use super::memory::{Fields, Guest};
-use super::ports::{Buffers, message_of};
+use super::ports::{Buffers, Moves, message_of};
 use super::{Ended, State, answer, interface, view};
 use crate::control::Control;
 use crate::exit::Exit;
@@ -61,9 +61,16 @@ fn give_birth(caller: &mut Caller<'_, State>, entry: Entry, options: u32, result
     if !state.control.table.lock().has_room(3) {
         return answer(Err(state.because("the handle table is full", Status::TooMany)));
     }
+    let moves = match moves(&birth) {
+        Ok(moves) => moves,
+        Err((text, status)) => return answer(Err(state.because(text, status))),
+    };
     let born = state.place.spawner.spawn(&state.control, birth);
     let parts = match born {
-        Ok(child) => parts_of(state, &child),
+        Ok(child) => {
+            moves.done(state);
+            parts_of(state, &child)
+        }
         Err(error) => {
             let status = error.status();
             return answer(Err(state.because(error.to_string(), status)));
@@ -74,6 +81,15 @@ fn give_birth(caller: &mut Caller<'_, State>, entry: Entry, options: u32, result
 }
 
 type Refused = (String, Status);
+
+/// The blobs that a child takes along, in its message and in the response to its exit: each in one of them.
+fn moves(birth: &Birth) -> std::result::Result<Moves, Refused> {
+    let message = birth.message.as_ref().map(Moves::of).unwrap_or_default();
+    let response = birth.on_exit.as_ref().map(|(_, response)| Moves::of(response)).unwrap_or_default();
+    let both =
+        || ("a blob is in the initial message and in the exit listener's response".to_owned(), Status::Unsendable);
+    message.and(response).ok_or_else(both)
+}
 
 /// The options as the host knows them.
 fn birth(
@@ -174,7 +190,8 @@ fn limits(guest: &Guest<'_>, state: &State, list: List) -> Result<std::result::R
             Some(LimitKind::MessageBytes) => limits.message_bytes_max = value,
             Some(LimitKind::Handles) => limits.handles_max = value,
             Some(LimitKind::Ports) => limits.ports_max = value,
-            Some(LimitKind::RunDeadline | LimitKind::BlobBytes) => {
+            Some(LimitKind::BlobBytes) => limits.blob_bytes_max = value,
+            Some(LimitKind::RunDeadline) => {
                 return Ok(Err(("this host does not have that limit".to_owned(), Status::Unsupported)));
             }
             None => return Ok(Err(("no such limit".to_owned(), Status::Invalid))),
@@ -209,9 +226,10 @@ fn grant(kind: Option<GrantKind>, argument: &str) -> std::result::Result<Grant, 
         Some(GrantKind::ReadWriteFolder) => Ok(Grant::read_write(pair("::").0, pair("::").1)),
         Some(GrantKind::Environment) => Ok(Grant::environment(pair("=").0, pair("=").1)),
         Some(GrantKind::FineClock) => Ok(Grant::fine_clock()),
-        Some(GrantKind::Names | GrantKind::Modules | GrantKind::Network) => {
-            Err(("this host does not have that grant".to_owned(), Status::Unsupported))
-        }
+        Some(GrantKind::Names) => Ok(Grant::names(argument)),
+        Some(GrantKind::Modules) if argument.is_empty() => Ok(Grant::modules()),
+        Some(GrantKind::Modules) => Ok(Grant::module(argument)),
+        Some(GrantKind::Network) => Err(("this host does not have that grant".to_owned(), Status::Unsupported)),
         None => Err(("no such grant".to_owned(), Status::Invalid)),
     }
 }
@@ -250,7 +268,7 @@ fn current(mut caller: Caller<'_, State>, result: u32) -> Result<u32> {
 fn parts_of(state: &State, isolate: &Arc<Control>) -> [u32; 3] {
     let mut table = state.control.table.lock();
     let objects = [
-        Object::Control(isolate.id),
+        Object::Control(isolate.reference()),
         Object::Capability(isolate.pause_capability),
         Object::Capability(isolate.terminate_capability),
     ];

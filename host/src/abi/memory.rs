@@ -77,6 +77,11 @@ impl Guest<'_> {
         Ok(())
     }
 
+    /// Writes a u64.
+    pub(crate) fn put_u64(&mut self, pointer: u32, value: u64) -> Result<()> {
+        self.put_u32s(pointer, &[value as u32, (value >> 32) as u32])
+    }
+
     /// Copies as much of the text as the buffer holds, and says how long it is.
     pub(crate) fn put_text(&mut self, buffer: List, text: &str, length: u32) -> Result<()> {
         let target = self.bytes_mut(buffer)?;

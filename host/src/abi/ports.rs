@@ -9,8 +9,9 @@ use wasmtime::{Caller, Linker, Result};
 use super::memory::Guest;
 use super::{State, Until, answer, interface, view, wait};
 use crate::control::{Control, Flags};
-use crate::port::{Attachment, Message, Object, Port, Refused, Take, Took, Wanted};
+use crate::port::{Attachment, Blob, Message, Object, Port, Refused, Take, Took, Wanted};
 use crate::sync::Arc;
+use crate::world::NEVER;
 
 const PORTS: &str = interface!("ports");
 
@@ -92,7 +93,39 @@ fn send(
         Ok(outgoing) => outgoing,
         Err(status) => return answer(Err(status)),
     };
-    answer(port.mailbox().send(&port, message, None).map_err(|refused| refused.status))
+    let moves = Moves::of(&message);
+    match port.mailbox().send(&port, message, None) {
+        Ok(()) => moves.done(state),
+        Err(refused) => return answer(Err(refused.status)),
+    }
+    answer(Ok(()))
+}
+
+/// The blobs of a message on its way. They stay with the sender until it was accepted.
+#[derive(Default)]
+pub(super) struct Moves(Vec<Arc<Blob>>);
+
+impl Moves {
+    /// None of most messages.
+    pub(super) fn of(message: &Message) -> Moves {
+        Moves(message.blobs().cloned().collect())
+    }
+
+    /// Those of two messages, if no blob is in both.
+    pub(super) fn and(mut self, other: Moves) -> Option<Moves> {
+        if self.0.iter().any(|blob| other.0.iter().any(|again| Arc::ptr_eq(blob, again))) {
+            return None;
+        }
+        self.0.extend(other.0);
+        Some(self)
+    }
+
+    /// The message was accepted: its sender has its blobs no more.
+    pub(super) fn done(self, state: &State) {
+        if !self.0.is_empty() {
+            state.control.table.lock().moved(&self.0);
+        }
+    }
 }
 
 async fn send_waiting(
@@ -107,6 +140,7 @@ async fn send_waiting(
         Ok((port, message)) => (port, Some(message)),
         Err(status) => return answer(Err(status)),
     };
+    let moves = unsent.as_ref().map(Moves::of);
     let until = state.until(deadline);
     let (control, place) = (Arc::clone(&state.control), Arc::clone(&state.place));
     // One's own full mailbox is never waited for (semantics 1.6).
@@ -125,7 +159,11 @@ async fn send_waiting(
             outcome => Some(outcome.map_err(|refused| refused.status)),
         }
     });
-    answer(sent.await?.unwrap_or(Err(Status::TimedOut)))
+    let sent = sent.await?.unwrap_or(Err(Status::TimedOut));
+    if let (Ok(()), Some(moves)) = (sent, moves) {
+        moves.done(caller.data());
+    }
+    answer(sent)
 }
 
 /// A sender that waits for room: forgotten by the mailbox when it waits no more, also where it was killed.
@@ -200,7 +238,7 @@ impl Buffers {
         if needed[0] > self.bytes.count || needed[1] > self.handles.count {
             return Err((Status::BufferTooSmall, needed));
         }
-        if needed[1] > 0 && !control.table.lock().has_room(message.attachments.len()) {
+        if needed[1] > 0 && !control.table.lock().has_room_for(message) {
             return Err((Status::TooMany, needed));
         }
         Ok(())
@@ -245,7 +283,8 @@ fn install(control: &Arc<Control>, attachments: Vec<Attachment>) -> Vec<u32> {
             }
             Attachment::Send(right) => Object::Send(right),
             Attachment::Capability(id) => Object::Capability(id),
-            Attachment::Control(id) => Object::Control(id),
+            Attachment::Control(control) => Object::Control(control),
+            Attachment::Blob(blob) => Object::Blob(blob),
         };
         table.insert(object).unwrap_or(0)
     };
@@ -405,6 +444,7 @@ fn close(caller: Caller<'_, State>, port: u32) -> Result<u32> {
 impl State {
     /// A wait of this isolate for ports, until an instant of its clock.
     pub(super) fn until(&self, deadline: u64) -> Until {
-        Until { deadline: self.instant(deadline), ports_only: self.ends == crate::world::NEVER }
+        let no_end = self.ends == NEVER;
+        Until { deadline: self.instant(deadline), ports_only: no_end, no_end }
     }
 }

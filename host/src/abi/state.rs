@@ -5,7 +5,7 @@ use std::pin::Pin;
 use insula_wire::{RemoteError, Status};
 use wasmtime::{Memory, ResourceLimiter};
 
-use crate::control::{Control, Registry};
+use crate::control::{Control, Links};
 use crate::limits::Limits;
 use crate::outfit::Wasi;
 use crate::port::{Message, Object, Port};
@@ -32,7 +32,9 @@ pub(crate) struct State {
 
 /// Where an isolate lives: what it shares with others of its host.
 pub(crate) struct Place {
-    pub(crate) registry: Arc<Registry>,
+    pub(crate) links: Arc<Links>,
+    /// The namespace that its isolates may use.
+    pub(crate) namespace: Option<String>,
     pub(crate) world: Arc<World>,
     pub(crate) spawner: Box<dyn Spawner>,
     /// Told of errors that no listener hears.
@@ -67,7 +69,9 @@ impl State {
     pub(crate) fn receive_port(&self, handle: u32) -> Result<Arc<Port>, Status> {
         match self.control.table.lock().find(handle)? {
             Object::Receive(port) => Ok(Arc::clone(port)),
-            Object::Own(_) | Object::Send(_) | Object::Capability(_) | Object::Control(_) => Err(Status::WrongKind),
+            Object::Own(_) | Object::Send(_) | Object::Capability(_) | Object::Control(_) | Object::Blob(_) => {
+                Err(Status::WrongKind)
+            }
         }
     }
 
@@ -76,7 +80,7 @@ impl State {
         match self.control.table.lock().find(handle)? {
             Object::Send(right) => Ok(Arc::clone(right.port())),
             Object::Own(port) => Ok(Arc::clone(port)),
-            Object::Receive(_) | Object::Capability(_) | Object::Control(_) => Err(Status::WrongKind),
+            Object::Receive(_) | Object::Capability(_) | Object::Control(_) | Object::Blob(_) => Err(Status::WrongKind),
         }
     }
 

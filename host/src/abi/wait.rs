@@ -25,6 +25,8 @@ pub(crate) struct Until {
     pub(crate) deadline: Nanos,
     /// Whether only ports can end it, so that the isolate may be counted asleep.
     pub(crate) ports_only: bool,
+    /// Whether the isolate has no deadline: while it is paused, only a resume can wake it.
+    pub(crate) no_end: bool,
 }
 
 /// Waits until `attempt` finds something, or the deadline comes (`None`). The waker that `attempt` gets wakes the wait.
@@ -37,13 +39,17 @@ pub(crate) async fn wait<T>(
     until: Until,
     mut attempt: impl FnMut(&Waker) -> Option<T>,
 ) -> Result<Option<T>> {
-    let _waiting = Waiting::begin(control, &until);
+    let mut waiting = Waiting::begin(control);
+    let sleeps = until.ports_only && until.deadline == NEVER;
     let mut timer = None;
     poll_fn(|cx| {
         match control.end_of_turn() {
             TurnEnd::End(exit) => return Poll::Ready(Err(Ended(exit).into())),
-            TurnEnd::Paused => return Poll::Pending,
-            TurnEnd::Go => {}
+            TurnEnd::Paused => {
+                waiting.asleep(until.no_end);
+                return Poll::Pending;
+            }
+            TurnEnd::Go => waiting.asleep(sleeps),
         }
         if let Some(found) = attempt(cx.waker()) {
             return Poll::Ready(Ok(Some(found)));
@@ -64,13 +70,21 @@ pub(crate) async fn wait<T>(
 /// Marks the isolate as waiting for as long as it lives.
 struct Waiting<'a> {
     control: &'a Arc<Control>,
+    asleep: bool,
 }
 
 impl<'a> Waiting<'a> {
-    fn begin(control: &'a Arc<Control>, until: &Until) -> Waiting<'a> {
-        let asleep = if until.ports_only && until.deadline == NEVER { Flags::ASLEEP } else { 0 };
-        control.flags.set(Flags::WAITING | asleep);
-        Waiting { control }
+    fn begin(control: &'a Arc<Control>) -> Waiting<'a> {
+        control.flags.set(Flags::WAITING);
+        Waiting { control, asleep: false }
+    }
+
+    /// Whether it is to be counted asleep if it parks now.
+    fn asleep(&mut self, asleep: bool) {
+        if asleep != self.asleep {
+            self.asleep = asleep;
+            if asleep { self.control.flags.set(Flags::ASLEEP) } else { self.control.flags.clear(Flags::ASLEEP) }
+        }
     }
 }
 

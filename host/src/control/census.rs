@@ -14,6 +14,7 @@ const ASLEEP: i64 = 1 << 32;
 pub(crate) struct Census {
     counts: AtomicI64,
     held: AtomicU64,
+    changes: AtomicU64,
     changed: Doorbell,
 }
 
@@ -30,6 +31,7 @@ impl Census {
 
     /// One more waits for ports only.
     pub(crate) fn fell_asleep(&self) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
         let before = self.counts.fetch_add(ASLEEP, Ordering::SeqCst);
         if all_asleep(before + ASLEEP) {
             self.changed.ring();
@@ -58,8 +60,15 @@ impl Census {
 
     /// The embedder let one go.
     pub(crate) fn let_go(&self) {
-        self.held.fetch_sub(1, Ordering::SeqCst);
-        self.changed.ring();
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        if self.held.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.changed.ring();
+        }
+    }
+
+    /// Moves on with everything after which isolates may be asleep that were not.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::SeqCst)
     }
 
     /// Where to wait for a change of these counts.

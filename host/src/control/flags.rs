@@ -27,6 +27,8 @@ impl Flags {
     pub(crate) const ENTERED: u32 = 1 << 7;
     /// Whoever spawned it hands its exit code on: a code is no news then.
     pub(crate) const MAIN: u32 = 1 << 8;
+    /// It registered a name at some time.
+    pub(crate) const NAMED: u32 = 1 << 9;
     /// What a wait must look at before it takes a message.
     pub(crate) const TURN: u32 = Flags::END | Flags::END_OF_TURN | Flags::PINGED | Flags::PAUSED;
 

@@ -1,7 +1,12 @@
 //! What an embedder holds of a host: by it, an isolate could be woken from outside.
 
+use std::cell::RefCell;
+use std::sync::Weak;
+
 use super::{Census, Registry};
-use crate::sync::Arc;
+use crate::names::NameServer;
+use crate::port::Mailbox;
+use crate::sync::{Arc, Mutex};
 use crate::world::World;
 
 /// What belongs to one host and is shared by all that refers to it.
@@ -11,6 +16,65 @@ pub(crate) struct Links {
     pub(crate) census: Arc<Census>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) world: Arc<World>,
+    pub(crate) names: NameServer,
+    /// Of the embedder's ports: what waits there may be what wakes an isolate.
+    mailboxes: Mutex<Vec<Weak<Mailbox>>>,
+}
+
+thread_local! {
+    static RECEIVER: RefCell<Option<Arc<Links>>> = const { RefCell::new(None) };
+}
+
+impl Links {
+    /// Of the host of this number, nothing in them yet.
+    pub(crate) fn new(number: u64, isolates_max: u32, world: &Arc<World>) -> Arc<Links> {
+        Arc::new(Links {
+            number,
+            census: Arc::default(),
+            registry: Arc::new(Registry::new(isolates_max)),
+            world: Arc::clone(world),
+            names: NameServer::default(),
+            mailboxes: Mutex::default(),
+        })
+    }
+
+    /// Knows a mailbox of the embedder's for as long as it is there.
+    pub(crate) fn keep(&self, mailbox: &Arc<Mailbox>) {
+        let mut mailboxes = self.mailboxes.lock();
+        if mailboxes.len().is_power_of_two() {
+            mailboxes.retain(|mailbox| mailbox.strong_count() > 0);
+        }
+        mailboxes.push(Arc::downgrade(mailbox));
+    }
+
+    /// Whether some isolates live, and nothing can wake any of them: not even what waits in the embedder's ports.
+    pub(crate) fn all_asleep(&self) -> bool {
+        let before = self.census.changes();
+        let all_asleep = || self.census.all_asleep();
+        let mailboxes = || self.mailboxes.lock().iter().filter_map(Weak::upgrade).collect::<Vec<_>>();
+        // Nothing happened between the two looks, so both counts and what is queued were so at one time.
+        all_asleep()
+            && !mailboxes().iter().any(|mailbox| mailbox.holds_capabilities())
+            && all_asleep()
+            && self.census.changes() == before
+    }
+
+    /// Decodes a message of this host: what in its value belongs to a host finds it by [`Links::of_message`].
+    pub(crate) fn decode<R>(self: &Arc<Links>, decode: impl FnOnce() -> R) -> R {
+        struct Outer(Option<Arc<Links>>);
+        impl Drop for Outer {
+            fn drop(&mut self) {
+                drop(RECEIVER.replace(self.0.take()));
+            }
+        }
+        let _outer = Outer(RECEIVER.replace(Some(Arc::clone(self))));
+        decode()
+    }
+
+    /// The host whose message this thread decodes.
+    pub(crate) fn of_message() -> Option<Arc<Links>> {
+        RECEIVER.with_borrow(Clone::clone)
+    }
 }
 
 /// One thing of the embedder's that may wake an isolate; counted for "all asleep".

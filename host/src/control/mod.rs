@@ -29,7 +29,7 @@ use insula_wire::{Kind, Priority, RemoteError, Status};
 
 use crate::exit::{Exit, IsolateId};
 use crate::limits::Meter;
-use crate::port::{After, CapabilityId, Mailbox, Message, SendRight, Table};
+use crate::port::{After, CapabilityId, ControlRef, Mailbox, Message, SendRight, Table};
 use crate::sync::{Arc, Mutex};
 
 /// What others may touch of an isolate.
@@ -52,6 +52,7 @@ pub(crate) struct Cradle {
     pub(crate) lineage: Arc<Lineage>,
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) handles_max: u64,
+    pub(crate) blob_bytes_max: u64,
     pub(crate) pause_capability: CapabilityId,
     pub(crate) terminate_capability: CapabilityId,
     pub(crate) census: Arc<Census>,
@@ -118,7 +119,7 @@ impl Control {
             flags,
             meter: Meter::default(),
             mailbox: cradle.mailbox,
-            table: Mutex::new(Table::new(cradle.handles_max)),
+            table: Mutex::new(Table::new(cradle.handles_max, cradle.blob_bytes_max)),
             pause_capability: cradle.pause_capability,
             terminate_capability: cradle.terminate_capability,
             census: cradle.census,
@@ -129,6 +130,17 @@ impl Control {
                 ..State::default()
             }),
         })
+    }
+
+    /// What tables and messages hold of it.
+    pub(crate) fn reference(self: &Arc<Control>) -> ControlRef {
+        ControlRef { id: self.id, control: Arc::clone(self) as Arc<dyn std::any::Any + Send + Sync> }
+    }
+
+    /// What a table or a message held.
+    pub(crate) fn of(reference: &ControlRef) -> Arc<Control> {
+        let control = Arc::clone(&reference.control).downcast::<Control>();
+        control.unwrap_or_else(|_| unreachable!("nothing but Control::reference makes one"))
     }
 
     /// Tells how this isolate is woken, and how it is made to look at its flags at once wherever it is.

@@ -57,6 +57,7 @@ fn cradle() -> Cradle {
         lineage: Lineage::new(id, None),
         mailbox: mailbox(9),
         handles_max: 9,
+        blob_bytes_max: 0,
         pause_capability: PAUSE,
         terminate_capability: TERMINATE,
         census,

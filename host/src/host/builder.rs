@@ -10,7 +10,7 @@ use super::uncaught::{Reporter, Uncaught, print};
 use super::{Door, Host, Inner};
 use crate::abi;
 use crate::cache::Cache;
-use crate::control::{Census, Links, Registry};
+use crate::control::Links;
 use crate::engine::{Places, Shape, engine};
 use crate::error::BuildError;
 use crate::exit::Exit;
@@ -129,19 +129,14 @@ impl HostBuilder {
         let (ticker, bump) = (Ticker::new(&world), engine.clone());
         let interrupt = move || bump.increment_epoch();
         let (scheduler, io) = self.start_threads(&ticker, Box::new(interrupt.clone())).map_err(failed)?;
-        let registry = Arc::new(Registry::new(self.isolates));
+        let links = Links::new(next_number(), self.isolates, &world);
         let (stdout, stderr) = (Sink::stdout(), Sink::stderr());
         let told = self.on_uncaught.clone().unwrap_or_else(|| Arc::new(print));
         let reporter = Reporter::start(told, [stdout.clone(), stderr.clone()]).map_err(failed)?;
-        let undertaker = undertaker(&registry, &reporter);
+        let undertaker = undertaker(&links, &reporter);
         let hooks = Hooks { cut_short: cut_short(&undertaker), interrupt: Box::new(interrupt) };
         let inner = Arc::new(Inner {
-            links: Arc::new(Links {
-                number: next_number(),
-                census: Arc::new(Census::default()),
-                registry,
-                world: Arc::clone(&world),
-            }),
+            links,
             compiler: Compiler::new(engine, places, self.cache.map(Cache::open)),
             linker,
             world,

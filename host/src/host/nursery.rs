@@ -8,14 +8,14 @@ use insula_wire::{RemoteError, Status};
 use super::Inner;
 use super::uncaught::{Reporter, Uncaught, resolve};
 use crate::abi::{Place, State};
-use crate::control::{Control, Cradle, Flags, Lineage, NotAdmitted, Registry};
+use crate::control::{Control, Cradle, Flags, Lineage, Links, NotAdmitted, Registry};
 use crate::error::SpawnError;
 use crate::exit::{Exit, IsolateId, Killer};
 use crate::grant::{Authority, Grant};
 use crate::isolate::{EntryPoint, Life, Module, Undertaker, live};
 use crate::limits::Limits;
 use crate::outfit::{Outfit, Wasi};
-use crate::port::{CapabilityId, Mailbox, Room};
+use crate::port::{CapabilityId, Claims, Mailbox, Room};
 use crate::scheduler::Task;
 use crate::spawn::{Birth, Entry, Output, Spawn, Spawner};
 use crate::stdio::{Sink, Tail};
@@ -75,12 +75,14 @@ impl Inner {
             stderr: sink(spawn.stderr, &self.stderr),
             world: Arc::clone(&self.world),
         });
-        let message = spawn.message.map(|message| message.and_then(|encoded| encoded.into_message(self.links.number)));
-        let message = message.transpose().map_err(SpawnError::Message)?;
+        let number = self.links.number;
+        let message = spawn.message.map(|message| message.and_then(|encoded| encoded.into_message(number)));
+        let (message, claims) = message.transpose().map_err(SpawnError::Message)?.unzip();
         let on_exit = spawn.on_exit.map(|(right, response)| {
-            let response = response.and_then(|encoded| encoded.into_message(self.links.number));
-            response.map(|response| (right, response))
+            let response = response.and_then(|encoded| encoded.into_message(number));
+            response.map(|(response, claims)| ((right, response), claims))
         });
+        let (on_exit, more_claims) = on_exit.transpose().map_err(SpawnError::Listener)?.unzip();
         let birth = Birth {
             entry: spawn.entry,
             message,
@@ -90,14 +92,16 @@ impl Inner {
             scoped: false,
             inherits: false,
             is_main,
-            on_exit: on_exit.transpose().map_err(SpawnError::Listener)?,
+            on_exit,
             on_error: spawn.on_error,
             limits: spawn.limits,
             ends: NEVER,
             grants: Vec::new(),
         };
         let place = self.place(module, Arc::clone(&outfit));
-        self.admit(module, birth, None, place, outfit)
+        let admitted = self.admit(module, birth, None, place, outfit)?;
+        claims.into_iter().chain(more_claims).for_each(Claims::settle);
+        Ok(admitted)
     }
 
     /// Where isolates of a module live that have the same outfit.
@@ -105,8 +109,10 @@ impl Inner {
         let (reporter, io) = (Arc::clone(&self.reporter), self.io_handle.clone());
         let (told_module, resolved_module) = (module.clone(), module.clone());
         let fine_clock = outfit.has_fine_clock();
+        let namespace = outfit.namespace().map(str::to_owned);
         Arc::new_cyclic(|place| Place {
-            registry: Arc::clone(&self.links.registry),
+            links: Arc::clone(&self.links),
+            namespace,
             world: Arc::clone(&self.world),
             spawner: Box::new(Nursery {
                 host: Arc::downgrade(self),
@@ -198,6 +204,7 @@ impl Inner {
             lineage: Lineage::new(id, parent.map(|parent| &parent.lineage)),
             mailbox: Mailbox::new(room(limits)),
             handles_max: limits.handles_max,
+            blob_bytes_max: limits.blob_bytes_max,
             pause_capability: CapabilityId(self.world.number()),
             terminate_capability: CapabilityId(self.world.number()),
             census: Arc::clone(&self.links.census),
@@ -270,19 +277,25 @@ fn tell(reporter: &Reporter, control: &Control, error: RemoteError, module: Opti
 }
 
 /// The death step of this host: the isolate's own, and what is left for the host to do after it.
-pub(super) fn undertaker(registry: &Arc<Registry>, reporter: &Arc<Reporter>) -> Arc<Undertaker> {
-    let (registry, reporter) = (Arc::clone(registry), Arc::clone(reporter));
+pub(super) fn undertaker(links: &Arc<Links>, reporter: &Arc<Reporter>) -> Arc<Undertaker> {
+    let (links, reporter) = (Arc::clone(links), Arc::clone(reporter));
     Arc::new(move |control: &Arc<Control>, exit: Exit, place: Option<&Place>| {
         let id = control.id;
         // The exit code of a run's main is what the run answers: no news for standard error.
         let handed_on = matches!(exit, Exit::ProcExit { .. }) && control.flags.any(Flags::MAIN);
-        let Some(mut dead) = control.die(exit, || registry.remove(id)) else { return };
+        let credit = || {
+            if control.flags.any(Flags::NAMED) {
+                links.names.forget(id);
+            }
+            links.registry.remove(id);
+        };
+        let Some(mut dead) = control.die(exit, credit) else { return };
         match (dead.uncaught.take().filter(|_| !handed_on), place) {
             (Some(error), Some(place)) => (place.uncaught)(control, error),
             (Some(error), None) => tell(&reporter, control, error, None),
             (None, _) => {}
         }
-        end_scoped(&registry, id, std::mem::take(&mut dead.scoped));
+        end_scoped(&links.registry, id, std::mem::take(&mut dead.scoped));
         drop(dead);
     })
 }

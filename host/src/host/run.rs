@@ -81,7 +81,7 @@ impl Inner {
     fn look(&self, main: &Control) -> Option<Seen> {
         match main.exit() {
             Some(Exit::Returned | Exit::Exited) if self.links.census.live() == 0 => Some(Seen::AllEnded),
-            Some(Exit::Returned | Exit::Exited) | None => self.links.census.all_asleep().then_some(Seen::AllAsleep),
+            Some(Exit::Returned | Exit::Exited) | None => self.links.all_asleep().then_some(Seen::AllAsleep),
             Some(_) => Some(Seen::MainFailed),
         }
     }

@@ -36,7 +36,7 @@ pub(crate) async fn live(life: Life) {
     let (control, world, ends) = (Arc::clone(&state.control), Arc::clone(&state.place.world), state.ends);
     let _deadline =
         (ends != NEVER).then(|| world.timer(ends, Waker::from(Arc::new(DeadlineBell(Arc::clone(&control))))));
-    let until = Until { deadline: NEVER, ports_only: ends == NEVER };
+    let until = Until { deadline: NEVER, ports_only: ends == NEVER, no_end: ends == NEVER };
     if let Err(error) = wait(&control, &world, until, |_| Some(())).await {
         let exit = error.downcast::<Ended>().map_or(Exit::HostClosed, |Ended(exit)| exit);
         return undertaker(&control, exit, None);

@@ -8,38 +8,53 @@ use std::cell::RefCell;
 use insula_wire::{CAPABILITIES_MAX, Kind, Status, codec};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Attachment, Message};
+use super::{Attachment, Blob, BlobCell, Claims, Message};
+use crate::sync::{Arc, Mutex};
 
 thread_local! {
     static OUTGOING: RefCell<Option<Outgoing>> = const { RefCell::new(None) };
-    static INCOMING: RefCell<Option<Vec<Attachment>>> = const { RefCell::new(None) };
+    static INCOMING: RefCell<Option<Incoming>> = const { RefCell::new(None) };
 }
 
 #[derive(Default)]
 struct Outgoing {
     attachments: Vec<Attachment>,
     host: Option<u64>,
+    blobs: Vec<BlobCell>,
 }
 
-/// An encoded message, and the host that the capabilities in it belong to, if there are any.
+struct Incoming {
+    attachments: Vec<Attachment>,
+    /// Blobs that were decoded already: one that is named twice is taken once.
+    blobs: Vec<(Arc<Blob>, BlobCell)>,
+}
+
+/// An encoded message, the host that the capabilities in it belong to, if there are any, and where its blobs are.
 pub(crate) struct Encoded {
     message: Message,
     host: Option<u64>,
+    blobs: Vec<BlobCell>,
 }
 
 impl Encoded {
-    /// The message, for the host of this number.
+    /// The message, for the host of this number, with the blobs taken out of where they were: they go back there
+    /// unless the claims are settled.
     ///
     /// # Errors
-    /// `Unsendable` where it holds a capability of another host.
-    pub(crate) fn into_message(self, host: u64) -> Result<Message, Status> {
-        if self.host.is_some_and(|other| other != host) { Err(Status::Unsendable) } else { Ok(self.message) }
+    /// `Unsendable` where it holds a capability of another host, or a blob that is gone.
+    pub(crate) fn into_message(self, host: u64) -> Result<(Message, Claims), Status> {
+        if self.host.is_some_and(|other| other != host) {
+            return Err(Status::Unsendable);
+        }
+        let claims = Claims::take(&self.blobs).ok_or(Status::Unsendable)?;
+        Ok((self.message, claims))
     }
 }
 
 impl Clone for Encoded {
     fn clone(&self) -> Encoded {
-        Encoded { message: self.message.again(self.message.kind), host: self.host }
+        let message = self.message.again(self.message.kind);
+        Encoded { message, host: self.host, blobs: self.blobs.clone() }
     }
 }
 
@@ -54,7 +69,7 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, kind: Kind) -> Result<Enc
     let outgoing = list.end().unwrap_or_default();
     result.map_err(|_| Status::Unsendable)?;
     let message = Message { kind, bytes, attachments: outgoing.attachments };
-    Ok(Encoded { message, host: outgoing.host })
+    Ok(Encoded { message, host: outgoing.host, blobs: outgoing.blobs })
 }
 
 /// Decodes a message; what it carried and the value did not take is released.
@@ -62,7 +77,8 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, kind: Kind) -> Result<Enc
 /// # Errors
 /// The codec's, where the bytes are not a `T`.
 pub(crate) fn decode<T: DeserializeOwned>(message: Message) -> Result<T, codec::Error> {
-    let list = List::begin(|list| INCOMING.replace(list), message.attachments);
+    let incoming = Incoming { attachments: message.attachments, blobs: Vec::new() };
+    let list = List::begin(|list| INCOMING.replace(list), incoming);
     let result = codec::decode(&message.bytes);
     drop(list.end());
     result
@@ -103,9 +119,34 @@ pub(crate) fn attach(attachment: Attachment, host: u64) -> Option<u8> {
     })
 }
 
+/// Puts a blob beside the message that is being encoded, and says its position. None for one that is gone.
+pub(crate) fn attach_blob(cell: &BlobCell) -> Option<u8> {
+    let blob = cell.lock().clone()?;
+    OUTGOING.with_borrow_mut(|outgoing| {
+        let outgoing = outgoing.as_mut().filter(|outgoing| outgoing.attachments.len() < CAPABILITIES_MAX)?;
+        outgoing.attachments.push(Attachment::Blob(blob));
+        outgoing.blobs.push(Arc::clone(cell));
+        u8::try_from(outgoing.attachments.len() - 1).ok()
+    })
+}
+
 /// The attachment at a position of the message that is being decoded.
 pub(crate) fn detach(position: u8) -> Option<Attachment> {
-    INCOMING.with_borrow(|incoming| incoming.as_ref()?.get(usize::from(position)).cloned())
+    INCOMING.with_borrow(|incoming| incoming.as_ref()?.attachments.get(usize::from(position)).cloned())
+}
+
+/// The blob at a position of the message that is being decoded.
+pub(crate) fn detach_blob(position: u8) -> Option<BlobCell> {
+    INCOMING.with_borrow_mut(|incoming| {
+        let Incoming { attachments, blobs } = incoming.as_mut()?;
+        let Attachment::Blob(blob) = attachments.get(usize::from(position))? else { return None };
+        if let Some((_, cell)) = blobs.iter().find(|(known, _)| Arc::ptr_eq(known, blob)) {
+            return Some(Arc::clone(cell));
+        }
+        let cell = Arc::new(Mutex::new(Some(Arc::clone(blob))));
+        blobs.push((Arc::clone(blob), Arc::clone(&cell)));
+        Some(cell)
+    })
 }
 
 #[cfg(test)]

@@ -69,6 +69,7 @@ pub(crate) enum Took<R> {
 /// The queue.
 pub(crate) struct Mailbox {
     inner: Mutex<Inner>,
+    is_embedders: bool,
 }
 
 impl std::fmt::Debug for Port {
@@ -78,9 +79,19 @@ impl std::fmt::Debug for Port {
 }
 
 impl Mailbox {
-    /// An empty mailbox.
+    /// An empty mailbox of an isolate.
     pub(crate) fn new(room: Room) -> Arc<Mailbox> {
+        Mailbox::of(room, false)
+    }
+
+    /// An empty mailbox of a port of the embedder's.
+    pub(crate) fn of_embedder(room: Room) -> Arc<Mailbox> {
+        Mailbox::of(room, true)
+    }
+
+    fn of(room: Room, is_embedders: bool) -> Arc<Mailbox> {
         Arc::new(Mailbox {
+            is_embedders,
             inner: Mutex::new(Inner {
                 room,
                 messages: 0,
@@ -299,6 +310,18 @@ impl Mailbox {
         (inner.messages, inner.bytes) = (0, 0);
         drop(inner);
         slots.into_iter().flat_map(|slot| slot.queue).map(|(_, message)| message).collect()
+    }
+
+    /// Whether it is of a port of the embedder's.
+    pub(crate) fn is_embedders(&self) -> bool {
+        self.is_embedders
+    }
+
+    /// Whether a message waits here with something by which its receiver could reach an isolate.
+    pub(crate) fn holds_capabilities(&self) -> bool {
+        let inner = self.inner.lock();
+        let mut queued = inner.slots.iter().flat_map(|slot| &slot.queue);
+        queued.any(|(_, message)| !message.attachments.is_empty())
     }
 
     /// Messages and bytes that are queued or reserved.

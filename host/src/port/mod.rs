@@ -4,18 +4,21 @@
 //! - [`Port`]: one address in a mailbox. Its owner and whoever holds a [`SendRight`] point to it.
 //! - [`SendRight`]: the counted right to send. When the last one goes, the owner learns that nobody can reach it.
 //! - [`Message`], [`Attachment`]: bytes, and the capabilities that travel beside them.
+//! - [`Blob`]: bytes that move with a message instead of being copied.
 //! - [`Table`]: the numbers by which one guest names what it holds.
 //!
 //! No guest code, no wasm, no clock and no thread is known here. Nothing is dropped under a lock: what a mailbox gives
 //! up is handed out and released by the caller, so that a right in a dropped message can lock another mailbox.
 
+mod blob;
 pub(crate) mod codec;
 mod mailbox;
 mod message;
 mod table;
 
+pub(crate) use blob::{Blob, BlobCell, Claims};
 pub(crate) use mailbox::{After, Mailbox, Refused, Room, Take, Took, Wanted};
-pub(crate) use message::{Attachment, CapabilityId, Message};
+pub(crate) use message::{Attachment, CapabilityId, ControlRef, Message};
 pub(crate) use table::{Object, Table};
 
 use crate::sync::{Arc, atomic};

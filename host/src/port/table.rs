@@ -8,8 +8,7 @@ use std::collections::HashMap;
 
 use insula_wire::{HandleKind, Status};
 
-use super::{Attachment, CapabilityId, Port, SendRight};
-use crate::exit::IsolateId;
+use super::{Attachment, Blob, CapabilityId, ControlRef, Message, Port, SendRight};
 use crate::sync::Arc;
 
 const INDEX_BITS: u32 = 20;
@@ -27,7 +26,9 @@ pub(crate) enum Object {
     /// A token.
     Capability(CapabilityId),
     /// The control port of an isolate.
-    Control(IsolateId),
+    Control(ControlRef),
+    /// Bytes that can be taken or sent, once.
+    Blob(Arc<Blob>),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,6 +42,7 @@ impl Object {
             Object::Own(_) | Object::Send(_) => HandleKind::SendPort,
             Object::Capability(_) => HandleKind::Capability,
             Object::Control(_) => HandleKind::Control,
+            Object::Blob(_) => HandleKind::Blob,
         }
     }
 
@@ -49,9 +51,18 @@ impl Object {
             Object::Receive(port) | Object::Own(port) => port.id(),
             Object::Send(right) => right.port().id(),
             Object::Capability(id) => id.0,
-            Object::Control(id) => id.0,
+            Object::Control(control) => control.id.0,
+            Object::Blob(blob) => blob.key(),
         };
         Key(self.kind().code(), id)
+    }
+
+    /// Bytes that whoever holds it is charged for.
+    fn blob_bytes(&self) -> u64 {
+        match self {
+            Object::Blob(blob) => blob.len(),
+            Object::Receive(_) | Object::Own(_) | Object::Send(_) | Object::Capability(_) | Object::Control(_) => 0,
+        }
     }
 }
 
@@ -68,19 +79,33 @@ pub(crate) struct Table {
     free: Vec<u32>,
     known: HashMap<Key, u32>,
     handles_max: u32,
+    blob_bytes: u64,
+    blob_bytes_max: u64,
 }
 
 impl Table {
-    /// An empty table that never holds more than `handles_max` objects.
-    pub(crate) fn new(handles_max: u64) -> Table {
+    /// An empty table that never holds more than `handles_max` objects, and blobs of more than `blob_bytes_max` bytes.
+    pub(crate) fn new(handles_max: u64, blob_bytes_max: u64) -> Table {
         let handles_max = u32::try_from(handles_max).unwrap_or(INDEX_MAX).min(INDEX_MAX);
-        Table { entries: Vec::new(), free: Vec::new(), known: HashMap::new(), handles_max }
+        let (entries, free, known) = (Vec::new(), Vec::new(), HashMap::new());
+        Table { entries, free, known, handles_max, blob_bytes: 0, blob_bytes_max }
     }
 
     /// Whether `count` objects fit, be they all new. Slots that can be used again count as room.
     pub(crate) fn has_room(&self, count: usize) -> bool {
         let unused = (INDEX_MAX as usize).saturating_sub(self.entries.len()) + self.free.len();
         count <= unused && self.known.len() + count <= self.handles_max as usize
+    }
+
+    /// Whether blobs of so many bytes in all can be held beside those that are.
+    pub(crate) fn has_room_for_blobs(&self, bytes: u64) -> bool {
+        self.blob_bytes.saturating_add(bytes) <= self.blob_bytes_max
+    }
+
+    /// Whether all that a message carries fits.
+    pub(crate) fn has_room_for(&self, message: &Message) -> bool {
+        message.attachments.is_empty()
+            || (self.has_room(message.attachments.len()) && self.has_room_for_blobs(message.blob_bytes()))
     }
 
     /// A handle for the object: the one it has, counted once more, or a new one.
@@ -94,9 +119,10 @@ impl Table {
             entry.count = entry.count.checked_add(1).ok_or(Status::TooMany)?;
             return Ok(handle(index, entry.generation));
         }
-        if !self.has_room(1) {
+        if !self.has_room(1) || !self.has_room_for_blobs(object.blob_bytes()) {
             return Err(Status::TooMany);
         }
+        self.blob_bytes += object.blob_bytes();
         let index = self.free.pop().unwrap_or_else(|| {
             self.entries.push(Entry::default());
             self.entries.len() as u32
@@ -147,15 +173,46 @@ impl Table {
         if entry.count > 0 {
             return Ok(None);
         }
-        let object = entry.object.take();
+        Ok(self.vacate(index))
+    }
+
+    /// Takes a blob out, however often it was counted: its number means nothing any more.
+    ///
+    /// # Errors
+    /// `BadHandle`; `WrongKind` for what is no blob.
+    pub(crate) fn take_blob(&mut self, handle: u32) -> Result<Arc<Blob>, Status> {
+        match self.find(handle)? {
+            Object::Blob(blob) => {
+                let blob = Arc::clone(blob);
+                drop(self.vacate(handle & INDEX_MAX));
+                Ok(blob)
+            }
+            Object::Receive(_) | Object::Own(_) | Object::Send(_) | Object::Capability(_) | Object::Control(_) => {
+                Err(Status::WrongKind)
+            }
+        }
+    }
+
+    /// The blobs that a message carried are its receiver's now.
+    pub(crate) fn moved(&mut self, blobs: &[Arc<Blob>]) {
+        for blob in blobs {
+            if let Some(index) = self.known.get(&Key(HandleKind::Blob.code(), blob.key())).copied() {
+                drop(self.vacate(index));
+            }
+        }
+    }
+
+    /// Empties a slot for good, or until its next generation.
+    fn vacate(&mut self, index: u32) -> Option<Object> {
+        let entry = &mut self.entries[index as usize - 1];
+        let object = entry.object.take()?;
         if entry.generation < GENERATION_MAX {
             entry.generation += 1;
             self.free.push(index);
         }
-        if let Some(object) = &object {
-            self.known.remove(&object.key());
-        }
-        Ok(object)
+        self.known.remove(&object.key());
+        self.blob_bytes -= object.blob_bytes();
+        Some(object)
     }
 
     /// Everything, to be dropped where no lock is held.
@@ -164,13 +221,18 @@ impl Table {
         self.known.clear();
         self.free.clear();
         let entries = std::mem::take(&mut self.entries);
-        self.handles_max = 0;
+        (self.handles_max, self.blob_bytes, self.blob_bytes_max) = (0, 0, 0);
         entries.into_iter().filter_map(|entry| entry.object).collect()
     }
 
     /// How many objects it holds.
     pub(crate) fn len(&self) -> usize {
         self.known.len()
+    }
+
+    /// Bytes of the blobs that it holds.
+    pub(crate) fn blob_bytes(&self) -> u64 {
+        self.blob_bytes
     }
 
     /// What travels in a message for this handle.
@@ -183,7 +245,8 @@ impl Table {
             Object::Own(port) => Ok(Attachment::Send(SendRight::new(port))),
             Object::Send(right) => Ok(Attachment::Send(right.clone())),
             Object::Capability(id) => Ok(Attachment::Capability(*id)),
-            Object::Control(id) => Ok(Attachment::Control(*id)),
+            Object::Control(control) => Ok(Attachment::Control(control.clone())),
+            Object::Blob(blob) => Ok(Attachment::Blob(Arc::clone(blob))),
         }
     }
 }

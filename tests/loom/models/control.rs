@@ -20,6 +20,7 @@ fn newborn(paused: bool) -> Arc<Control> {
         lineage: Lineage::new(id, None),
         mailbox: mailbox(8, MailboxPolicy::Error).0,
         handles_max: 8,
+        blob_bytes_max: 0,
         pause_capability: PAUSE,
         terminate_capability: CapabilityId(2),
         census,

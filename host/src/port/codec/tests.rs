@@ -52,13 +52,13 @@ fn right(port: &Arc<Port>, host: u64) -> Right {
 }
 
 fn message<T: Serialize + ?Sized>(value: &T) -> Result<Message, Status> {
-    encode(value, Kind::Data)?.into_message(HOST)
+    Ok(encode(value, Kind::Data)?.into_message(HOST)?.0)
 }
 
 fn ports_of(message: &Message) -> Vec<u64> {
     let port = |attachment: &Attachment| match attachment {
         Attachment::Send(right) => right.port().id(),
-        Attachment::Capability(_) | Attachment::Control(_) => panic!("only rights went in"),
+        Attachment::Capability(_) | Attachment::Control(_) | Attachment::Blob(_) => panic!("only rights went in"),
     };
     message.attachments.iter().map(port).collect()
 }
@@ -73,7 +73,7 @@ fn what_is_encoded_decodes() {
 #[test]
 fn the_kind_is_what_was_asked_for() {
     let message = encode("x", Kind::Ping).and_then(|encoded| encoded.into_message(HOST));
-    assert_eq!(message.map(|message| message.kind).ok(), Some(Kind::Ping));
+    assert_eq!(message.map(|(message, _)| message.kind).ok(), Some(Kind::Ping));
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn a_message_that_is_encoded_within_another_has_its_own_rights() {
 fn a_clone_of_what_is_encoded_holds_its_own_rights() {
     let one = port(1);
     let encoded = encode(&right(&one, HOST), Kind::Data).ok().unwrap();
-    let copy = encoded.clone().into_message(HOST).unwrap();
+    let (copy, _) = encoded.clone().into_message(HOST).unwrap();
     assert!(encoded.clone().into_message(2).is_err());
     drop(encoded);
     assert_eq!((ports_of(&copy), copy.bytes.len()), (vec![1], 1));

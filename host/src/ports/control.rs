@@ -1,0 +1,63 @@
+//! Requests that name a port: pings and listeners.
+
+use insula_wire::{Kind, Priority, RemoteError};
+use serde::Serialize;
+
+use super::{SendError, SendPort};
+use crate::isolate::Isolate;
+use crate::port::codec;
+use crate::spawn::Spawn;
+
+impl Isolate {
+    /// Posts `response` to `port`: at once, or at the end of the isolate's turn. The dead never answer.
+    ///
+    /// # Errors
+    /// [`SendError`] where the answer would find no room.
+    pub fn ping<R: Serialize>(&self, port: &SendPort<R>, response: R, priority: Priority) -> Result<(), SendError> {
+        let (right, response, claims) = port.told(&response)?;
+        self.control().ping(right, response, priority).map_err(SendError)?;
+        claims.settle();
+        Ok(())
+    }
+
+    /// Posts `response` to `port` as the isolate's last act; at once where it is dead. Keyed by port.
+    ///
+    /// # Errors
+    /// [`SendError`] where the notice would find no room.
+    pub fn add_exit_listener<R: Serialize>(&self, port: &SendPort<R>, response: R) -> Result<(), SendError> {
+        let (right, response, claims) = port.told(&response)?;
+        self.control().add_exit_listener(right, response).map_err(SendError)?;
+        claims.settle();
+        Ok(())
+    }
+
+    /// Takes an exit listener back.
+    pub fn remove_exit_listener<R>(&self, port: &SendPort<R>) {
+        self.control().remove_exit_listener(port.number());
+    }
+
+    /// Posts every uncaught error to `port`.
+    ///
+    /// # Errors
+    /// [`SendError`] where a notice would find no room.
+    pub fn add_error_listener(&self, port: &SendPort<RemoteError>) -> Result<(), SendError> {
+        self.control().add_error_listener(port.right().clone()).map_err(SendError)
+    }
+
+    /// Takes an error listener back.
+    pub fn remove_error_listener(&self, port: &SendPort<RemoteError>) {
+        self.control().remove_error_listener(port.number());
+    }
+}
+
+impl Spawn {
+    /// Posts `response` to `port` as the isolate's last act.
+    pub fn on_exit<R: Serialize>(self, port: &SendPort<R>, response: R) -> Spawn {
+        self.told_of_exit(port.right().clone(), codec::encode(&response, Kind::Data))
+    }
+
+    /// Posts every uncaught error to `port`.
+    pub fn on_error(self, port: &SendPort<RemoteError>) -> Spawn {
+        self.told_of_errors(port.right().clone())
+    }
+}

@@ -1,0 +1,126 @@
+//! The embedder's typed ports: the same mailboxes that isolates have, with a thread or a task as their waiter.
+//!
+//! - [`ReceivePort`]: blocking, with a timeout, as an iterator, as a future or as a stream; closes when it is dropped.
+//! - [`SendPort`]: sendable itself, anywhere in a serde value, to isolates of its own host.
+//! - [`Blob`]: bytes that move with a message.
+//! - [`Names`]: a namespace of the host's name server.
+//! - [`Received`]: a message with its kind, so that one port can take data and notices.
+
+mod blob;
+mod control;
+mod names;
+mod receive;
+mod send;
+
+pub use blob::{Blob, BlobError};
+pub use names::{NameError, Names};
+pub use receive::{Either, Messages, ReceivePort, recv_any, recv_either};
+pub use send::SendPort;
+
+use insula_wire::codec::schema;
+use insula_wire::{MailboxPolicy, RemoteError, Status};
+
+use crate::host::Host;
+use crate::isolate::Capability;
+use crate::limits::Limits;
+use crate::port::Mailbox;
+use crate::sync::Arc;
+
+/// Why a message was not sent. Nothing of it was delivered, and the blobs in it are where they were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the message was not sent: {0}")]
+pub struct SendError(pub Status);
+
+/// Why nothing was received.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecvError {
+    /// The time is up.
+    #[error("no message came in time")]
+    TimedOut,
+    /// There is nothing now.
+    #[error("there is no message now")]
+    Empty,
+    /// Nobody holds a SendPort to it.
+    #[error("nobody can send to the port")]
+    Unreachable,
+    /// It was closed.
+    #[error("the port is closed")]
+    Closed,
+    /// A message came that is no `T`; it is gone.
+    #[error("port {port}: the message is no {wanted}")]
+    Undecodable {
+        /// The port's number.
+        port: u64,
+        /// The type that was expected.
+        wanted: &'static str,
+    },
+    /// A notice came where data was expected.
+    #[error("an uncaught error came where data was expected: {0}")]
+    ErrorNotice(RemoteError),
+    /// A second message came where one was expected.
+    #[error("port {port}: more than one message came")]
+    MoreThanOne {
+        /// The port's number.
+        port: u64,
+    },
+}
+
+/// A message, with what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Received<T> {
+    /// Sent by somebody.
+    Data(T),
+    /// An exit notice, with the response of its registration.
+    Exit(T),
+    /// The answer to a ping.
+    Ping(T),
+    /// An uncaught error.
+    Error(RemoteError),
+}
+
+impl<T> Received<T> {
+    /// The data or the response; an uncaught error is an error.
+    ///
+    /// # Errors
+    /// [`RecvError::ErrorNotice`].
+    pub fn into_value(self) -> Result<T, RecvError> {
+        match self {
+            Received::Data(value) | Received::Exit(value) | Received::Ping(value) => Ok(value),
+            Received::Error(error) => Err(RecvError::ErrorNotice(error)),
+        }
+    }
+}
+
+impl Host {
+    /// A new port of the embedder's, bounded as [`Limits::default`] bounds a mailbox.
+    #[must_use]
+    pub fn receive_port<T: 'static>(&self) -> ReceivePort<T> {
+        self.receive_port_with(&Limits::default(), MailboxPolicy::Error)
+    }
+
+    /// As [`Host::receive_port`], with the mailbox bounds of these limits, and what a send does that finds it full.
+    ///
+    /// # Panics
+    /// Where the limits allow no port.
+    #[must_use]
+    pub fn receive_port_with<T: 'static>(&self, limits: &Limits, policy: MailboxPolicy) -> ReceivePort<T> {
+        let links = self.inner().links();
+        let mailbox = Mailbox::of_embedder(crate::host::room(limits));
+        links.keep(&mailbox);
+        let port = mailbox.open(links.world.number(), port_schema::<T>(), policy);
+        ReceivePort::new(port.expect("the limits allow a port"), Arc::clone(links))
+    }
+
+    /// A token that is equal to itself only, to pause isolates with or to send.
+    #[must_use]
+    pub fn capability(&self) -> Capability {
+        Capability::new(self.inner().links())
+    }
+}
+
+/// Bytes take any message.
+fn port_schema<T: 'static>() -> u64 {
+    if std::any::TypeId::of::<T>() == std::any::TypeId::of::<Vec<u8>>() { 0 } else { schema::<T>() }
+}

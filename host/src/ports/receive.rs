@@ -1,0 +1,333 @@
+//! The embedder's receiving end of a port.
+
+use std::future::poll_fn;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, bounded};
+use futures_core::Stream;
+use insula_wire::Kind;
+use serde::de::DeserializeOwned;
+
+use super::{Received, RecvError, SendPort};
+use crate::control::{Hold, Links};
+use crate::port::{Message, Port, SendRight, Take, Took, Wanted, codec};
+use crate::sync::Arc;
+use crate::world::{NEVER, Nanos};
+
+/// A port of the embedder's: a queue of messages of type `T`.
+///
+/// One message at a time ([`recv`](ReceivePort::recv) and its kin), as an iterator ([`messages`](ReceivePort::messages),
+/// or a loop over `&port`), or as a [`Stream`] of any executor's. All of them may be used in turn, and by several threads;
+/// a message goes to one of them. Dropping the port closes it.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let host = insula::Host::builder().isolates(1).build()?;
+/// let port = host.receive_port::<String>();
+/// port.send_port().send("to myself".to_owned())?;
+/// assert_eq!(port.recv()?, "to myself");
+/// # Ok(())
+/// # }
+/// ```
+pub struct ReceivePort<T> {
+    port: Arc<Port>,
+    links: Arc<Links>,
+    message: PhantomData<fn() -> T>,
+}
+
+impl<T> ReceivePort<T> {
+    pub(super) fn new(port: Arc<Port>, links: Arc<Links>) -> ReceivePort<T> {
+        ReceivePort { port, links, message: PhantomData }
+    }
+
+    /// A right to send here.
+    #[must_use]
+    pub fn send_port(&self) -> SendPort<T> {
+        SendPort::new(SendRight::new(&self.port), &self.links)
+    }
+
+    /// Its number, as reports name it.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.port.id()
+    }
+
+    /// Messages and bytes that are queued here, with the room that is reserved for notices.
+    #[must_use]
+    pub fn load(&self) -> (u64, u64) {
+        self.port.mailbox().load()
+    }
+
+    /// Drops what is queued and ends the port: sends to it answer `Closed`, and receives too. Closing twice is fine.
+    pub fn close(&self) {
+        self.port.mailbox().close_port(&self.port);
+    }
+
+    /// Drops the oldest queued message, unread; says whether there was one.
+    pub fn discard(&self) -> bool {
+        self.port.mailbox().discard(&self.port) == Some(true)
+    }
+}
+
+impl<T: DeserializeOwned> ReceivePort<T> {
+    /// Blocks until data comes.
+    ///
+    /// # Errors
+    /// [`RecvError::Unreachable`] when nobody can send; an error notice, or what is no `T`, as errors of their own.
+    pub fn recv(&self) -> Result<T, RecvError> {
+        self.recv_message().and_then(Received::into_value)
+    }
+
+    /// As [`ReceivePort::recv`], for `timeout` at most.
+    ///
+    /// # Errors
+    /// As there, and [`RecvError::TimedOut`].
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvError> {
+        self.recv_message_timeout(timeout).and_then(Received::into_value)
+    }
+
+    /// What is there now.
+    ///
+    /// # Errors
+    /// As [`ReceivePort::recv`], and [`RecvError::Empty`].
+    pub fn try_recv(&self) -> Result<T, RecvError> {
+        self.take(None).unwrap_or(Err(RecvError::Empty)).and_then(Received::into_value)
+    }
+
+    /// As [`ReceivePort::recv`], as a future. Dropping it loses nothing.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn recv_async(&self) -> Result<T, RecvError> {
+        self.recv_message_async().await.and_then(Received::into_value)
+    }
+
+    /// Blocks until a message comes, whatever its kind.
+    ///
+    /// # Errors
+    /// [`RecvError::Unreachable`], [`RecvError::Undecodable`].
+    pub fn recv_message(&self) -> Result<Received<T>, RecvError> {
+        wait(&self.links, NEVER, &[&self.port], |waker| self.take(Some(waker)))
+    }
+
+    /// As [`ReceivePort::recv_message`], for `timeout` at most.
+    ///
+    /// # Errors
+    /// As there, and [`RecvError::TimedOut`].
+    pub fn recv_message_timeout(&self, timeout: Duration) -> Result<Received<T>, RecvError> {
+        wait(&self.links, self.links.world.after(timeout), &[&self.port], |waker| self.take(Some(waker)))
+    }
+
+    /// As [`ReceivePort::recv_message`], as a future. Dropping it loses nothing.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn recv_message_async(&self) -> Result<Received<T>, RecvError> {
+        poll_fn(|cx: &mut Context<'_>| self.take(Some(cx.waker())).map_or(Poll::Pending, Poll::Ready)).await
+    }
+
+    /// The next message; closes the port.
+    ///
+    /// # Errors
+    /// As [`ReceivePort::recv`]: a port that ends empty has no first message.
+    pub fn first(self) -> Result<T, RecvError> {
+        self.recv()
+    }
+
+    /// The only message: waits until nobody can send another one, and closes the port.
+    ///
+    /// # Errors
+    /// As [`ReceivePort::recv`], and [`RecvError::MoreThanOne`].
+    pub fn single(self) -> Result<T, RecvError> {
+        let message = self.recv()?;
+        match self.recv() {
+            Err(RecvError::Unreachable | RecvError::Closed) => Ok(message),
+            Err(error) => Err(error),
+            Ok(_) => Err(RecvError::MoreThanOne { port: self.number() }),
+        }
+    }
+
+    /// The messages until the port is closed or unreachable, without closing it.
+    pub fn messages(&self) -> Messages<'_, T> {
+        Messages { port: self }
+    }
+
+    fn take(&self, waker: Option<&Waker>) -> Option<Result<Received<T>, RecvError>> {
+        // What a message carries may be the last way to wake an isolate: it is held until it is decoded.
+        let _hold = Hold::new(&self.links);
+        let wanted = Wanted::Port(Arc::clone(&self.port));
+        let take = Take { wanted: &wanted, waker, ends_unreachable: true };
+        match self.port.mailbox().take(&take, |_| Ok::<(), std::convert::Infallible>(())) {
+            Took::Message(_, message) => Some(self.decode(message)),
+            Took::Nothing => None,
+            Took::Unreachable => Some(Err(RecvError::Unreachable)),
+            Took::Closed => Some(Err(RecvError::Closed)),
+        }
+    }
+
+    fn decode(&self, message: Message) -> Result<Received<T>, RecvError> {
+        let kind = message.kind;
+        let undecodable = |_| RecvError::Undecodable { port: self.port.id(), wanted: std::any::type_name::<T>() };
+        if kind == Kind::Error {
+            return codec::decode(message).map(Received::Error).map_err(undecodable);
+        }
+        let value = self.links.decode(|| codec::decode(message));
+        value.map_err(undecodable).map(|value| match kind {
+            Kind::Exit => Received::Exit(value),
+            Kind::Ping => Received::Ping(value),
+            Kind::Data | Kind::Error => Received::Data(value),
+        })
+    }
+}
+
+/// Blocks the calling thread until `attempt` finds something at one of the ports, or the time is up.
+fn wait<R>(
+    links: &Links,
+    ends: Nanos,
+    ports: &[&Arc<Port>],
+    mut attempt: impl FnMut(&Waker) -> Option<Result<R, RecvError>>,
+) -> Result<R, RecvError> {
+    let (woken, waker) = thread_waker();
+    let found = loop {
+        if let Some(found) = attempt(&waker) {
+            break found;
+        }
+        let left = Duration::from_nanos(ends.saturating_sub(links.world.now()));
+        if left.is_zero() {
+            break Err(RecvError::TimedOut);
+        }
+        // The waker holds the other end, so a wait without an end ends by being woken.
+        let _ = if ends == NEVER { woken.recv().ok() } else { woken.recv_timeout(left).ok() };
+    };
+    ports.iter().for_each(|port| port.mailbox().stop_waiting(&waker));
+    found
+}
+
+pub(super) fn thread_waker() -> (Receiver<()>, Waker) {
+    struct Bell(crossbeam_channel::Sender<()>);
+    impl std::task::Wake for Bell {
+        fn wake(self: std::sync::Arc<Self>) {
+            // A full place means that the wake-up is there already.
+            let _ = self.0.try_send(());
+        }
+    }
+    let (bell, woken) = bounded(1);
+    (woken, Waker::from(std::sync::Arc::new(Bell(bell))))
+}
+
+/// The messages of a port that stays open; see [`ReceivePort::messages`].
+///
+/// It ends when the port is closed or unreachable; an error notice, or a message that is no `T`, is an item.
+#[derive(Debug)]
+pub struct Messages<'a, T> {
+    port: &'a ReceivePort<T>,
+}
+
+impl<T: DeserializeOwned> Iterator for Messages<'_, T> {
+    type Item = Result<T, RecvError>;
+
+    fn next(&mut self) -> Option<Result<T, RecvError>> {
+        until_its_end(self.port.recv())
+    }
+}
+
+fn until_its_end<T>(received: Result<T, RecvError>) -> Option<Result<T, RecvError>> {
+    Some(received).filter(|received| !matches!(received, Err(RecvError::Closed | RecvError::Unreachable)))
+}
+
+impl<'a, T: DeserializeOwned> IntoIterator for &'a ReceivePort<T> {
+    type Item = Result<T, RecvError>;
+    type IntoIter = Messages<'a, T>;
+
+    fn into_iter(self) -> Messages<'a, T> {
+        self.messages()
+    }
+}
+
+/// Of the same items as [`ReceivePort::messages`].
+impl<T: DeserializeOwned> Stream for ReceivePort<T> {
+    type Item = Result<T, RecvError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<T, RecvError>>> {
+        match self.take(Some(cx.waker())) {
+            Some(taken) => Poll::Ready(until_its_end(taken.and_then(Received::into_value))),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<T> Drop for ReceivePort<T> {
+    fn drop(&mut self) {
+        let queued = self.port.mailbox().close();
+        drop(queued);
+    }
+}
+
+impl<T> std::fmt::Debug for ReceivePort<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ReceivePort({})", self.port.id())
+    }
+}
+
+/// A message of one of two ports; see [`recv_either`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Either<A, B> {
+    /// Of the first port.
+    First(A),
+    /// Of the second port.
+    Second(B),
+}
+
+/// A message of one of two ports; blocks until there is one. The first port's come first.
+///
+/// # Errors
+/// When neither has one and neither will, or as [`ReceivePort::recv`].
+pub fn recv_either<A, B>(first: &ReceivePort<A>, second: &ReceivePort<B>) -> Result<Either<A, B>, RecvError>
+where
+    A: DeserializeOwned,
+    B: DeserializeOwned,
+{
+    wait(&first.links, NEVER, &[&first.port, &second.port], |waker| {
+        let one = first.take(Some(waker)).map(|taken| taken.and_then(Received::into_value).map(Either::First));
+        let other = || second.take(Some(waker)).map(|taken| taken.and_then(Received::into_value).map(Either::Second));
+        match one {
+            Some(one) => or_else(one, other),
+            None => other().filter(is_no_end),
+        }
+    })
+}
+
+/// A message of several ports, with the position of its port; blocks until there is one. Earlier ports come first.
+///
+/// # Errors
+/// When none has one and none will, or as [`ReceivePort::recv`].
+pub fn recv_any<T: DeserializeOwned>(ports: &[&ReceivePort<T>]) -> Result<(usize, T), RecvError> {
+    let Some(links) = ports.first().map(|port| &port.links) else { return Err(RecvError::Closed) };
+    let waited: Vec<&Arc<Port>> = ports.iter().map(|port| &port.port).collect();
+    wait(links, NEVER, &waited, |waker| {
+        let mut ended = Some(Err(RecvError::Unreachable));
+        for (at, port) in ports.iter().enumerate() {
+            match port.take(Some(waker)).map(|taken| taken.and_then(Received::into_value).map(|value| (at, value))) {
+                Some(taken) if is_no_end(&taken) => return Some(taken),
+                Some(_) => {}
+                None => ended = None,
+            }
+        }
+        ended
+    })
+}
+
+fn is_no_end<T>(taken: &Result<T, RecvError>) -> bool {
+    !matches!(taken, Err(RecvError::Closed | RecvError::Unreachable))
+}
+
+/// What one port gave, unless it is at its end and the other is not.
+fn or_else<T>(
+    one: Result<T, RecvError>,
+    other: impl FnOnce() -> Option<Result<T, RecvError>>,
+) -> Option<Result<T, RecvError>> {
+    if is_no_end(&one) { Some(one) } else { other() }
+}

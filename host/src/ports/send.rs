@@ -1,0 +1,252 @@
+//! The embedder's sending end of a port.
+
+use std::future::poll_fn;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use insula_wire::{Kind, Status};
+use serde::de::Error as _;
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::SendError;
+use super::receive::thread_waker;
+use crate::control::{Hold, Links};
+use crate::port::{Attachment, Claims, Message, Refused, SendRight, codec};
+use crate::world::{NEVER, Nanos};
+
+/// The right to send messages of type `T` to a port, of the embedder's or of an isolate's.
+///
+/// It is a value: it can be cloned, compared, used as a key, and sent as a part of any message to isolates of its host.
+/// Two are equal if and only if they name the same port.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let host = insula::Host::builder().isolates(1).build()?;
+/// let port = host.receive_port::<(u32, String)>();
+/// let to_port = port.send_port();
+/// to_port.send((1, "one".to_owned()))?;
+/// assert_eq!(port.recv()?, (1, "one".to_owned()));
+/// # Ok(())
+/// # }
+/// ```
+pub struct SendPort<T> {
+    right: SendRight,
+    links: Arc<Links>,
+    /// By a port of its own the embedder wakes no isolate.
+    _hold: Option<Hold>,
+    message: PhantomData<fn(T)>,
+}
+
+impl<T> SendPort<T> {
+    pub(crate) fn new(right: SendRight, links: &Arc<Links>) -> SendPort<T> {
+        let hold = (!right.port().mailbox().is_embedders()).then(|| Hold::new(links));
+        SendPort { right, links: Arc::clone(links), _hold: hold, message: PhantomData }
+    }
+
+    pub(super) fn right(&self) -> &SendRight {
+        &self.right
+    }
+
+    pub(super) fn links(&self) -> &Arc<Links> {
+        &self.links
+    }
+
+    /// Its port's number, as reports name it.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.right.port().id()
+    }
+}
+
+impl<T: Serialize> SendPort<T> {
+    /// Sends a message. It blocks the calling thread for room only where the port's policy is `wait`.
+    ///
+    /// Ok means that the receiver's host accepted it.
+    ///
+    /// # Errors
+    /// [`SendError`] says why nothing was sent: a closed port, a full mailbox, a message that cannot be sent.
+    pub fn send(&self, message: T) -> Result<(), SendError> {
+        self.send_ref(&message)
+    }
+
+    /// As [`SendPort::send`], for a message that the sender keeps.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn send_ref(&self, message: &T) -> Result<(), SendError> {
+        self.send_until(message, NEVER)
+    }
+
+    /// As [`SendPort::send`], but never waits.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_send(&self, message: &T) -> Result<(), SendError> {
+        let mut unsent = self.unsent(message)?;
+        self.post(&mut unsent, None).map_or(Err(SendError(Status::Full)), |sent| sent.map_err(SendError))
+    }
+
+    /// As [`SendPort::send`], but waits for so long at most.
+    ///
+    /// # Errors
+    /// As there, and with the status `TimedOut`.
+    pub fn send_timeout(&self, message: &T, timeout: Duration) -> Result<(), SendError> {
+        self.send_until(message, self.links.world.after(timeout))
+    }
+
+    /// As [`SendPort::send`], as a future. Dropped before it is done, it has sent nothing.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn send_async(&self, message: T) -> Result<(), SendError> {
+        let mut unsent = self.unsent(&message)?;
+        let mut waiting = AtTheDoor { right: &self.right, waker: None };
+        let sent = poll_fn(|cx: &mut Context<'_>| {
+            waiting.stand(cx.waker());
+            self.post(&mut unsent, Some(cx.waker())).map_or(Poll::Pending, Poll::Ready)
+        });
+        sent.await.map_err(SendError)
+    }
+
+    fn send_until(&self, message: &T, ends: Nanos) -> Result<(), SendError> {
+        let mut unsent = self.unsent(message)?;
+        if let Some(sent) = self.post(&mut unsent, None) {
+            return sent.map_err(SendError);
+        }
+        let (woken, waker) = thread_waker();
+        let mut waiting = AtTheDoor { right: &self.right, waker: None };
+        waiting.stand(&waker);
+        loop {
+            if let Some(sent) = self.post(&mut unsent, Some(&waker)) {
+                return sent.map_err(SendError);
+            }
+            // The waker holds the other end, so a wait without an end ends by being woken.
+            if ends == NEVER {
+                let _ = woken.recv();
+                continue;
+            }
+            let left = Duration::from_nanos(ends.saturating_sub(self.links.world.now()));
+            if left.is_zero() {
+                return Err(SendError(Status::TimedOut));
+            }
+            let _ = woken.recv_timeout(left);
+        }
+    }
+
+    fn unsent(&self, message: &T) -> Result<Unsent, SendError> {
+        let encoded = codec::encode(message, Kind::Data).map_err(SendError)?;
+        let (message, claims) = encoded.into_message(self.links.number).map_err(SendError)?;
+        Ok(Some((message, claims)))
+    }
+
+    /// Sends what is unsent. None where there is no room and the port's policy is to wait for it.
+    fn post(&self, unsent: &mut Unsent, waker: Option<&Waker>) -> Option<Result<(), Status>> {
+        let (message, claims) = unsent.take()?;
+        let port = self.right.port();
+        match port.mailbox().send(port, message, waker) {
+            Ok(()) => {
+                claims.settle();
+                Some(Ok(()))
+            }
+            Err(Refused { status: Status::Full, message }) if port.mailbox().waits_for_room(port) => {
+                *unsent = Some((message, claims));
+                None
+            }
+            Err(refused) => Some(Err(refused.status)),
+        }
+    }
+
+    /// A response for a notice at this port.
+    pub(super) fn told(&self, response: &T) -> Result<(SendRight, Message, Claims), SendError> {
+        let encoded = codec::encode(response, Kind::Data).map_err(SendError)?;
+        let (message, claims) = encoded.into_message(self.links.number).map_err(SendError)?;
+        Ok((self.right.clone(), message, claims))
+    }
+}
+
+type Unsent = Option<(Message, Claims)>;
+
+/// A sender that waits for room: forgotten by the mailbox when it waits no more.
+struct AtTheDoor<'a> {
+    right: &'a SendRight,
+    waker: Option<Waker>,
+}
+
+impl AtTheDoor<'_> {
+    fn stand(&mut self, waker: &Waker) {
+        if !self.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            self.leave();
+            self.waker = Some(waker.clone());
+        }
+    }
+
+    fn leave(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            self.right.port().mailbox().stop_sending(&waker);
+        }
+    }
+}
+
+impl Drop for AtTheDoor<'_> {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+impl<T> Clone for SendPort<T> {
+    fn clone(&self) -> SendPort<T> {
+        SendPort::new(self.right.clone(), &self.links)
+    }
+}
+
+impl<T> PartialEq for SendPort<T> {
+    fn eq(&self, other: &SendPort<T>) -> bool {
+        self.links.number == other.links.number && self.number() == other.number()
+    }
+}
+
+impl<T> Eq for SendPort<T> {}
+
+impl<T> PartialOrd for SendPort<T> {
+    fn partial_cmp(&self, other: &SendPort<T>) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<T> Ord for SendPort<T> {
+    fn cmp(&self, other: &SendPort<T>) -> std::cmp::Ordering {
+        (self.links.number, self.number()).cmp(&(other.links.number, other.number()))
+    }
+}
+
+impl<T> std::hash::Hash for SendPort<T> {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.number().hash(state);
+    }
+}
+
+impl<T> std::fmt::Debug for SendPort<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SendPort({})", self.number())
+    }
+}
+
+impl<T> Serialize for SendPort<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let position = codec::attach(Attachment::Send(self.right.clone()), self.links.number);
+        let position = position.ok_or_else(|| S::Error::custom("a SendPort travels in messages of its host only"))?;
+        serializer.serialize_u8(position)
+    }
+}
+
+impl<'de, T> Deserialize<'de> for SendPort<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<SendPort<T>, D::Error> {
+        match (codec::detach(u8::deserialize(deserializer)?), Links::of_message()) {
+            (Some(Attachment::Send(right)), Some(links)) => Ok(SendPort::new(right, &links)),
+            _ => Err(D::Error::custom("there is no SendPort at this position of the message")),
+        }
+    }
+}
