@@ -10,6 +10,8 @@ use crate::harness;
 mod control;
 mod death;
 mod life;
+mod messages;
+mod port_kinds;
 mod ports;
 
 /// The seeds that a program runs under besides worker threads.
