@@ -27,9 +27,10 @@ fn tells(name: &str, lines: &[&str]) {
             None => builder.threads(2),
         };
         let host = builder.build().expect("there is room for a small host");
+        host.offer_file("other_module", harness::guest("other_module"));
         let module = host.load_file(&path).expect("the guest is a module");
         let port = host.receive_port::<String>();
-        let spawn = Spawn::entry("run").message(&port.send_port()).grant(Grant::names("tests"));
+        let spawn = Spawn::entry("run").message(&port.send_port()).grant(Grant::names("tests")).grant(Grant::modules());
         let isolate = host.spawn(&module, spawn).expect("the guest has an entry `run`");
         let mut told = Vec::new();
         // Until nobody can send to the port any more: the program and what it started are over.

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::call::Source;
+use crate::error::RecvError;
 use crate::isolate::Isolate;
 use crate::message::Incoming;
 use crate::outcome::Outcome;
@@ -99,7 +100,7 @@ where
     T: DeserializeOwned,
     R: Outcome,
 {
-    let outcome = initial_message().and_then(|message| {
+    let outcome = birth_message().and_then(|message| {
         let _ = sys::report_entered(); // until here it was birth that failed
         entry(message).outcome()
     });
@@ -108,7 +109,31 @@ where
     }
 }
 
-fn initial_message<T: DeserializeOwned>() -> Result<T, String> {
+/// The message that this isolate was born with, once: for the `main` of a module that was spawned with
+/// [`Spawn::spawn_module`](crate::Spawn::spawn_module), or by an embedder. Its arguments are
+/// [`std::env::args`], after the module's name.
+///
+/// ```no_run
+/// use insula_guest::SendPort;
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let reply: SendPort<String> = insula_guest::initial_message()?.ok_or("spawned without a port")?;
+///     reply.send("hello from another module".to_owned())?;
+///     Ok(())
+/// }
+/// ```
+///
+/// # Errors
+/// When the message is not a `T`, or this isolate's handle table has no room for what it holds.
+pub fn initial_message<T: DeserializeOwned>() -> Result<Option<T>, RecvError> {
+    report::install_hook();
+    match Incoming::take(Source::Birth) {
+        Err(Status::NotFound) => Ok(None),
+        taken => Ok(Some(taken?.decode()?)),
+    }
+}
+
+fn birth_message<T: DeserializeOwned>() -> Result<T, String> {
     let message = match Incoming::take(Source::Birth) {
         Err(Status::NotFound) => Incoming::none(),
         taken => taken.map_err(|status| status.to_string())?,

@@ -90,6 +90,7 @@ pub use compute::Computation;
 pub use duplex::{Duplex, DuplexEnd};
 #[doc(hidden)]
 pub use entry::enter_export;
+pub use entry::initial_message;
 pub use error::{
     AskError, ControlError, RecvError, RecvTimeoutError, Refused, RunError, SendError, SpawnError, TryRecvError,
     Undecodable,

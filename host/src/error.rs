@@ -127,6 +127,12 @@ pub enum SpawnError {
         /// What was asked for.
         entry: String,
     },
+    /// The host offers no module of this name.
+    #[error("there is no module `{module}` here")]
+    NoModule {
+        /// What was asked for.
+        module: String,
+    },
     /// As many isolates as the host was built for are alive.
     #[error("the limit of {max} live isolates is reached")]
     TooManyIsolates {
@@ -154,7 +160,7 @@ impl SpawnError {
     /// What a guest is told.
     pub(crate) fn status(&self) -> Status {
         match self {
-            SpawnError::NoEntry { .. } | SpawnError::EntryType { .. } => Status::NotFound,
+            SpawnError::NoEntry { .. } | SpawnError::EntryType { .. } | SpawnError::NoModule { .. } => Status::NotFound,
             SpawnError::TooManyIsolates { .. } => Status::Limit,
             SpawnError::Message(status) | SpawnError::Listener(status) => *status,
             SpawnError::Grant(_) => Status::Denied,

@@ -23,9 +23,18 @@ pub(crate) enum Entry {
     Index(u32),
 }
 
+/// A module to be spawned by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Program {
+    pub(crate) module: String,
+    pub(crate) arguments: Vec<String>,
+}
+
 /// All that an isolate is born with.
 pub(crate) struct Birth {
     pub(crate) entry: Entry,
+    /// Another module than the spawner's, by the name that the host offers it under, and the program's arguments.
+    pub(crate) program: Option<Program>,
     pub(crate) message: Option<Message>,
     pub(crate) name: String,
     pub(crate) paused: bool,

@@ -7,7 +7,7 @@
 mod doorbell;
 
 pub(crate) use doorbell::Doorbell;
-pub(crate) use std::sync::{Arc, MutexGuard, atomic};
+pub(crate) use std::sync::{Arc, MutexGuard, Weak, atomic};
 
 /// A mutex without poisoning.
 #[derive(Debug, Default)]

@@ -7,7 +7,7 @@
 mod doorbell;
 
 pub(crate) use doorbell::Doorbell;
-pub(crate) use std::sync::Arc;
+pub(crate) use std::sync::{Arc, Weak};
 
 pub(crate) use loom::sync::{MutexGuard, atomic};
 

@@ -61,3 +61,20 @@ fn s5_3_timers_and_listeners_keep_an_isolate_alive() {
 fn dart_spawn_chain() {
     tells("chain", &["depth 10", "the others ended: true", "the last of the chain answers"]);
 }
+
+#[test]
+fn s2_2_another_module_is_spawned_by_its_name() {
+    tells(
+        "spawns_module",
+        &[
+            "named other_module",
+            "other_module an argument, a message",
+            "other_module, nested",
+            "there is no module `missing too` here",
+            "there is no module `missing` here",
+            "there is no module `../other_module` here",
+            "there is no module `/tmp/other_module.wasm` here",
+            "spawning the module `other_module` needs a grant: Grant::module",
+        ],
+    );
+}

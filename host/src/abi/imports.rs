@@ -85,6 +85,7 @@ fn nobody() -> State {
         spawner: Box::new(Barren),
         uncaught: Box::new(|_, _| {}),
         resolve: Box::new(|stack| Box::pin(async { stack })),
+        fetch: Box::new(|_| Box::pin(async { Ok(()) })),
         fine_clock: false,
     };
     State {

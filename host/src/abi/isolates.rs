@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::grant::Grant;
 use crate::limits::Limits;
 use crate::port::{Message, Object, SendRight};
-use crate::spawn::{Birth, Entry, error_schema};
+use crate::spawn::{Birth, Entry, Program, error_schema};
 use crate::sync::Arc;
 
 const ISOLATES: &str = interface!("isolates");
@@ -20,15 +20,18 @@ const ISOLATES: &str = interface!("isolates");
 /// Bytes of a name.
 const NAME_BYTES_MAX: u32 = 1_024;
 
+/// Bytes of all arguments of a program, and how many there can be.
+const ARGUMENT_BYTES_MAX: u32 = 64 << 10;
+
 /// Limits or grants that one spawn may list.
 const LIST_MAX: u32 = 256;
 
 pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
     linker.func_wrap(ISOLATES, "spawn", spawn)?;
     linker.func_wrap(ISOLATES, "spawn-export", spawn_export)?;
-    linker.func_wrap_async(ISOLATES, "spawn-module", |_: Caller<'_, State>, parameters| {
-        let (_module, _length, _arguments, _count, _options, _result): (u32, u32, u32, u32, u32, u32) = parameters;
-        Box::new(async { answer(Err(Status::Unsupported)) })
+    linker.func_wrap_async(ISOLATES, "spawn-module", |caller, (at, length, arguments, count, options, result)| {
+        let (module, arguments) = (List { pointer: at, count: length }, List { pointer: arguments, count });
+        Box::new(spawn_module(caller, module, arguments, options, result))
     })?;
     linker.func_wrap(ISOLATES, "initial-message", initial_message)?;
     linker.func_wrap(ISOLATES, "current", current)?;
@@ -37,7 +40,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
 }
 
 fn spawn(mut caller: Caller<'_, State>, entry: u32, options: u32, result: u32) -> Result<u32> {
-    give_birth(&mut caller, Entry::Index(entry), options, result)
+    give_birth(&mut caller, Entry::Index(entry), None, options, result)
 }
 
 fn spawn_export(mut caller: Caller<'_, State>, at: u32, length: u32, options: u32, result: u32) -> Result<u32> {
@@ -46,15 +49,68 @@ fn spawn_export(mut caller: Caller<'_, State>, at: u32, length: u32, options: u3
         return answer(Err(state.because("there is no entry with so long a name", Status::NotFound)));
     }
     match guest.text(List { pointer: at, count: length })? {
-        Ok(name) => give_birth(&mut caller, Entry::Export(name), options, result),
+        Ok(name) => give_birth(&mut caller, Entry::Export(name), None, options, result),
         Err(status) => answer(Err(state.because("the entry's name is not UTF-8", status))),
     }
 }
 
-fn give_birth(caller: &mut Caller<'_, State>, entry: Entry, options: u32, result: u32) -> Result<u32> {
+async fn spawn_module(
+    mut caller: Caller<'_, State>,
+    module: List,
+    arguments: List,
+    options: u32,
+    result: u32,
+) -> Result<u32> {
+    let (guest, state) = view(&mut caller)?;
+    let program = match program(&guest, module, arguments)? {
+        Ok(program) => program,
+        Err((text, status)) => return answer(Err(state.because(text, status))),
+    };
+    let fetched = (state.place.fetch)(program.module.clone()).await;
+    if let Err((text, status)) = fetched {
+        return answer(Err(caller.data_mut().because(text, status)));
+    }
+    give_birth(&mut caller, Entry::Main, Some(program), options, result)
+}
+
+/// The module that a guest names, and the arguments for its main.
+fn program(guest: &Guest<'_>, module: List, arguments: List) -> Result<std::result::Result<Program, Refused>> {
+    let too_long = || Err((format!("a module's arguments have at most {ARGUMENT_BYTES_MAX} bytes"), Status::TooLarge));
+    if module.count > NAME_BYTES_MAX {
+        return Ok(Err(("there is no module with so long a name".to_owned(), Status::NotFound)));
+    }
+    let Ok(module) = guest.text(module)? else {
+        return Ok(Err(("the module's name is not UTF-8".to_owned(), Status::Invalid)));
+    };
+    if arguments.count > ARGUMENT_BYTES_MAX {
+        return Ok(too_long());
+    }
+    let (mut texts, mut bytes) = (Vec::new(), 0);
+    for argument in guest.elements(arguments, size_of::<List>() as u32)? {
+        let argument = Fields::new(argument).list();
+        bytes += u64::from(argument.count);
+        if bytes > u64::from(ARGUMENT_BYTES_MAX) {
+            return Ok(too_long());
+        }
+        let Ok(argument) = guest.text(argument)? else {
+            return Ok(Err(("an argument is not UTF-8".to_owned(), Status::Invalid)));
+        };
+        texts.push(argument);
+    }
+    Ok(Ok(Program { module, arguments: texts }))
+}
+
+fn give_birth(
+    caller: &mut Caller<'_, State>,
+    entry: Entry,
+    program: Option<Program>,
+    options: u32,
+    result: u32,
+) -> Result<u32> {
     let (mut guest, state) = view(caller)?;
     let options = guest.spawn_options(options)?;
-    let birth = match birth(&guest, state, entry, &options)? {
+    let birth = birth(&guest, state, entry, &options)?.map(|birth| Birth { program, ..birth });
+    let birth = match birth {
         Ok(birth) => birth,
         Err((text, status)) => return answer(Err(state.because(text, status))),
     };
@@ -131,6 +187,7 @@ fn birth(
     };
     Ok(Ok(Birth {
         entry,
+        program: None,
         message: Some(message),
         name,
         paused: options.paused != 0,

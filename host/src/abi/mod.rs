@@ -22,7 +22,7 @@ mod wait;
 
 pub use imports::{Import, imports};
 pub(crate) use memory::view;
-pub(crate) use state::{Place, State};
+pub(crate) use state::{Fetching, Place, State};
 pub(crate) use wait::{Ended, Until, wait};
 
 use insula_wire::Status;

@@ -41,6 +41,8 @@ pub(crate) struct Place {
     pub(crate) uncaught: Box<TellUncaught>,
     /// Adds file and line to the text of a stack.
     pub(crate) resolve: Box<dyn Fn(String) -> Resolving + Send + Sync>,
+    /// Has a module that the host offers ready to be spawned.
+    pub(crate) fetch: Box<dyn Fn(String) -> Fetching + Send + Sync>,
     pub(crate) fine_clock: bool,
 }
 
@@ -49,6 +51,9 @@ pub(crate) type TellUncaught = dyn Fn(&Control, RemoteError) + Send + Sync;
 
 /// The text of a stack with file and line, once it is there: parsing debug sections is no work for a worker.
 pub(crate) type Resolving = Pin<Box<dyn Future<Output = String> + Send>>;
+
+/// A module that is read and compiled, or why it is not.
+pub(crate) type Fetching = Pin<Box<dyn Future<Output = Result<(), (String, Status)>> + Send>>;
 
 /// The step of a coarse clock.
 const COARSE_NANOS: u64 = 1_000_000;

@@ -1,4 +1,4 @@
-//! `--dir` and `--env`: authority that the command line hands to the program, spelled as wasmtime spells it.
+//! `--dir`, `--env` and `--module`: authority that the command line hands to the program, spelled as wasmtime spells it.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -20,6 +20,26 @@ pub(super) struct Folder {
 pub(super) struct Variable {
     name: String,
     value: Option<String>,
+}
+
+/// `--module NAME=TARGET`.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Offer {
+    pub(super) name: String,
+    pub(super) target: PathBuf,
+}
+
+impl FromStr for Offer {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Offer, &'static str> {
+        match text.split_once('=') {
+            Some((name, target)) if !name.is_empty() && !target.is_empty() => {
+                Ok(Offer { name: name.to_owned(), target: target.into() })
+            }
+            _ => Err("a module is given as NAME=TARGET"),
+        }
+    }
 }
 
 impl FromStr for Folder {

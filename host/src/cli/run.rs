@@ -8,7 +8,7 @@ use clap::Args;
 use insula::{Grant, Host, Spawn, Stdin};
 
 use super::code::Outcome;
-use super::grants::{Folder, Variable};
+use super::grants::{Folder, Offer, Variable};
 use super::report;
 use super::signals::Signals;
 use super::target::Target;
@@ -24,6 +24,10 @@ pub(super) struct Run {
     /// An environment variable for the program; without a value, the one of this process
     #[arg(long = "env", value_name = "NAME[=VALUE]")]
     pub(super) variables: Vec<Variable>,
+
+    /// A module that the program may spawn, and its name; those beside the program it may spawn in any case
+    #[arg(long = "module", value_name = "NAME=TARGET")]
+    pub(super) modules: Vec<Offer>,
 
     /// How many isolates may live at once
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
@@ -41,7 +45,8 @@ pub(super) struct Run {
 
 const EXAMPLES: &str = "\
 The program can print, read its standard input and the clock, draw random numbers, and spawn
-isolates of its own module. Files and variables it has only as --dir and --env say.
+isolates of its own module and of those beside it. Files and variables it has only as --dir and
+--env say, other modules as --module says.
 
 Examples:
   insula run app.wasm one two
@@ -60,11 +65,15 @@ impl Run {
         let arguments = arguments.iter().map(utf8).collect::<Result<Vec<_>>>()?;
         let module = Target::find(Path::new(target))?.module()?;
 
-        let host = self.host()?;
+        let host = self.host(&module)?;
+        for offer in &self.modules {
+            host.offer_file(&offer.name, Target::find(&offer.target)?.module()?);
+        }
         let name = file_name(&module);
         let program = host.load_file(&module)?;
         let spawn = Spawn::main().args([name].into_iter().chain(arguments)).stdin(Stdin::Inherit);
-        let spawn = grants.into_iter().fold(spawn.grant(Grant::fine_clock()), Spawn::grant);
+        let given = [Grant::fine_clock(), Grant::names("run"), Grant::modules()];
+        let spawn = given.into_iter().chain(grants).fold(spawn, Spawn::grant);
         let signals = Signals::watch(&host)?;
         let ended = host.run(&program, spawn).with_context(|| format!("cannot run {}", report::path(&module)))?;
         if let Some(signal) = signals.caught() {
@@ -74,8 +83,11 @@ impl Run {
         Ok(Outcome::Ended(ended))
     }
 
-    fn host(&self) -> Result<Host> {
+    fn host(&self, module: &Path) -> Result<Host> {
         let mut builder = Host::builder().isolates(self.isolates);
+        if let Some(folder) = module.parent() {
+            builder = builder.module_folder(folder);
+        }
         if let Some(threads) = self.threads {
             builder = builder.threads(threads.into());
         }

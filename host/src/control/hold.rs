@@ -1,12 +1,11 @@
 //! What an embedder holds of a host: by it, an isolate could be woken from outside.
 
 use std::cell::RefCell;
-use std::sync::Weak;
 
 use super::{Census, Registry};
 use crate::names::NameServer;
 use crate::port::Mailbox;
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, Mutex, Weak};
 use crate::world::World;
 
 /// What belongs to one host and is shared by all that refers to it.

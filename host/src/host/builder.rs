@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use tokio::runtime::Runtime;
 use wasmtime::{Engine, Linker};
 
+use super::catalog::Catalog;
 use super::nursery::undertaker;
 use super::uncaught::{Reporter, Uncaught, print};
 use super::{Door, Host, Inner};
@@ -31,6 +32,7 @@ use crate::world::World;
 /// | threads | as many as the machine has cores |
 /// | memory ceiling | 4 GiB; each isolate's limit is lower |
 /// | table ceiling | 100,000 elements |
+/// | module folder | none: isolates can spawn what [`Host::offer`] names |
 /// | cache folder | none: compiled code is kept in memory only |
 #[derive(Clone)]
 #[must_use]
@@ -41,6 +43,7 @@ pub struct HostBuilder {
     memory_bytes_max: u64,
     table_elements_max: u32,
     cache: Option<PathBuf>,
+    module_folder: Option<PathBuf>,
     on_uncaught: Option<Arc<OnUncaught>>,
 }
 
@@ -55,6 +58,7 @@ impl Default for HostBuilder {
             memory_bytes_max: 4 << 30,
             table_elements_max: 100_000,
             cache: None,
+            module_folder: None,
             on_uncaught: None,
         }
     }
@@ -104,6 +108,13 @@ impl HostBuilder {
         self
     }
 
+    /// A folder whose `.wasm` and `.wat` files are offered to isolates, each by its name without the ending; see
+    /// [`Host::offer`]. A file is read when it is first asked for.
+    pub fn module_folder(mut self, folder: impl Into<PathBuf>) -> HostBuilder {
+        self.module_folder = Some(folder.into());
+        self
+    }
+
     /// What is told of errors that no listener hears; by default one block on standard error.
     ///
     /// It is called on a thread of the host's own, one error after another.
@@ -139,6 +150,7 @@ impl HostBuilder {
             links,
             compiler: Compiler::new(engine, places, self.cache.map(Cache::open)),
             linker,
+            catalog: Catalog::new(self.module_folder),
             world,
             scheduler,
             ticker,

@@ -1,11 +1,13 @@
 //! A host: engine, scheduler, the isolates that live, and what an embedder does with them.
 //!
 //! - [`Host`], [`HostBuilder`]: the embedder's side.
+//! - `catalog`: modules that isolates may spawn, by name.
 //! - `nursery`: admission, for embedder and guests alike; the one implementer of `Spawner`.
 //! - `run`: a whole program, from main to the end of all (semantics 5.5).
 //! - `uncaught`: errors that no listener hears, told off the workers.
 
 mod builder;
+mod catalog;
 mod nursery;
 mod run;
 mod uncaught;
@@ -31,6 +33,7 @@ use crate::spawn::Spawn;
 use crate::stdio::Sink;
 use crate::sync::{Arc, Mutex};
 use crate::world::World;
+use catalog::Catalog;
 use uncaught::Reporter;
 
 /// A house of isolates. Cheap to clone; when the last clone goes, all isolates end.
@@ -58,6 +61,7 @@ pub(crate) struct Inner {
     links: Arc<Links>,
     compiler: Compiler,
     linker: Linker<State>,
+    catalog: Catalog,
     world: Arc<World>,
     scheduler: Arc<dyn Scheduler>,
     ticker: Arc<Ticker>,
@@ -103,10 +107,7 @@ impl Host {
     /// # Errors
     /// [`LoadError`] names the file and what is wrong with it.
     pub fn load_file(&self, path: impl AsRef<Path>) -> Result<Module, LoadError> {
-        let path = path.as_ref();
-        let name = path.display().to_string();
-        let bytes = std::fs::read(path).map_err(|source| LoadError::Io { name: name.clone(), source })?;
-        self.load(&name, &bytes)
+        self.inner.load_file(path.as_ref())
     }
 
     /// Loads a module from bytes, binary or text.
@@ -114,8 +115,7 @@ impl Host {
     /// # Errors
     /// [`LoadError`] says what is wrong with it, under this name.
     pub fn load(&self, name: &str, bytes: &[u8]) -> Result<Module, LoadError> {
-        let code = self.inner.compiler.compile(name, bytes)?;
-        Module::link(&self.inner.linker, code)
+        self.inner.load(name, bytes)
     }
 
     /// Spawns an isolate. Its listeners and options are in force before any of its code runs.
@@ -158,6 +158,17 @@ impl Host {
 }
 
 impl Inner {
+    fn load_file(&self, path: &Path) -> Result<Module, LoadError> {
+        let name = path.display().to_string();
+        let bytes = std::fs::read(path).map_err(|source| LoadError::Io { name: name.clone(), source })?;
+        self.load(&name, &bytes)
+    }
+
+    fn load(&self, name: &str, bytes: &[u8]) -> Result<Module, LoadError> {
+        let code = self.compiler.compile(name, bytes)?;
+        Module::link(&self.linker, code)
+    }
+
     pub(crate) fn links(&self) -> &Arc<Links> {
         &self.links
     }

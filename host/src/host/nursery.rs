@@ -7,7 +7,7 @@ use insula_wire::{RemoteError, Status};
 
 use super::Inner;
 use super::uncaught::{Reporter, Uncaught, resolve};
-use crate::abi::{Place, State};
+use crate::abi::{Fetching, Place, State};
 use crate::control::{Control, Cradle, Flags, Lineage, Links, NotAdmitted, Registry};
 use crate::error::SpawnError;
 use crate::exit::{Exit, IsolateId, Killer};
@@ -17,7 +17,7 @@ use crate::limits::Limits;
 use crate::outfit::{Outfit, Wasi};
 use crate::port::{CapabilityId, Claims, Mailbox, Room};
 use crate::scheduler::Task;
-use crate::spawn::{Birth, Entry, Output, Spawn, Spawner};
+use crate::spawn::{Birth, Entry, Output, Program, Spawn, Spawner};
 use crate::stdio::{Sink, Tail};
 use crate::sync::Arc;
 use crate::world::{NEVER, Nanos};
@@ -41,16 +41,35 @@ impl Spawner for Nursery {
             let text = format!("the grant `{grant}` is not within what the parent has");
             return Err(SpawnError::Grant(text));
         }
-        let inherited = self.place.upgrade().filter(|_| birth.inherits);
-        let (place, outfit) = match inherited {
-            Some(place) => (place, Arc::clone(&self.outfit)),
-            None => {
-                let outfit = Outfit { grants: birth.grants.clone(), ..(*self.outfit).clone() };
-                let outfit = Arc::new(outfit);
-                (host.place(&self.module, Arc::clone(&outfit)), outfit)
+        let module = match &birth.program {
+            None => self.module.clone(),
+            Some(Program { module, .. }) => {
+                host.catalog().loaded(module).ok_or_else(|| SpawnError::NoModule { module: module.clone() })?
             }
         };
-        host.admit(&self.module, birth, Some(parent), place, outfit).map(|(control, _)| control)
+        let same_place = self.place.upgrade().filter(|_| birth.inherits && birth.program.is_none());
+        let (place, outfit) = match same_place {
+            Some(place) => (place, Arc::clone(&self.outfit)),
+            None => {
+                let outfit = Arc::new(self.outfit_of(&birth));
+                (host.place(&module, Arc::clone(&outfit)), outfit)
+            }
+        };
+        host.admit(&module, birth, Some(parent), place, outfit).map(|(control, _)| control)
+    }
+}
+
+impl Nursery {
+    /// What a child has that differs from its parent in grants or in module.
+    fn outfit_of(&self, birth: &Birth) -> Outfit {
+        let mut outfit = (*self.outfit).clone();
+        if !birth.inherits {
+            outfit.grants.clone_from(&birth.grants);
+        }
+        if let Some(Program { module, arguments }) = &birth.program {
+            outfit.arguments = std::iter::once(module).chain(arguments).cloned().collect();
+        }
+        outfit
     }
 }
 
@@ -85,6 +104,7 @@ impl Inner {
         let (on_exit, more_claims) = on_exit.transpose().map_err(SpawnError::Listener)?.unzip();
         let birth = Birth {
             entry: spawn.entry,
+            program: None,
             message,
             name: spawn.name.unwrap_or_default(),
             paused: spawn.paused,
@@ -109,6 +129,7 @@ impl Inner {
         let (reporter, io) = (Arc::clone(&self.reporter), self.io_handle.clone());
         let (told_module, resolved_module) = (module.clone(), module.clone());
         let fine_clock = outfit.has_fine_clock();
+        let grants = outfit.grants.clone();
         let namespace = outfit.namespace().map(str::to_owned);
         Arc::new_cyclic(|place| Place {
             links: Arc::clone(&self.links),
@@ -128,7 +149,25 @@ impl Inner {
                     io.spawn_blocking(move || resolve(&module, &stack)).await.unwrap_or(unresolved)
                 })
             }),
+            fetch: self.fetcher(grants),
             fine_clock,
+        })
+    }
+
+    /// What has a module ready for isolates that have these grants.
+    fn fetcher(self: &Arc<Inner>, grants: Vec<Grant>) -> Box<dyn Fn(String) -> Fetching + Send + Sync> {
+        let host = Arc::downgrade(self);
+        Box::new(move |module| {
+            let allowed = Grant::module(module.as_str()).is_within(&grants);
+            let host = host.upgrade().filter(|_| allowed);
+            Box::pin(async move {
+                match host {
+                    Some(host) => host.fetch(module).await,
+                    None => {
+                        Err((format!("spawning the module `{module}` needs a grant: Grant::module"), Status::Denied))
+                    }
+                }
+            })
         })
     }
 
