@@ -40,7 +40,9 @@ fn two_more(port: &Broadcast<u32>, report: &SendPort<String>) {
     port.listen(move |n| {
         second.send(format!("second: {n}")).ok();
         if n == 4 {
-            cancelled.take().map(Subscription::cancel);
+            if let Some(other) = cancelled.take() {
+                other.cancel();
+            }
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())

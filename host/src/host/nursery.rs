@@ -3,18 +3,20 @@
 use std::cell::RefCell;
 use std::sync::Weak;
 
+use insula_wire::codec::Unsendable;
 use insula_wire::{RemoteError, Status};
 
 use super::Inner;
 use super::uncaught::{Reporter, Uncaught, resolve};
 use crate::abi::{Fetching, Place, State};
 use crate::control::{Control, Cradle, Flags, Lineage, Links, NotAdmitted, Registry};
-use crate::error::SpawnError;
+use crate::error::{SendError, SpawnError};
 use crate::exit::{Exit, IsolateId, Killer};
 use crate::grant::{Authority, Grant};
 use crate::isolate::{EntryPoint, Life, Module, Undertaker, live};
 use crate::limits::Limits;
 use crate::outfit::{Outfit, Wasi};
+use crate::port::codec::Encoded;
 use crate::port::{CapabilityId, Claims, Mailbox, Room};
 use crate::scheduler::Task;
 use crate::spawn::{Birth, Entry, Output, Program, Spawn, Spawner};
@@ -95,12 +97,11 @@ impl Inner {
             world: Arc::clone(&self.world),
         });
         let number = self.links.number;
-        let message = spawn.message.map(|message| message.and_then(|encoded| encoded.into_message(number)));
+        let own = |encoded: Result<Encoded, Unsendable>| -> Result<_, SendError> { Ok(encoded?.into_message(number)?) };
+        let message = spawn.message.map(own);
         let (message, claims) = message.transpose().map_err(SpawnError::Message)?.unzip();
-        let on_exit = spawn.on_exit.map(|(right, response)| {
-            let response = response.and_then(|encoded| encoded.into_message(number));
-            response.map(|(response, claims)| ((right, response), claims))
-        });
+        let on_exit =
+            spawn.on_exit.map(|(right, response)| own(response).map(|(response, claims)| ((right, response), claims)));
         let (on_exit, more_claims) = on_exit.transpose().map_err(SpawnError::Listener)?.unzip();
         let birth = Birth {
             entry: spawn.entry,
@@ -267,7 +268,7 @@ fn listen(
 ) -> Result<(), SpawnError> {
     let refused = |status: Status| {
         control.unborn();
-        SpawnError::Listener(status)
+        SpawnError::Listener(status.into())
     };
     if let Some((right, response)) = on_exit {
         control.add_exit_listener(right, response).map_err(refused)?;

@@ -1,3 +1,5 @@
+//! Bytes are postcard's, depth is bounded in both directions, and what refuses is found.
+
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString as _};
