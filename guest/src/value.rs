@@ -81,3 +81,63 @@ mod sealed {
 
     impl Sealed for super::Value {}
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn any_value_is_a_key() {
+        let values = [
+            Value::Null,
+            false.into(),
+            1.into(),
+            2.into(),
+            f64::NEG_INFINITY.into(),
+            (-0.0).into(),
+            0.0.into(),
+            f64::NAN.into(),
+            "1".into(),
+            vec![1_u8].into(),
+            [1].into(),
+            [1, 1].into(),
+            Value::map([(1, 1)]),
+            Value::set([1]),
+        ];
+        assert!(values.is_sorted_by(|one, two| one < two), "by variant, then by content");
+        let set: HashSet<Value> = values.iter().chain(&values).cloned().collect();
+        assert_eq!(set.len(), values.len());
+        assert_eq!(Value::map([(f64::NAN, 1)]).get(f64::NAN), Some(&Value::Int(1)));
+    }
+
+    #[test]
+    fn what_is_converted_is_found_again() {
+        let value =
+            Value::map([("list", Value::list([Some(1), None])), ("bytes", vec![b'a', 0].into()), ("", ().into())]);
+        assert_eq!((value["list"][0].as_int(), value["list"][1].is_null()), (Some(1), true));
+        assert_eq!((value.get("list").and_then(|list| list.get(2)), value.get("none")), (None, None));
+        assert_eq!(value["bytes"].as_bytes(), Some(&b"a\0"[..]));
+        assert_eq!(value.to_string(), r#"{"": null, "bytes": b"a\x00", "list": [1, null]}"#);
+        assert_eq!(Value::from("text").to_string(), "text");
+        assert_eq!([1, 2].into_iter().collect::<Value>(), Value::from([1, 2]));
+    }
+
+    #[test]
+    fn an_error_notice_is_a_list_of_two_strings() {
+        let error = RemoteError { message: "it failed".to_owned(), stack: "0: here @ 0x1".to_owned() };
+        let mut bytes = Vec::new();
+        codec::encode_into(&error, &mut bytes).expect("two strings always encode");
+        let retold = insula_wire::value::retold(&bytes).expect("it is an error");
+        assert_eq!(codec::decode(&retold), Ok(Value::from(error)));
+        assert!(insula_wire::value::retold(&[9]).is_err());
+    }
+
+    #[test]
+    fn ports_of_values_have_no_schema() {
+        assert_eq!((schema::<Value>(), is::<Value>()), (0, true));
+        assert_ne!(schema::<Vec<Value>>(), 0);
+        assert_ne!(schema::<RemoteError>(), 0);
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use insula::{Exit, Host, Received, RecvError, Spawn, Status, Value};
+use insula::{Exit, Host, Received, RecvError, Spawn, SpawnError, Status, Value};
 use serde::Serialize;
 
 use crate::harness;
@@ -47,7 +47,12 @@ fn values_ports_and_capabilities_go_to_a_guest_and_come_back() {
     assert!(error[1].as_str().is_some() && error.as_list().is_some_and(|list| list.len() == 2), "{error}");
     assert_eq!(port.recv_message(), Ok(Received::Exit("over".into())));
     assert!(matches!(isolate.join(), Exit::Failed { .. }));
-    assert!(isolate.add_error_listener(&host.receive_port::<u8>().send_port().untyped()).is_err());
+
+    let other = host.receive_port::<u8>().send_port().untyped();
+    assert_eq!(isolate.add_error_listener(&other).map_err(|error| error.status), Err(Status::Invalid));
+    assert_eq!(isolate.add_exit_listener(&other, Value::Null).map_err(|error| error.status), Err(Status::Invalid));
+    let born = host.spawn(&module, Spawn::entry("run").on_error(&other)).map(|_| ());
+    assert!(matches!(born, Err(SpawnError::Listener(_))), "{born:?}");
 }
 
 #[derive(Default, Serialize)]

@@ -57,7 +57,14 @@ fn run((report, steps): (SendPort<String>, SendPort<SendPort<()>>)) -> Result<()
     let dead = questions.ask(|reply| Question::Forget { reply }, LONG);
     report
         .send(format!("dead: {}", matches!(dead, Err(AskError::Unasked(SendError::Closed) | AskError::Unreachable))))?;
+    let port = ReceivePort::new();
+    let to_port = port.send_port();
+    to_port.send(7)?;
+    let first = port.first_timeout(LONG);
+    report.send(format!("first: {first:?}, then: {:?}", to_port.send(8)))?;
+    drop(to_port);
     step.recv()?; // and again
+    report.send("nothing is left".to_owned())?;
     Ok(())
 }
 

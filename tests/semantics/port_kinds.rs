@@ -57,7 +57,16 @@ fn dart_null_and_error_on_one_port() {
 fn a_question_is_answered_or_its_end_is_told_and_nothing_is_left() {
     accounts(
         "questions",
-        &["answered: Ok(144)", "forgotten: true", "kept: true", "misunderstood: true", "died: true", "dead: true"],
+        &[
+            "answered: Ok(144)",
+            "forgotten: true",
+            "kept: true",
+            "misunderstood: true",
+            "died: true",
+            "dead: true",
+            "first: Ok(7), then: Err(the port is closed)",
+            "nothing is left",
+        ],
     );
 }
 

@@ -19,7 +19,7 @@ use crate::outfit::{Outfit, Wasi};
 use crate::port::codec::Encoded;
 use crate::port::{CapabilityId, Claims, Mailbox, Room};
 use crate::scheduler::Task;
-use crate::spawn::{Birth, Entry, Output, Program, Spawn, Spawner};
+use crate::spawn::{Birth, Entry, Output, Program, Spawn, Spawner, error_schema};
 use crate::stdio::{Sink, Tail};
 use crate::sync::Arc;
 use crate::world::{NEVER, Nanos};
@@ -274,6 +274,10 @@ fn listen(
         control.add_exit_listener(right, response).map_err(refused)?;
     }
     if let Some(right) = on_error {
+        let schema = right.port().schema();
+        if schema != 0 && schema != error_schema() {
+            return Err(refused(Status::Invalid));
+        }
         control.add_error_listener(right).map_err(refused)?;
     }
     Ok(())
