@@ -10,6 +10,7 @@ use crate::harness;
 mod control;
 mod death;
 mod life;
+mod limits;
 mod messages;
 mod port_kinds;
 mod ports;

@@ -142,6 +142,14 @@ pub enum SpawnError {
         /// The limit.
         max: u32,
     },
+    /// A bound of an ancestor's tree, or of the host, leaves no room.
+    #[error("the limit `{which}` of {value} is reached")]
+    Limit {
+        /// The limit's name.
+        which: &'static str,
+        /// Its value, in the limit's unit.
+        value: u64,
+    },
     /// The message cannot be sent.
     #[error("the initial message cannot be sent: {}", .0.reason())]
     Message(SendError),
@@ -164,7 +172,7 @@ impl SpawnError {
     pub(crate) fn status(&self) -> Status {
         match self {
             SpawnError::NoEntry { .. } | SpawnError::EntryType { .. } | SpawnError::NoModule { .. } => Status::NotFound,
-            SpawnError::TooManyIsolates { .. } => Status::Limit,
+            SpawnError::TooManyIsolates { .. } | SpawnError::Limit { .. } => Status::Limit,
             SpawnError::Message(error) | SpawnError::Listener(error) => error.status,
             SpawnError::Grant(_) => Status::Denied,
             SpawnError::Invalid(_) => Status::Invalid,

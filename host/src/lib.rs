@@ -19,6 +19,7 @@
 //! It is one layer of defence. Around modules of strangers put a process per tenant, or a virtual machine, as well.
 
 mod abi;
+mod account;
 mod cache;
 mod control;
 mod engine;

@@ -58,6 +58,7 @@ fn cradle() -> Cradle {
         mailbox: mailbox(9),
         handles_max: 9,
         blob_bytes_max: 0,
+        accounts: Accounts::default(),
         pause_capability: PAUSE,
         terminate_capability: TERMINATE,
         census,

@@ -23,6 +23,7 @@ use std::time::Duration;
 use wasmtime::Linker;
 
 use crate::abi::State;
+use crate::account::Account;
 use crate::control::{Control, Hold, Links};
 use crate::error::{LoadError, SpawnError};
 use crate::exit::{Exit, IsolateId};
@@ -73,6 +74,8 @@ pub(crate) struct Inner {
     stdout: Sink,
     stderr: Sink,
     isolates_max: u32,
+    /// What all isolates together are charged to, where the host bounds it.
+    account: Option<Arc<Account>>,
     /// Linear memory that any isolate can be given.
     memory_bytes_max: u64,
 }

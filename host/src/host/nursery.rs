@@ -9,7 +9,7 @@ use insula_wire::{RemoteError, Status};
 use super::Inner;
 use super::uncaught::{Reporter, Uncaught, resolve};
 use crate::abi::{Fetching, Place, State};
-use crate::control::{Control, Cradle, Flags, Lineage, Links, NotAdmitted, Registry};
+use crate::control::{Accounts, Control, Cradle, Flags, Lineage, Links, NotAdmitted, Registry};
 use crate::error::{SendError, SpawnError};
 use crate::exit::{Exit, IsolateId, Killer};
 use crate::grant::{Authority, Grant};
@@ -17,8 +17,8 @@ use crate::isolate::{EntryPoint, Life, Module, Undertaker, live};
 use crate::limits::Limits;
 use crate::outfit::{Outfit, Wasi};
 use crate::port::codec::Encoded;
-use crate::port::{CapabilityId, Claims, Mailbox, Room};
-use crate::scheduler::Task;
+use crate::port::{CapabilityId, Charged, Claims, Mailbox, Room};
+use crate::scheduler::{Kept, Task};
 use crate::spawn::{Birth, Entry, Output, Program, Spawn, Spawner, error_schema};
 use crate::stdio::{Sink, Tail};
 use crate::sync::Arc;
@@ -183,7 +183,7 @@ impl Inner {
     ) -> Result<(Arc<Control>, Arc<Tail>), SpawnError> {
         let entry = module.entry_point(&birth.entry)?;
         birth.limits.memory_bytes_max = birth.limits.memory_bytes_max.min(self.memory_bytes_max);
-        let control = self.control(module, &birth, parent);
+        let control = self.control(module, &mut birth, parent)?;
         if birth.is_main {
             control.flags.set(Flags::MAIN);
         }
@@ -203,10 +203,10 @@ impl Inner {
             control: Arc::clone(&control),
             place,
             limits: birth.limits,
+            admitted: self.world.now(),
             ends,
             memory: None,
             wasi: Wasi::new(outfit, Arc::clone(&tail)),
-            initial: birth.message,
             panic: None,
             refused: None,
             last_error: String::new(),
@@ -225,7 +225,8 @@ impl Inner {
     }
 
     fn launch(self: &Arc<Inner>, module: &Module, entry: EntryPoint, state: State) {
-        let (control, metered) = (Arc::clone(&state.control), state.limits.cpu_time_max.is_some());
+        let control = Arc::clone(&state.control);
+        let kept = Kept { metered: state.limits.cpu_time_max.is_some(), timed: state.limits.run_deadline.is_some() };
         let life = Life {
             state,
             module: module.clone(),
@@ -233,25 +234,43 @@ impl Inner {
             scheduler: Arc::downgrade(&self.scheduler),
             undertaker: Arc::clone(&self.undertaker),
         };
-        Task::launch(Box::pin(live(life)), control, &self.scheduler, &self.hooks, &self.world, metered);
+        Task::launch(Box::pin(live(life)), control, &self.scheduler, &self.hooks, &self.world, kept);
     }
 
-    fn control(&self, module: &Module, birth: &Birth, parent: Option<&Arc<Control>>) -> Arc<Control> {
+    fn control(
+        &self,
+        module: &Module,
+        birth: &mut Birth,
+        parent: Option<&Arc<Control>>,
+    ) -> Result<Arc<Control>, SpawnError> {
         let id = self.links.registry.number();
         let limits = &birth.limits;
-        Control::new(Cradle {
+        let above = parent.map_or(self.account.as_ref(), |parent| parent.accounts.below());
+        let charged = Charged { sender_percent_max: limits.sender_percent_max, account: above.cloned() };
+        let mailbox = Mailbox::of_isolate(room(limits), charged);
+        birth
+            .message
+            .take()
+            .map_or(Ok(()), |message| mailbox.bear(message))
+            .map_err(|status| SpawnError::Message(status.into()))?;
+        let accounts = Accounts::open(above, limits.of_tree()).map_err(|exceeded| {
+            drop(mailbox.close());
+            SpawnError::Limit { which: exceeded.which, value: exceeded.value }
+        })?;
+        Ok(Control::new(Cradle {
             id,
             lineage: Lineage::new(id, parent.map(|parent| &parent.lineage)),
-            mailbox: Mailbox::new(room(limits)),
+            mailbox,
             handles_max: limits.handles_max,
             blob_bytes_max: limits.blob_bytes_max,
+            accounts,
             pause_capability: CapabilityId(self.world.number()),
             terminate_capability: CapabilityId(self.world.number()),
             census: Arc::clone(&self.links.census),
             name: if birth.name.is_empty() { default_name(module, &birth.entry) } else { birth.name.clone() },
             paused: birth.paused,
             errors_fatal: birth.errors_fatal,
-        })
+        }))
     }
 
     /// When the deadline of a new isolate comes: its own, or that of whoever spawned it if that is sooner.

@@ -26,7 +26,7 @@ use insula_wire::{MailboxPolicy, RemoteError};
 use crate::host::Host;
 use crate::isolate::Capability;
 use crate::limits::Limits;
-use crate::port::Mailbox;
+use crate::port::{Charged, Mailbox};
 use crate::sync::Arc;
 
 /// Why nothing was received.
@@ -113,7 +113,8 @@ impl Host {
     #[must_use]
     pub fn receive_port_with<T: 'static>(&self, limits: &Limits, policy: MailboxPolicy) -> ReceivePort<T> {
         let links = self.inner().links();
-        let mailbox = Mailbox::of_embedder(crate::host::room(limits));
+        let charged = Charged { sender_percent_max: limits.sender_percent_max, account: None };
+        let mailbox = Mailbox::of_embedder(crate::host::room(limits), charged);
         links.keep(&mailbox);
         let port = mailbox.open(links.world.number(), port_schema::<T>(), policy);
         ReceivePort::new(port.expect("the limits allow a port"), Arc::clone(links))

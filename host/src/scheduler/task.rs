@@ -53,6 +53,15 @@ pub(crate) struct Task {
     world: Arc<World>,
     /// Its CPU time is limited, so ticks must come while it runs.
     metered: bool,
+    /// It has a run deadline, so the time is kept that it does not have.
+    timed: bool,
+}
+
+/// What of a life the scheduler keeps account of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kept {
+    pub(crate) metered: bool,
+    pub(crate) timed: bool,
 }
 
 /// What all tasks of a host share.
@@ -80,7 +89,7 @@ impl Task {
         scheduler: &Arc<dyn Scheduler>,
         hooks: &Arc<Hooks>,
         world: &Arc<World>,
-        metered: bool,
+        kept: Kept,
     ) {
         let task = Arc::new(Task {
             state: AtomicU8::new(QUEUED),
@@ -92,7 +101,8 @@ impl Task {
             scheduler: Arc::downgrade(scheduler),
             hooks: Arc::clone(hooks),
             world: Arc::clone(world),
-            metered,
+            metered: kept.metered,
+            timed: kept.timed,
         });
         let waker = Waker::from(Arc::clone(&task));
         let attention = Waker::from(Arc::new(Attention(Arc::clone(&task))));
@@ -101,6 +111,7 @@ impl Task {
         if control.flags.any(Flags::END) {
             task.look_at_once();
         }
+        task.counts_not();
         scheduler.enqueue(task);
     }
 
@@ -120,6 +131,9 @@ impl Task {
         let mut slot = self.slot.lock();
         let Some((life, waker)) = slot.as_mut() else { return After::Gone };
         let began = self.world.now();
+        if self.timed {
+            self.control.meter.counts(began);
+        }
         POLLED.with(|polled| {
             polled.began_tick.set(ticks);
             polled.began.set(began);
@@ -168,13 +182,24 @@ impl Task {
         }
     }
 
+    /// It is queued or paused from now on: a run deadline leaves that out.
+    fn counts_not(&self) {
+        if self.timed {
+            self.control.meter.counts_not(self.world.now());
+        }
+    }
+
     fn park(self: Arc<Task>) -> After {
         self.strikes.store(0, SeqCst);
+        if self.control.flags.any(Flags::PAUSED) {
+            self.counts_not();
+        }
         self.hog.store(false, SeqCst);
         let asleep = self.control.flags.any(Flags::ASLEEP);
         let parked = if asleep { ASLEEP } else { PARKED };
         if self.state.compare_exchange(RUNNING, parked, SeqCst, SeqCst).is_err() {
             self.state.store(QUEUED, SeqCst);
+            self.counts_not();
             return After::Again(self);
         }
         if asleep {
@@ -189,6 +214,7 @@ impl Task {
 
     fn preempted(self: Arc<Task>) -> After {
         self.state.store(QUEUED, SeqCst);
+        self.counts_not();
         if self.control.flags.any(Flags::END) {
             self.look_at_once();
         }
@@ -208,9 +234,13 @@ impl Task {
     fn ready(&self) -> bool {
         loop {
             match self.state.load(SeqCst) {
-                PARKED if self.shift(&[PARKED], QUEUED).is_some() => return true,
+                PARKED if self.shift(&[PARKED], QUEUED).is_some() => {
+                    self.counts_not();
+                    return true;
+                }
                 ASLEEP if self.shift(&[ASLEEP], QUEUED).is_some() => {
                     self.control.census.woke();
+                    self.counts_not();
                     return true;
                 }
                 RUNNING if self.shift(&[RUNNING], NOTIFIED).is_some() => return false,
