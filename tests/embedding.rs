@@ -4,3 +4,4 @@ mod asleep;
 mod ends;
 mod handles;
 mod start;
+mod values;

@@ -11,6 +11,8 @@ mod control;
 mod death;
 mod life;
 mod limits;
+mod messages;
+mod port_kinds;
 mod ports;
 
 /// The seeds that a program runs under besides worker threads.

@@ -4,6 +4,7 @@
 use std::error::Error;
 use std::fmt;
 
+use insula_wire::codec::{TOO_DEEP, Unsendable};
 use insula_wire::{RemoteError, Status};
 
 use crate::call::Text;
@@ -33,7 +34,7 @@ macro_rules! reads_as_text {
 /// }
 /// # }
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError {
     /// The port is closed, or its isolate is dead.
@@ -42,8 +43,11 @@ pub enum SendError {
     Full,
     /// The message is larger than the limit.
     TooLarge,
-    /// The value refuses to be serialised, or holds something that cannot be sent, as a port of another host's.
-    Unsendable,
+    /// The value refuses to be serialised, or holds something that cannot be sent, as a blob that was sent before.
+    /// [`Unsendable`] says which part of it, in a build with the feature `paths`.
+    Unsendable(Unsendable),
+    /// The message is nested deeper than 512 levels.
+    TooDeep,
     /// The message holds more than 255 ports, capabilities and blobs.
     TooManyCapabilities,
     /// No room was made in time.
@@ -58,7 +62,7 @@ impl From<Status> for SendError {
             Status::Closed => SendError::Closed,
             Status::Full => SendError::Full,
             Status::TooLarge => SendError::TooLarge,
-            Status::Unsendable => SendError::Unsendable,
+            Status::Unsendable => SendError::Unsendable(Unsendable::default()),
             Status::TimedOut => SendError::TimedOut,
             status => SendError::Refused(status),
         }
@@ -71,7 +75,8 @@ impl fmt::Display for SendError {
             SendError::Closed => Status::Closed.fmt(f),
             SendError::Full => Status::Full.fmt(f),
             SendError::TooLarge => Status::TooLarge.fmt(f),
-            SendError::Unsendable => Status::Unsendable.fmt(f),
+            SendError::Unsendable(unsendable) => unsendable.fmt(f),
+            SendError::TooDeep => f.write_str(TOO_DEEP),
             SendError::TooManyCapabilities => f.write_str("the message holds more than 255 capabilities"),
             SendError::TimedOut => Status::TimedOut.fmt(f),
             SendError::Refused(status) => status.fmt(f),
@@ -89,6 +94,10 @@ pub struct Undecodable {
     pub type_name: &'static str,
     /// The number of the port, as its `Debug` shows it; 0 for an initial message.
     pub port: u32,
+    /// How many of its bytes were in order.
+    pub position: usize,
+    /// Whether it is nested deeper than 512 levels.
+    pub too_deep: bool,
 }
 
 impl fmt::Display for Undecodable {
@@ -96,8 +105,10 @@ impl fmt::Display for Undecodable {
         if self.port != 0 {
             write!(f, "ReceivePort({}): ", self.port)?;
         }
-        f.write_str("the message does not decode as ")?;
-        f.write_str(self.type_name)
+        if self.too_deep {
+            return f.write_str(TOO_DEEP);
+        }
+        write!(f, "the message does not decode as {}, at byte {}", self.type_name, self.position)
     }
 }
 
@@ -292,3 +303,30 @@ impl fmt::Display for RunError {
 }
 
 reads_as_text!(RunError);
+
+/// Why a question got no answer; see [`SendPort::ask`](crate::SendPort::ask).
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AskError {
+    /// It was not sent.
+    Unasked(SendError),
+    /// No answer came in time.
+    TimedOut,
+    /// Nobody can answer any more: whoever had the port for the answer dropped it, or is dead.
+    Unreachable,
+    /// What came is no answer.
+    Failed(RecvError),
+}
+
+impl fmt::Display for AskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AskError::Unasked(error) => error.fmt(f),
+            AskError::TimedOut => Status::TimedOut.fmt(f),
+            AskError::Unreachable => f.write_str("nobody can answer any more"),
+            AskError::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+reads_as_text!(AskError);

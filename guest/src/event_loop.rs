@@ -198,6 +198,16 @@ pub(crate) fn listen(port: Handle, handler: impl FnMut(Incoming) -> Turn + 'stat
     Listener { port: number }
 }
 
+/// Ends [`listen`] and leaves the port open: what arrives stays queued.
+pub(crate) fn unlisten(port: &Handle) {
+    let _ = sys::ports_listen(port.number(), 0);
+    let listening = LOOP.with_borrow_mut(|state| {
+        let place = state.place_of(port.number()).ok()?;
+        Some(state.listeners.remove(place))
+    });
+    drop(listening); // its handler may own things whose drop comes back here
+}
+
 pub(crate) fn schedule(delay: Duration, period: Option<Duration>, handler: impl FnMut() -> Turn + 'static) -> TimerId {
     report::install_hook();
     let at = time::deadline_in(delay).min(time::NEVER - 1);

@@ -18,6 +18,7 @@ use crate::report;
 use crate::send_port::SendPort;
 use crate::spawn::Spawn;
 use crate::sys;
+use crate::value::{self, ErrorNotice};
 
 /// A handle of an isolate: its control port, and what authority over it comes along.
 ///
@@ -305,18 +306,19 @@ impl Isolate {
         let _ = sys::control_remove_exit_listener(self.number(), port.handle.number());
     }
 
-    /// Has every uncaught error of the isolate posted to `port`. With no listener the host prints them.
+    /// Has every uncaught error of the isolate posted to `port`, as [`RemoteError`] or as [`Value`](crate::Value). With no
+    /// listener the host prints them.
     ///
     /// # Errors
     /// When there is no room for them.
-    pub fn add_error_listener(&self, port: &SendPort<RemoteError>) -> Result<(), ControlError> {
+    pub fn add_error_listener<E: ErrorNotice>(&self, port: &SendPort<E>) -> Result<(), ControlError> {
         let schema = codec::schema::<RemoteError>();
         let added = sys::check(sys::control_add_error_listener(self.number(), port.handle.number(), schema));
         added.map_err(|status| ControlError::Refused(Refused::by_host(status)))
     }
 
     /// Takes back [`add_error_listener`](Isolate::add_error_listener), or the error listener of the birth.
-    pub fn remove_error_listener(&self, port: &SendPort<RemoteError>) {
+    pub fn remove_error_listener<E: ErrorNotice>(&self, port: &SendPort<E>) {
         let _ = sys::control_remove_error_listener(self.number(), port.handle.number());
     }
 
@@ -335,7 +337,7 @@ impl Isolate {
 
 fn notify<R: Serialize>(notice: Notice, port: &SendPort<R>, response: &R) -> Result<(), ControlError> {
     let response = Outgoing::encode(response).map_err(ControlError::Response)?;
-    let noted = sys::notify(notice, port.handle.number(), codec::schema::<R>(), response.body());
+    let noted = sys::notify(notice, port.handle.number(), value::schema::<R>(), response.body());
     noted.map_err(|status| ControlError::Refused(Refused::by_host(status)))
 }
 

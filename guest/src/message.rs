@@ -7,6 +7,7 @@
 
 use std::cell::Cell;
 
+use insula_wire::codec::Cause;
 use insula_wire::layout::Received;
 use insula_wire::{CAPABILITIES_MAX, Kind, Status, codec};
 use serde::Serialize;
@@ -15,7 +16,7 @@ use serde::de::DeserializeOwned;
 use crate::call::{Body, Source};
 use crate::error::{SendError, Undecodable};
 use crate::handle::Handle;
-use crate::sys;
+use crate::{sys, value};
 
 /// A buffer that grew beyond this is given back to the allocator.
 const BUFFER_KEPT_BYTES_MAX: usize = 1 << 20;
@@ -74,8 +75,8 @@ pub(crate) struct Outgoing(Buffers);
 impl Outgoing {
     pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Outgoing, SendError> {
         let (mut outgoing, outer) = Outgoing::begin();
-        let encoded = codec::encode_into(value, &mut outgoing.0.bytes).is_ok();
-        outgoing.end(outer, encoded)
+        let encoded = codec::encode_into(value, &mut outgoing.0.bytes);
+        outgoing.end(outer, encoded.err())
     }
 
     #[inline(never)]
@@ -86,12 +87,13 @@ impl Outgoing {
     }
 
     #[inline(never)]
-    fn end(mut self, outer: Option<Vec<u32>>, encoded: bool) -> Result<Outgoing, SendError> {
+    fn end(mut self, outer: Option<Vec<u32>>, error: Option<codec::Error>) -> Result<Outgoing, SendError> {
         self.0.handles = LEAVING.replace(outer).unwrap_or_default();
-        match encoded {
-            true => Ok(self),
-            false if self.0.handles.len() > CAPABILITIES_MAX => Err(SendError::TooManyCapabilities),
-            false => Err(SendError::Unsendable),
+        match error.map(|error| error.cause) {
+            None => Ok(self),
+            Some(Cause::TooDeep) => Err(SendError::TooDeep),
+            Some(_) if self.0.handles.len() > CAPABILITIES_MAX => Err(SendError::TooManyCapabilities),
+            Some(cause) => Err(SendError::Unsendable(cause.into())),
         }
     }
 
@@ -169,11 +171,25 @@ impl Incoming {
 
     pub(crate) fn decode<T: DeserializeOwned>(mut self) -> Result<T, Undecodable> {
         let port = self.port;
+        if self.kind == Kind::Error && value::is::<T>() {
+            self.retell();
+        }
         let outer = ARRIVING.replace(std::mem::take(&mut self.buffers.handles));
         let decoded = codec::decode(&self.buffers.bytes);
         self.end(outer);
         let type_name = std::any::type_name::<T>();
-        decoded.map_err(|_| Undecodable { type_name, port })
+        decoded.map_err(|error| Undecodable {
+            type_name,
+            port,
+            position: error.position,
+            too_deep: error.cause == Cause::TooDeep,
+        })
+    }
+
+    /// An error notice on a port of any type says what it says as a [`Value`](crate::Value).
+    #[cold]
+    fn retell(&mut self) {
+        self.buffers.bytes = insula_wire::value::retold(&self.buffers.bytes).unwrap_or_default();
     }
 
     #[inline(never)]

@@ -4,18 +4,18 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
-use insula_wire::{Kind, MailboxPolicy, Status, codec};
+use insula_wire::{Kind, MailboxPolicy, Status};
 use serde::de::DeserializeOwned;
 
 use crate::call::Source;
-use crate::error::{RecvError, RecvTimeoutError, Refused, TryRecvError};
+use crate::error::{RecvError, RecvTimeoutError, Refused, TryRecvError, Undecodable};
 use crate::event_loop::{self, Listener};
 use crate::handle::Handle;
 use crate::message::Incoming;
 use crate::outcome::Outcome;
 use crate::send_port::SendPort;
 use crate::sys;
-use crate::{report, time};
+use crate::{report, time, value};
 
 /// A queue of messages of type `T` that belongs to this isolate. Dart's `ReceivePort`.
 ///
@@ -67,6 +67,12 @@ pub struct Message<T> {
     pub value: T,
 }
 
+impl<T: DeserializeOwned> Message<T> {
+    pub(crate) fn decode(incoming: Incoming) -> Result<Message<T>, Undecodable> {
+        Ok(Message { kind: incoming.kind, value: incoming.decode()? })
+    }
+}
+
 impl<T> ReceivePort<T> {
     /// A new port. A send that finds its mailbox full fails.
     ///
@@ -84,7 +90,7 @@ impl<T> ReceivePort<T> {
     /// As [`new`](ReceivePort::new).
     #[must_use]
     pub fn with_policy(policy: MailboxPolicy) -> ReceivePort<T> {
-        ReceivePort::own(open(codec::schema::<T>(), policy).unwrap_or_else(no_room))
+        ReceivePort::own(open(value::schema::<T>(), policy).unwrap_or_else(no_room))
     }
 
     /// As [`with_policy`](ReceivePort::with_policy), for a program that can do with one port less.
@@ -92,7 +98,7 @@ impl<T> ReceivePort<T> {
     /// # Errors
     /// When this isolate may have no more ports.
     pub fn try_open(policy: MailboxPolicy) -> Result<ReceivePort<T>, Refused> {
-        open(codec::schema::<T>(), policy).map(ReceivePort::own)
+        open(value::schema::<T>(), policy).map(ReceivePort::own)
     }
 
     pub(crate) fn own(handle: Handle) -> ReceivePort<T> {
@@ -163,8 +169,7 @@ impl<T: DeserializeOwned> ReceivePort<T> {
     /// # Errors
     /// As [`recv`](ReceivePort::recv).
     pub fn recv_message(&self) -> Result<Message<T>, RecvError> {
-        let incoming = self.incoming(time::NEVER)?;
-        Ok(Message { kind: incoming.kind, value: incoming.decode()? })
+        Ok(Message::decode(self.incoming(time::NEVER)?)?)
     }
 
     /// The next message if there is one now. It neither waits nor ends the turn.
@@ -195,7 +200,7 @@ impl<T: DeserializeOwned> ReceivePort<T> {
         self.recv_until(time::deadline_at(deadline))
     }
 
-    fn recv_until(&self, deadline: u64) -> Result<T, RecvTimeoutError> {
+    pub(crate) fn recv_until(&self, deadline: u64) -> Result<T, RecvTimeoutError> {
         match self.incoming(deadline) {
             Ok(message) => message.decode().map_err(|error| RecvTimeoutError::Failed(error.into())),
             Err(Status::TimedOut) => Err(RecvTimeoutError::TimedOut),
@@ -209,6 +214,14 @@ impl<T: DeserializeOwned> ReceivePort<T> {
     /// As [`recv`](ReceivePort::recv): a port that ends empty has no first message.
     pub fn first(self) -> Result<T, RecvError> {
         self.recv()
+    }
+
+    /// As [`first`](ReceivePort::first); waits for so long at most, and closes the port also where nothing came.
+    ///
+    /// # Errors
+    /// As [`recv_timeout`](ReceivePort::recv_timeout).
+    pub fn first_timeout(self, timeout: Duration) -> Result<T, RecvTimeoutError> {
+        self.recv_timeout(timeout)
     }
 
     /// The messages until the port is closed or unreachable, without closing it.

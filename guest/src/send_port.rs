@@ -90,7 +90,7 @@ impl<T: Serialize> SendPort<T> {
         self.send_until(message, time::deadline_at(deadline))
     }
 
-    fn send_until(&self, message: &T, deadline: u64) -> Result<(), SendError> {
+    pub(crate) fn send_until(&self, message: &T, deadline: u64) -> Result<(), SendError> {
         post(&self.handle, &Outgoing::encode(message)?, Some(deadline))
     }
 }

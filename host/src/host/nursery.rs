@@ -3,21 +3,23 @@
 use std::cell::RefCell;
 use std::sync::Weak;
 
+use insula_wire::codec::Unsendable;
 use insula_wire::{RemoteError, Status};
 
 use super::Inner;
 use super::uncaught::{Reporter, Uncaught, resolve};
 use crate::abi::{Fetching, Place, State};
 use crate::control::{Accounts, Control, Cradle, Flags, Lineage, Links, NotAdmitted, Registry};
-use crate::error::SpawnError;
+use crate::error::{SendError, SpawnError};
 use crate::exit::{Exit, IsolateId, Killer};
 use crate::grant::{Authority, Grant};
 use crate::isolate::{EntryPoint, Life, Module, Undertaker, live};
 use crate::limits::Limits;
 use crate::outfit::{Outfit, Wasi};
+use crate::port::codec::Encoded;
 use crate::port::{CapabilityId, Charged, Claims, Mailbox, Room};
 use crate::scheduler::{Kept, Task};
-use crate::spawn::{Birth, Entry, Output, Program, Spawn, Spawner};
+use crate::spawn::{Birth, Entry, Output, Program, Spawn, Spawner, error_schema};
 use crate::stdio::{Sink, Tail};
 use crate::sync::Arc;
 use crate::world::{NEVER, Nanos};
@@ -95,12 +97,11 @@ impl Inner {
             world: Arc::clone(&self.world),
         });
         let number = self.links.number;
-        let message = spawn.message.map(|message| message.and_then(|encoded| encoded.into_message(number)));
+        let own = |encoded: Result<Encoded, Unsendable>| -> Result<_, SendError> { Ok(encoded?.into_message(number)?) };
+        let message = spawn.message.map(own);
         let (message, claims) = message.transpose().map_err(SpawnError::Message)?.unzip();
-        let on_exit = spawn.on_exit.map(|(right, response)| {
-            let response = response.and_then(|encoded| encoded.into_message(number));
-            response.map(|(response, claims)| ((right, response), claims))
-        });
+        let on_exit =
+            spawn.on_exit.map(|(right, response)| own(response).map(|(response, claims)| ((right, response), claims)));
         let (on_exit, more_claims) = on_exit.transpose().map_err(SpawnError::Listener)?.unzip();
         let birth = Birth {
             entry: spawn.entry,
@@ -247,7 +248,11 @@ impl Inner {
         let above = parent.map_or(self.account.as_ref(), |parent| parent.accounts.below());
         let charged = Charged { sender_percent_max: limits.sender_percent_max, account: above.cloned() };
         let mailbox = Mailbox::of_isolate(room(limits), charged);
-        birth.message.take().map_or(Ok(()), |message| mailbox.bear(message)).map_err(SpawnError::Message)?;
+        birth
+            .message
+            .take()
+            .map_or(Ok(()), |message| mailbox.bear(message))
+            .map_err(|status| SpawnError::Message(status.into()))?;
         let accounts = Accounts::open(above, limits.of_tree()).map_err(|exceeded| {
             drop(mailbox.close());
             SpawnError::Limit { which: exceeded.which, value: exceeded.value }
@@ -282,12 +287,16 @@ fn listen(
 ) -> Result<(), SpawnError> {
     let refused = |status: Status| {
         control.unborn();
-        SpawnError::Listener(status)
+        SpawnError::Listener(status.into())
     };
     if let Some((right, response)) = on_exit {
         control.add_exit_listener(right, response).map_err(refused)?;
     }
     if let Some(right) = on_error {
+        let schema = right.port().schema();
+        if schema != 0 && schema != error_schema() {
+            return Err(refused(Status::Invalid));
+        }
         control.add_error_listener(right).map_err(refused)?;
     }
     Ok(())
