@@ -1,7 +1,7 @@
 //! The handle of an isolate, and what one can ask of the isolate with it.
 
 use insula_wire::layout;
-use insula_wire::{HandleKind, Priority, RemoteError, codec};
+use insula_wire::{HandleKind, MailboxPolicy, Priority, RemoteError, codec};
 use serde::de::{DeserializeOwned, Deserializer};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
@@ -320,6 +320,26 @@ impl Isolate {
     /// Takes back [`add_error_listener`](Isolate::add_error_listener), or the error listener of the birth.
     pub fn remove_error_listener<E: ErrorNotice>(&self, port: &SendPort<E>) {
         let _ = sys::control_remove_error_listener(self.number(), port.handle.number());
+    }
+
+    /// The uncaught errors of the isolate from now on. Dart's `Isolate.errors`.
+    ///
+    /// The port ends when the isolate has. While it is open the host prints none of them.
+    ///
+    /// ```no_run
+    /// # let isolate = insula_guest::Isolate::current();
+    /// for error in isolate.errors()? {
+    ///     println!("it said: {error}");
+    /// }
+    /// # Ok::<(), insula_guest::ControlError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no room for another port, or for what it is told.
+    pub fn errors(&self) -> Result<ReceivePort<RemoteError>, ControlError> {
+        let port = ReceivePort::try_open(MailboxPolicy::Error).map_err(ControlError::Refused)?;
+        self.add_error_listener(&port.send_port())?;
+        Ok(port)
     }
 
     /// Whether an uncaught error that the isolate's code returned ends it. A panic or trap always does. Needs the

@@ -2,7 +2,7 @@
 
 use insula::{
     Blob, Capability, Either, Exit, Grant, Host, Isolate, Killer, Limits, MailboxPolicy, NameError, Priority,
-    RecvError, SendError, SendPort, Spawn, Status, recv_either,
+    RecvError, SendPort, Spawn, Status, recv_either,
 };
 use serde::{Deserialize, Serialize};
 
@@ -53,12 +53,12 @@ fn s6_6_a_failed_send_leaves_the_blob_with_the_embedder() {
     let port = host.receive_port::<Blob>();
     let to_port = port.send_port();
     port.close();
-    assert_eq!(to_port.send_ref(&blob), Err(SendError(Status::Closed)));
+    assert_eq!(to_port.send_ref(&blob), Err(Status::Closed.into()));
     assert_eq!(blob.length(), Ok(4));
     let module = host.load("empty", b"(module)").expect("the text is a module");
     assert!(host.spawn(&module, Spawn::entry("none").message(&blob)).is_err());
     let small = host.receive_port_with::<Blob>(&Limits::default().mailbox(1, 66), MailboxPolicy::Error);
-    assert_eq!(small.send_port().send_ref(&blob), Err(SendError(Status::TooLarge)));
+    assert_eq!(small.send_port().send_ref(&blob), Err(Status::TooLarge.into()));
     let port = host.receive_port::<(Blob, u8)>();
     assert_eq!(port.send_port().send((blob, 1)), Ok(()));
     let (blob, _) = port.recv().expect("it was sent");
@@ -103,7 +103,7 @@ fn s6_1_a_port_of_the_embedder_s_closes_once_and_gives_one_message() {
     assert!(port.discard() && !port.discard());
     port.close();
     port.close();
-    assert_eq!((port.recv(), to_port.send(3)), (Err(RecvError::Closed), Err(SendError(Status::Closed))));
+    assert_eq!((port.recv(), to_port.send(3)), (Err(RecvError::Closed), Err(Status::Closed.into())));
     let port = host.receive_port::<u8>();
     port.send_port().send(4).expect("it is open");
     assert_eq!(port.single(), Ok(4));
@@ -121,8 +121,8 @@ fn s1_4_a_send_waits_where_the_port_s_policy_says_so() {
     let port = host.receive_port_with::<u32>(&Limits::default().mailbox(1, 1_000), MailboxPolicy::Wait);
     let to_port = port.send_port();
     to_port.send(1).expect("there is room");
-    assert_eq!(to_port.try_send(&2), Err(SendError(Status::Full)));
-    assert_eq!(to_port.send_timeout(&2, std::time::Duration::ZERO), Err(SendError(Status::TimedOut)));
+    assert_eq!(to_port.try_send(&2), Err(Status::Full.into()));
+    assert_eq!(to_port.send_timeout(&2, std::time::Duration::ZERO), Err(Status::TimedOut.into()));
     std::thread::scope(|scope| {
         let sent = scope.spawn(|| to_port.send(2));
         assert_eq!((port.recv(), port.recv()), (Ok(1), Ok(2)));
@@ -161,4 +161,15 @@ fn s2_6_a_tree_keeps_the_modules_that_it_started_with() {
     assert!(before.contains(&"other_module an argument, a message".to_owned()), "{before:?}");
     std::fs::write(&file, "no module any more").expect("the folder is ours");
     assert_eq!(told(), before);
+}
+
+#[test]
+fn s4_5_the_errors_of_an_isolate_are_a_port_that_ends_with_it() {
+    let host = host();
+    let module = host.load("traps", b"(module (func (export \"run\") unreachable))").expect("the text is a module");
+    let isolate = host.spawn(&module, Spawn::entry("run").paused(true)).expect("it has an entry");
+    let errors = isolate.errors().expect("there is room");
+    isolate.resume_birth();
+    let told: Vec<_> = errors.messages().collect();
+    assert!(matches!(&told[..], [Ok(error)] if error.message == "unreachable"), "{told:?}");
 }

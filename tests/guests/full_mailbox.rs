@@ -41,10 +41,10 @@ fn run(report: SendPort<String>) -> Result<(), Box<dyn Error>> {
         }
         drop(port);
         receiver.resume(&pause);
+        gone.recv()?;
         if policy == 2 {
             report.send(format!("when there was room: {}", told.recv()?))?;
         }
-        gone.recv()?;
     }
     Isolate::build().limits(Limits::default().mailbox_messages(2)).spawn(to_itself, report)?;
     Ok(())

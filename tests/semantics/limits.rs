@@ -34,8 +34,8 @@ fn s9_2_a_full_mailbox_does_what_its_port_s_policy_says() {
         "DropOldest: [2, 3, 4, 5, 6]",
         "five fit: true, then Err(the mailbox is full)",
         "for a while: Err(the deadline has passed)",
-        "when there was room: true",
         "Wait: [1, 2, 3, 4, 5, 6]",
+        "when there was room: true",
         "to oneself: true",
         "nor for a while: true",
     ];

@@ -83,6 +83,10 @@ impl Isolate {
         &self.control
     }
 
+    pub(crate) fn links(&self) -> &Arc<Links> {
+        self.hold.links()
+    }
+
     /// The capability that pausing needs.
     #[must_use]
     pub fn pause_capability(&self) -> Option<&Capability> {

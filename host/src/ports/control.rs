@@ -1,12 +1,13 @@
 //! Requests that name a port: pings and listeners.
 
-use insula_wire::{Kind, Priority, Status};
+use insula_wire::{Kind, MailboxPolicy, Priority, RemoteError, Status};
 use serde::Serialize;
 
-use super::SendPort;
 use super::value::{self, ErrorNotice};
+use super::{ReceivePort, SendPort};
 use crate::error::SendError;
 use crate::isolate::Isolate;
+use crate::limits::Limits;
 use crate::port::codec;
 use crate::spawn::Spawn;
 
@@ -47,6 +48,16 @@ impl Isolate {
             return Err(Status::Invalid.into());
         }
         self.control().add_error_listener(port.right().clone()).map_err(SendError::from)
+    }
+
+    /// The uncaught errors of the isolate from now on; the port ends when the isolate has.
+    ///
+    /// # Errors
+    /// [`SendError`] where a notice would find no room.
+    pub fn errors(&self) -> Result<ReceivePort<RemoteError>, SendError> {
+        let port = ReceivePort::open(self.links(), &Limits::default(), MailboxPolicy::Error);
+        self.add_error_listener(&port.send_port())?;
+        Ok(port)
     }
 
     /// Takes an error listener back.

@@ -23,6 +23,7 @@ pub use value::{ErrorNotice, Value};
 use insula_wire::codec::TOO_DEEP;
 use insula_wire::{MailboxPolicy, RemoteError};
 
+use crate::control::Links;
 use crate::host::Host;
 use crate::isolate::Capability;
 use crate::limits::Limits;
@@ -112,12 +113,7 @@ impl Host {
     /// Where the limits allow no port.
     #[must_use]
     pub fn receive_port_with<T: 'static>(&self, limits: &Limits, policy: MailboxPolicy) -> ReceivePort<T> {
-        let links = self.inner().links();
-        let charged = Charged { sender_percent_max: limits.sender_percent_max, account: None };
-        let mailbox = Mailbox::of_embedder(crate::host::room(limits), charged);
-        links.keep(&mailbox);
-        let port = mailbox.open(links.world.number(), port_schema::<T>(), policy);
-        ReceivePort::new(port.expect("the limits allow a port"), Arc::clone(links))
+        ReceivePort::open(self.inner().links(), limits, policy)
     }
 
     /// A token that is equal to itself only, to pause isolates with or to send.
@@ -130,4 +126,14 @@ impl Host {
 /// Values take any message that is one, and bytes take any.
 fn port_schema<T: 'static>() -> u64 {
     if std::any::TypeId::of::<T>() == std::any::TypeId::of::<Vec<u8>>() { 0 } else { value::schema::<T>() }
+}
+
+impl<T: 'static> ReceivePort<T> {
+    fn open(links: &Arc<Links>, limits: &Limits, policy: MailboxPolicy) -> ReceivePort<T> {
+        let charged = Charged { sender_percent_max: limits.sender_percent_max, account: None };
+        let mailbox = Mailbox::of_embedder(crate::host::room(limits), charged);
+        links.keep(&mailbox);
+        let port = mailbox.open(links.world.number(), port_schema::<T>(), policy);
+        ReceivePort::new(port.expect("the limits allow a port"), Arc::clone(links))
+    }
 }

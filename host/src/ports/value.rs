@@ -49,13 +49,16 @@ pub(super) fn takes_errors(port: u64) -> bool {
     port == 0 || port == codec::schema::<RemoteError>()
 }
 
-/// An error as the `T` that a port takes, where that is [`Value`].
+/// An error as the `T` that a port takes, where that is [`Value`] or [`RemoteError`].
 pub(super) fn retold<T: DeserializeOwned>(error: &RemoteError) -> Option<T> {
-    if !is::<T>() {
+    let mut bytes = Vec::new();
+    if is::<T>() {
+        codec::encode_into(&Value::from(error.clone()), &mut bytes).ok()?;
+    } else if type_name::<T>() == type_name::<RemoteError>() {
+        codec::encode_into(error, &mut bytes).ok()?;
+    } else {
         return None;
     }
-    let mut bytes = Vec::new();
-    codec::encode_into(&Value::from(error.clone()), &mut bytes).ok()?;
     codec::decode(&bytes).ok()
 }
 
