@@ -11,6 +11,7 @@ mod control;
 mod death;
 mod life;
 mod ports;
+mod tasks;
 
 /// The seeds that a program runs under besides worker threads.
 const SEEDS: [u64; 2] = [1, 2];

@@ -193,6 +193,56 @@ impl fmt::Display for RecvTimeoutError {
 
 reads_as_text!(RecvTimeoutError);
 
+/// What was waited for did not come in time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct TimedOut;
+
+impl fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Status::TimedOut.fmt(f)
+    }
+}
+
+reads_as_text!(TimedOut);
+
+/// Why there is no single message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SingleError {
+    /// There is a second one.
+    Several,
+    /// There is none.
+    Failed(RecvError),
+}
+
+impl SingleError {
+    /// No error, where what came after the only message is the end.
+    pub(crate) fn unless_last(next: Result<(), RecvError>) -> Result<(), SingleError> {
+        match next {
+            Err(RecvError::Closed | RecvError::Unreachable) => Ok(()),
+            Ok(()) | Err(RecvError::TooMany | RecvError::Undecodable(_)) => Err(SingleError::Several),
+            Err(error @ RecvError::Refused(_)) => Err(SingleError::Failed(error)),
+        }
+    }
+}
+
+impl From<RecvError> for SingleError {
+    fn from(error: RecvError) -> SingleError {
+        SingleError::Failed(error)
+    }
+}
+
+impl fmt::Display for SingleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SingleError::Several => f.write_str("there is more than one message"),
+            SingleError::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+reads_as_text!(SingleError);
+
 /// A call that the host refused, and its reason in words: which limit, which grant, which argument.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]

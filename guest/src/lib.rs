@@ -44,6 +44,7 @@
 //! | talk | [`ReceivePort`] and [`SendPort`], both of a serde type; [`recv_either`], [`recv_any`]; [`Blob`]; [`names`] |
 //! | control | [`Isolate`]: pause, resume, kill, ping, exit and error listeners; [`Capability`] |
 //! | react | the event loop: [`ReceivePort::listen`], [`Timer`], [`on_stop`]; it runs after the entry or `main` returned |
+//! | wait for many things | [`run`], [`task`]: futures on the event loop; [`ReceivePort::recv_async`], [`MessageStream`] |
 //! | fail | return an error ([`Outcome`]), [`report_error`], or panic; a [`RemoteError`] is what others see of it |
 //! | be found by a host | [`export!`] |
 //!
@@ -72,7 +73,9 @@ mod receive_port;
 mod report;
 mod send_port;
 mod spawn;
+mod stream;
 mod sys;
+pub mod task;
 mod time;
 
 pub use insula_wire::{Kind, MailboxPolicy, Priority, RemoteError, Status};
@@ -82,15 +85,18 @@ pub use compute::Computation;
 #[doc(hidden)]
 pub use entry::enter_export;
 pub use error::{
-    ControlError, RecvError, RecvTimeoutError, Refused, RunError, SendError, SpawnError, TryRecvError, Undecodable,
+    ControlError, RecvError, RecvTimeoutError, Refused, RunError, SendError, SingleError, SpawnError, TimedOut,
+    TryRecvError, Undecodable,
 };
 pub use event_loop::Listener;
 pub use handle::Capability;
 pub use isolate::{Isolate, notify_stop, on_stop, stop_requested};
 pub use limits::{Grant, Limits};
 pub use outcome::Outcome;
-pub use receive_port::{Either, Message, Messages, ReceivePort, recv_any, recv_either};
+pub use receive_port::{Either, Message, Messages, ReceivePort, TimedMessages, recv_any, recv_either};
 pub use report::{report_error, resolve};
 pub use send_port::SendPort;
 pub use spawn::Spawn;
+pub use stream::MessageStream;
+pub use task::run;
 pub use time::{Timer, sleep};

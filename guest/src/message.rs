@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 use crate::call::{Body, Source};
 use crate::error::{SendError, Undecodable};
+use crate::event_loop;
 use crate::handle::Handle;
 use crate::sys;
 
@@ -145,6 +146,9 @@ impl Incoming {
     /// As `take`, and notes what was found also where it was not taken.
     #[inline(never)]
     pub(crate) fn take_noting(from: Source<'_>, found: &mut Received) -> Result<Incoming, Status> {
+        if let Some(held) = event_loop::held(from) {
+            return Ok(held);
+        }
         let mut buffers = Buffers::take();
         buffers.handles.reserve(CAPABILITIES_MAX);
         buffers.bytes.reserve(BUFFER_BYTES_MIN);
