@@ -62,10 +62,12 @@ pub(crate) struct Tasks {
     pub(crate) hold: fn(Incoming),
     /// The kept message that such a receive is to find.
     pub(crate) held: fn(Source<'_>) -> Option<Incoming>,
-    /// Has those that wait for this port look at it themselves.
-    pub(crate) look: fn(u32),
-    /// Tells those that wait for ports that nothing else can run.
-    pub(crate) alone: fn(),
+    /// Learns that the port is closed, or its owner gone.
+    pub(crate) closed: fn(u32),
+    /// Has those that wait for this port look at its message, which cannot be taken; says whether there are any.
+    pub(crate) look: fn(u32) -> bool,
+    /// Nobody can send to a port that keeps the isolate alive: goes on with what is left, if it can.
+    pub(crate) go_on: fn(Left) -> bool,
 }
 
 /// What tasks are after they had their turn.
@@ -97,7 +99,7 @@ thread_local! {
 /// Turns until nothing keeps the isolate alive.
 pub(crate) fn run() {
     report::flush();
-    turns(&mut || tasks().map(|tasks| (tasks.run)()).unwrap_or_default());
+    turns(&mut || tasks().map_or_else(Left::default, |tasks| (tasks.run)()));
     report::flush();
 }
 
@@ -121,39 +123,30 @@ pub(crate) fn turns(run_tasks: &mut dyn FnMut() -> Left) {
             if !left.ready || timer_at <= time::now() {
                 fire();
             }
-        } else if !is_woken_otherwise(left) {
+        } else if !tasks().is_some_and(|tasks| (tasks.go_on)(left)) {
             break; // only ports were waited for, and nobody can send to them
         }
     }
     LOOP.with_borrow_mut(|state| state.running = false);
 }
 
-/// Nobody can send to a port that keeps the isolate alive: what else is there for tasks that are not finished?
-fn is_woken_otherwise(left: Left) -> bool {
-    if left.listens {
-        tasks().inspect(|tasks| (tasks.alone)());
-        return true;
-    }
-    let ports: Vec<u32> = match left.unfinished {
-        true => LOOP.with_borrow(|state| state.listeners.iter().map(|listening| listening.port.number()).collect()),
-        false => Vec::new(),
-    };
-    !ports.is_empty() && message(Source::Any(&ports, time::NEVER))
-}
-
 /// Waits for a message and handles it; false where none came.
-fn message(from: Source<'_>) -> bool {
+pub(crate) fn message(from: Source<'_>) -> bool {
     let mut found = Received::default();
     match Incoming::take_noting(from, &mut found) {
         Ok(message) => handle(message),
-        Err(Status::TooMany) if is_listened(found.port) => {
-            let _ = sys::ports_discard(found.port);
-            report::uncaught(NO_ROOM);
-        }
-        Err(Status::TooMany) => look(found.port),
+        Err(Status::TooMany) => too_many(found.port),
         Err(_) => return false,
     }
     true
+}
+
+#[cold]
+fn too_many(port: u32) {
+    if !tasks().is_some_and(|tasks| (tasks.look)(port)) {
+        let _ = sys::ports_discard(port);
+        report::uncaught(NO_ROOM);
+    }
 }
 
 /// What is said of a message that cannot be taken and is waited for by a handler.
@@ -166,7 +159,9 @@ fn handle(message: Incoming) {
         Some(Rc::clone(&state.listeners[at].handler))
     });
     let Some(handler) = handler else {
-        tasks().inspect(|tasks| (tasks.hold)(message));
+        if let Some(tasks) = tasks() {
+            (tasks.hold)(message);
+        }
         return;
     };
     let turn = (handler.borrow_mut())(message);
@@ -301,6 +296,11 @@ pub(crate) fn is_running() -> bool {
     LOOP.with_borrow(|state| state.running)
 }
 
+/// The ports that have listeners.
+pub(crate) fn listened() -> Vec<u32> {
+    LOOP.with_borrow(|state| state.listeners.iter().map(|listening| listening.port.number()).collect())
+}
+
 /// Whether a listener has the port.
 pub(crate) fn is_listened(port: u32) -> bool {
     LOOP.with_borrow(|state| state.place_of(port).is_ok())
@@ -321,7 +321,9 @@ pub(crate) fn held(from: Source<'_>) -> Option<Incoming> {
     (tasks()?.held)(from)
 }
 
-/// Something happened to a port that tasks may wait for.
-pub(crate) fn look(port: u32) {
-    tasks().inspect(|tasks| (tasks.look)(port));
+/// A port is closed, or its owner gone.
+pub(crate) fn closed(port: u32) {
+    if let Some(tasks) = tasks() {
+        (tasks.closed)(port);
+    }
 }

@@ -60,19 +60,13 @@ impl OpenPort {
 
     pub(crate) fn close(&self) {
         let _ = sys::ports_close(self.number());
-        self.forget();
-        event_loop::look(self.number());
-    }
-
-    /// Drops what was received for a task that did not take it.
-    fn forget(&self) {
-        while event_loop::held(Source::Try(self.number())).is_some() {}
+        event_loop::closed(self.number());
     }
 }
 
 impl Drop for OpenPort {
     fn drop(&mut self) {
-        self.forget();
+        event_loop::closed(self.number()); // the handle goes after this, and with it the host's end
     }
 }
 

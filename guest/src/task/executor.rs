@@ -47,8 +47,9 @@ static TASKS: Tasks = Tasks {
     run: || run_ready(None),
     hold: receiving::hold,
     held: receiving::held,
+    closed: receiving::closed,
     look: receiving::look,
-    alone: receiving::alone,
+    go_on: receiving::go_on,
 };
 
 /// The future that the event loop runs for, which lies on the stack of who called.

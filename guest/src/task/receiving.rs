@@ -13,6 +13,7 @@ use std::task::{Context, Poll, Waker};
 use insula_wire::Status;
 
 use crate::call::Source;
+use crate::event_loop::Left;
 use crate::message::Incoming;
 use crate::{event_loop, sys, time};
 
@@ -128,7 +129,9 @@ impl std::fmt::Debug for Waiter {
 /// Has the host listen to the ports that tasks wait for, and to no others. Says whether there are any.
 pub(super) fn listen_where_awaited() -> bool {
     let closed = PORTS.with_borrow_mut(Ports::listen);
-    closed.into_iter().for_each(look);
+    closed.into_iter().for_each(|port| {
+        look(port);
+    });
     PORTS.with_borrow(|ports| !ports.awaited.is_empty())
 }
 
@@ -154,20 +157,33 @@ pub(super) fn held(from: Source<'_>) -> Option<Incoming> {
     Some(PORTS.with_borrow_mut(|ports| ports.held.remove(at)))
 }
 
-/// Wakes those that wait for the port.
-pub(super) fn look(port: u32) {
+/// Wakes those that wait for the port; says whether there are any.
+pub(super) fn look(port: u32) -> bool {
     let waiters = PORTS.with_borrow(|ports| match ports.place_of(port) {
         Ok(at) => ports.awaited[at].waiters.clone(),
         Err(_) => Vec::new(),
     });
     waiters.iter().for_each(|waiter| waiter.wake(Look::There));
+    !waiters.is_empty()
 }
 
-/// Wakes all that wait.
-pub(super) fn alone() {
+/// Drops what was kept for the port, and wakes those that wait for it.
+pub(super) fn closed(port: u32) {
+    while held(Source::Try(port)).is_some() {}
+    look(port);
+}
+
+/// Nobody can send to a port that keeps the isolate alive. Those that wait for ports are told; where none does, what is
+/// left for an unfinished task is a listener that by itself keeps nobody alive.
+pub(super) fn go_on(left: Left) -> bool {
     let waiters = |ports: &Ports| ports.awaited.iter().flat_map(|awaited| awaited.waiters.clone()).collect();
     let waiters: Vec<Rc<Waiter>> = PORTS.with_borrow(waiters);
     waiters.iter().for_each(|waiter| waiter.wake(Look::Alone));
+    if waiters.is_empty() && left.unfinished {
+        let ports = event_loop::listened();
+        return !ports.is_empty() && event_loop::message(Source::Any(&ports, time::NEVER));
+    }
+    !waiters.is_empty()
 }
 
 impl Ports {
