@@ -10,6 +10,7 @@ use crate::harness;
 mod control;
 mod death;
 mod life;
+mod pool;
 mod ports;
 mod tasks;
 

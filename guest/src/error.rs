@@ -5,6 +5,7 @@ use std::error::Error;
 use std::fmt;
 
 use insula_wire::{RemoteError, Status};
+use serde::{Deserialize, Serialize};
 
 use crate::call::Text;
 use crate::sys;
@@ -342,3 +343,70 @@ impl fmt::Display for RunError {
 }
 
 reads_as_text!(RunError);
+
+/// Why a job was not submitted to a pool.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SubmitError {
+    /// The argument cannot be sent.
+    Message(SendError),
+    /// As many jobs are queued as may be.
+    Full,
+    /// The pool has ended.
+    Closed,
+    /// The host refused the port for the value.
+    Refused(Refused),
+}
+
+impl From<SendError> for SubmitError {
+    fn from(error: SendError) -> SubmitError {
+        match error {
+            SendError::Closed => SubmitError::Closed,
+            error => SubmitError::Message(error),
+        }
+    }
+}
+
+impl fmt::Display for SubmitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SubmitError::Message(error) => error.fmt(f),
+            SubmitError::Full => f.write_str("the pool's queue is full"),
+            SubmitError::Closed => f.write_str("the pool has ended"),
+            SubmitError::Refused(refused) => refused.fmt(f),
+        }
+    }
+}
+
+reads_as_text!(SubmitError);
+
+/// Why a job gave no value. An error that the job returned is no such error: it is the value.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum JobError {
+    /// It failed: a panic, a trap, a kill, a value that cannot be sent.
+    Remote(RemoteError),
+    /// It took too long, and was killed.
+    TimedOut,
+    /// The pool ended before the job did.
+    Closed,
+}
+
+impl JobError {
+    /// A failure that is told in words.
+    pub(crate) fn told(message: String) -> JobError {
+        JobError::Remote(RemoteError { message, stack: String::new() })
+    }
+}
+
+impl fmt::Display for JobError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            JobError::Remote(error) => error.fmt(f),
+            JobError::TimedOut => Status::TimedOut.fmt(f),
+            JobError::Closed => f.write_str("the pool has ended"),
+        }
+    }
+}
+
+reads_as_text!(JobError);

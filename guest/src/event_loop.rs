@@ -296,6 +296,11 @@ pub(crate) fn is_running() -> bool {
     LOOP.with_borrow(|state| state.running)
 }
 
+/// Whether nothing keeps the isolate alive. False where there may be tasks, also if there are none.
+pub(crate) fn is_over() -> bool {
+    tasks().is_none() && LOOP.with_borrow(|state| state.next_wait(Left::default()).is_none())
+}
+
 /// The ports that have listeners.
 pub(crate) fn listened() -> Vec<u32> {
     LOOP.with_borrow(|state| state.listeners.iter().map(|listening| listening.port.number()).collect())

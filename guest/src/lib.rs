@@ -45,6 +45,7 @@
 //! | control | [`Isolate`]: pause, resume, kill, ping, exit and error listeners; [`Capability`] |
 //! | react | the event loop: [`ReceivePort::listen`], [`Timer`], [`on_stop`]; it runs after the entry or `main` returned |
 //! | wait for many things | [`run`], [`task`]: futures on the event loop; [`ReceivePort::recv_async`], [`MessageStream`] |
+//! | share work out | [`Isolate::compute`], and [`Pool`] for many jobs on few isolates |
 //! | fail | return an error ([`Outcome`]), [`report_error`], or panic; a [`RemoteError`] is what others see of it |
 //! | be found by a host | [`export!`] |
 //!
@@ -69,6 +70,7 @@ mod limits;
 mod message;
 pub mod names;
 mod outcome;
+mod pool;
 mod receive_port;
 mod report;
 mod send_port;
@@ -85,14 +87,15 @@ pub use compute::Computation;
 #[doc(hidden)]
 pub use entry::enter_export;
 pub use error::{
-    ControlError, RecvError, RecvTimeoutError, Refused, RunError, SendError, SingleError, SpawnError, TimedOut,
-    TryRecvError, Undecodable,
+    ControlError, JobError, RecvError, RecvTimeoutError, Refused, RunError, SendError, SingleError, SpawnError,
+    SubmitError, TimedOut, TryRecvError, Undecodable,
 };
 pub use event_loop::Listener;
 pub use handle::Capability;
 pub use isolate::{Isolate, notify_stop, on_stop, stop_requested};
 pub use limits::{Grant, Limits};
 pub use outcome::Outcome;
+pub use pool::{Job, Pool, PoolHandle, PoolOptions, PoolStats, Submit};
 pub use receive_port::{Either, Message, Messages, ReceivePort, TimedMessages, recv_any, recv_either};
 pub use report::{report_error, resolve};
 pub use send_port::SendPort;

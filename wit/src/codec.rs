@@ -47,6 +47,14 @@ pub fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Error> {
     }
 }
 
+/// The value that `bytes` begin with, and the bytes after it.
+///
+/// # Errors
+/// When the bytes do not begin with a `T`.
+pub fn decode_front<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<(T, &'a [u8]), Error> {
+    postcard::take_from_bytes(bytes)
+}
+
 /// The schema of a type: a number that two ends of a port compare, never 0.
 ///
 /// It is taken from the type's name without the paths in front, so that two modules which declare the same message
@@ -101,6 +109,7 @@ mod tests {
     fn trailing_bytes_are_no_value() {
         assert!(decode::<u8>(&[1, 2]).is_err());
         assert!(decode::<u32>(&[0x80]).is_err());
+        assert_eq!(decode_front::<u8>(&[1, 2]), Ok((1, &[2][..])));
     }
 
     #[test]

@@ -1,0 +1,59 @@
+//! A job may wait for others of its own pool, also in a pool of one, by `join` and by `await`.
+
+use std::error::Error;
+
+use insula_guest::{Pool, PoolHandle, ReceivePort, SendPort, run as run_future};
+
+type Range = (PoolHandle, u64, u64);
+
+fn joins((pool, from, to): Range) -> u64 {
+    if to - from < 8 {
+        return (from..to).sum();
+    }
+    let middle = from.midpoint(to);
+    let left = pool.submit(joins, (pool.clone(), from, middle)).expect("there is room");
+    let right = pool.submit(joins, (pool.clone(), middle, to)).expect("there is room");
+    left.join().expect("it gives a value") + right.join().expect("it gives a value")
+}
+
+fn awaits((pool, from, to): Range) -> u64 {
+    if to - from < 8 {
+        return (from..to).sum();
+    }
+    let middle = from.midpoint(to);
+    let left = pool.submit(awaits, (pool.clone(), from, middle)).expect("there is room");
+    let right = pool.submit(awaits, (pool.clone(), middle, to)).expect("there is room");
+    run_future(async { left.await.expect("it gives a value") + right.await.expect("it gives a value") })
+}
+
+/// Waits for a job that a cancelled one waited for, which is cancelled too.
+fn waits_for_looping((pool, begun): (PoolHandle, SendPort<()>)) -> u64 {
+    let looping = |begun: SendPort<()>| -> u64 {
+        begun.send(()).ok();
+        loop {
+            std::hint::spin_loop();
+        }
+    };
+    pool.submit(looping, begun).expect("there is room").join().unwrap_or_default()
+}
+
+fn run(report: SendPort<String>) -> Result<(), Box<dyn Error>> {
+    for size in [1, 3] {
+        let pool = Pool::new(size)?;
+        let expected = (0..100).sum();
+        let joined = pool.submit(joins, (pool.handle(), 0, 100))?.join()? == expected;
+        let awaited = pool.submit(awaits, (pool.handle(), 0, 100))?.join()? == expected;
+        report.send(format!("size {size}: joined {joined}, awaited {awaited}"))?;
+    }
+    let pool = Pool::new(1)?;
+    let begun = ReceivePort::new();
+    let outer = pool.submit(waits_for_looping, (pool.handle(), begun.send_port()))?;
+    begun.recv()?;
+    outer.cancel();
+    report.send(format!("after a cancel of both: {:?}", pool.submit(|number: u32| number, 1)?.join()))?;
+    Ok(())
+}
+
+insula_guest::export!(run as "run");
+
+fn main() {}
