@@ -26,6 +26,12 @@ fn awaits((pool, from, to): Range) -> u64 {
     run_future(async { left.await.expect("it gives a value") + right.await.expect("it gives a value") })
 }
 
+/// Goes down until there is no room for one more isolate.
+fn deep(pool: PoolHandle) -> Result<(), String> {
+    let deeper = pool.submit(deep, pool.clone()).map_err(|error| error.to_string())?;
+    deeper.join().map_err(|error| error.to_string())?
+}
+
 /// Waits for a job that a cancelled one waited for, which is cancelled too.
 fn waits_for_looping((pool, begun): (PoolHandle, SendPort<()>)) -> u64 {
     let looping = |begun: SendPort<()>| -> u64 {
@@ -46,6 +52,10 @@ fn run(report: SendPort<String>) -> Result<(), Box<dyn Error>> {
         report.send(format!("size {size}: joined {joined}, awaited {awaited}"))?;
     }
     let pool = Pool::new(1)?;
+    let error = pool.submit(deep, pool.handle())?.join()?.err().unwrap_or_default();
+    let refused = error.starts_with("no worker could be born");
+    report.send(format!("as deep as there is room for isolates, then an error: {refused}"))?;
+
     let begun = ReceivePort::new();
     let outer = pool.submit(waits_for_looping, (pool.handle(), begun.send_port()))?;
     begun.recv()?;

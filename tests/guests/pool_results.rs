@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use insula_guest::{Job, JobError, Pool, SendPort, Timer, run as run_future, task};
+use insula_guest::{Job, JobError, Pool, ReceivePort, SendPort, Timer, run as run_future, task};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,10 +27,9 @@ fn asynchronous(number: u32) -> u32 {
 }
 
 /// What it leaves to the event loop gets its turns before the next job.
-fn leaves((report, text): (SendPort<String>, String)) -> String {
-    let left = text.clone();
-    Timer::after(Duration::from_millis(1), move || report.send(format!("left by {left}")));
-    text
+fn leaves((told, name): (SendPort<String>, String)) {
+    told.send(format!("{name} begins")).ok();
+    Timer::after(Duration::from_millis(1), move || told.send(format!("left by {name}")));
 }
 
 fn run(report: SendPort<String>) -> Result<(), Box<dyn Error>> {
@@ -62,11 +61,13 @@ fn run(report: SendPort<String>) -> Result<(), Box<dyn Error>> {
     })?;
     report.send(format!("awaited: {awaited}"))?;
 
-    let one = Pool::new(1)?;
-    for text in ["the first", "the second"] {
-        report.send(one.submit(leaves, (report.clone(), text.to_owned()))?.join()?)?;
+    let (one, told) = (Pool::new(1)?, ReceivePort::new());
+    for name in ["the first", "the second"] {
+        one.submit(leaves, (told.send_port(), name.to_owned()))?.join()?;
     }
-    report.send(one.submit(|text: String| text, "the third, after both".to_owned())?.join()?)?;
+    for line in told.take(4) {
+        report.send(line)?;
+    }
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! A pause holds the tasks of an isolate, also one that is always ready, and a kill ends it at the end of a turn.
 
 use std::error::Error;
+use std::time::Duration;
 
 use insula_guest::{Isolate, Priority, ReceivePort, SendPort, task};
 
@@ -13,6 +14,8 @@ fn busy((to_main, echoes): (SendPort<SendPort<u32>>, SendPort<u32>)) {
         }
     });
     task::spawn(async move {
+        task::sleep(Duration::from_millis(1)).await;
+        echoes.send(0).ok();
         let mut numbers = numbers.into_stream();
         while let Some(number) = numbers.next().await {
             echoes.send(number).ok();
@@ -25,8 +28,10 @@ fn run(report: SendPort<String>) -> Result<(), Box<dyn Error>> {
     let watched = Isolate::build().on_exit(&gone.send_port(), "gone".to_owned());
     let isolate = watched.spawn(busy, (ports.send_port(), echoes.send_port()))?;
     let numbers: SendPort<u32> = ports.recv()?;
+    let timer = echoes.recv()?;
     numbers.send(1)?;
-    report.send(format!("a task that is always ready starves no message: {}", echoes.recv()?))?;
+    report
+        .send(format!("a task that is always ready starves no timer: {timer}, and no message: {}", echoes.recv()?))?;
 
     let pause = isolate.pause();
     // The turn that runs ends before the answer; what is sent after it finds the isolate paused.

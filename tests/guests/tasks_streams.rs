@@ -1,9 +1,12 @@
 //! A stream ends when its port is closed or unreachable; `first`, `take` and `single` close it, unless it is borrowed.
 
 use std::error::Error;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_core::Stream;
 use insula_guest::{
     Isolate, ReceivePort, RecvError, SendError, SendPort, SingleError, TimedOut, run as run_future, task,
 };
@@ -18,6 +21,15 @@ fn counting(to: u32) -> ReceivePort<u32> {
     port
 }
 
+/// As any library sees the stream.
+async fn sum(mut stream: impl Stream<Item = u32> + Unpin) -> u32 {
+    let mut sum = 0;
+    while let Some(number) = poll_fn(|context| Pin::new(&mut stream).poll_next(context)).await {
+        sum += number;
+    }
+    sum
+}
+
 fn run(report: SendPort<String>) -> Result<(), Box<dyn Error>> {
     run_future(async {
         let mut numbers = Vec::new();
@@ -26,6 +38,7 @@ fn run(report: SendPort<String>) -> Result<(), Box<dyn Error>> {
             numbers.push(number);
         }
         report.send(format!("unreachable after {numbers:?}"))?;
+        report.send(format!("through the trait: {}", sum(counting(5).into_stream()).await))?;
 
         let port = Rc::new(ReceivePort::<u32>::new());
         let (to_port, closes) = (port.send_port(), Rc::clone(&port));

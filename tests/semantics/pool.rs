@@ -15,11 +15,10 @@ fn a_pool_gives_values_errors_and_failures_to_those_who_submitted() {
             "trapped: call stack exhausted",
             "PoolStats { idle: 3, busy: 0, queued: 0, done: 103, failed: 2, cancelled: 0, replaced: 2 }",
             "awaited: 13",
-            "the first",
+            "the first begins",
             "left by the first",
-            "the second",
+            "the second begins",
             "left by the second",
-            "the third, after both",
         ],
     );
 }
@@ -64,6 +63,28 @@ fn a_pool_kills_what_is_late_or_cancelled_and_replaces_the_worker() {
 fn a_job_waits_for_jobs_of_its_own_pool() {
     tells(
         "pool_nested",
-        &["size 1: joined true, awaited true", "size 3: joined true, awaited true", "after a cancel of both: Ok(1)"],
+        &[
+            "size 1: joined true, awaited true",
+            "size 3: joined true, awaited true",
+            "as deep as there is room for isolates, then an error: true",
+            "after a cancel of both: Ok(1)",
+        ],
+    );
+}
+
+#[test]
+fn a_pool_that_cannot_be_born_or_answer_says_so() {
+    tells(
+        "pool_refused",
+        &[
+            "Err(a pool has at least one worker)",
+            "without memory: true",
+            "more than there is room for: true",
+            "the worker does not take the argument: the message is larger than the limit",
+            "the value cannot be sent: the message holds something that cannot be sent",
+            "the worker is still there: Ok(1)",
+            "PoolStats { idle: 1, busy: 0, queued: 0, done: 1, failed: 2, cancelled: 0, replaced: 0 }",
+            "Err(the value found no room in this isolate's mailbox)",
+        ],
     );
 }

@@ -65,6 +65,7 @@ fn s6_1_streams_end_and_close() {
         "tasks_streams",
         &[
             "unreachable after [0, 1, 2]",
+            "through the trait: 10",
             "closed: None, Err(the port is closed)",
             "first, borrowed: Ok(0)",
             "take: Some(1) Some(2) None",
@@ -121,7 +122,7 @@ fn s4_1_a_pause_holds_tasks() {
     tells(
         "tasks_paused",
         &[
-            "a task that is always ready starves no message: 1",
+            "a task that is always ready starves no timer: 0, and no message: 1",
             "paused: 100",
             "nothing but the ping: 200, true",
             "resumed: (2, 3, 4)",
@@ -143,4 +144,9 @@ fn s2_5_a_computation_can_be_awaited() {
             "cancelled: Err(nobody can send to the port)",
         ],
     );
+}
+
+#[test]
+fn s6_4_a_message_that_a_stream_cannot_decode_is_an_uncaught_error() {
+    tells("tasks_undecodable", &["the message does not decode as u32", "received 7", "the end"]);
 }

@@ -60,8 +60,10 @@ enum State {
     /// Not heard of yet.
     Young,
     Idle(SendPort<()>),
+    /// More than enough, until a job waits for another one again.
+    Spare(SendPort<()>),
     Busy(Busy),
-    /// Killed, since there were more than enough.
+    /// Killed, since there were enough spare ones too.
     Retired,
 }
 
@@ -236,11 +238,14 @@ impl Dispatcher {
         self.workers.iter().filter(|worker| worker.is_active()).count()
     }
 
-    /// Has as many workers active as the pool's size, as far as there is something to do or there were fewer.
+    /// Has as many workers active as the pool's size, where fewer were born or something is to be done.
     fn fill(&mut self) {
         while self.active() < self.setup.size as usize
             && (self.workers.len() < self.setup.size as usize || self.lacks())
         {
+            if self.workers.iter_mut().any(Worker::comes_back) {
+                continue;
+            }
             if let Err(reason) = self.bear() {
                 return self.give_up(&reason);
             }
@@ -293,7 +298,7 @@ impl Dispatcher {
         let Worker { notices, failure, state, .. } = self.workers.swap_remove(at);
         notices.close();
         match state {
-            State::Retired => {}
+            State::Spare(_) | State::Retired => {}
             State::Young => {
                 let reason = failure.map_or_else(|| "it ended at birth".to_owned(), |failure| failure.message);
                 self.give_up(&reason); // the next one may fare no better: it is born for the next job
@@ -351,12 +356,17 @@ impl Dispatcher {
         self.queued_bytes = 0;
     }
 
-    /// Ends idle workers that are more than enough, which they are when a job goes on that had waited.
+    /// Puts idle workers aside that are more than enough, which they are when a job goes on that had waited.
     fn trim(&mut self) {
         while self.active() > self.setup.size as usize {
+            let spare = self.workers.iter().filter(|worker| matches!(worker.state, State::Spare(_))).count();
             let Some(idle) = self.idle() else { return };
-            self.workers[idle].isolate.kill(Priority::Immediate);
-            self.workers[idle].state = State::Retired;
+            let worker = &mut self.workers[idle];
+            let before = std::mem::replace(&mut worker.state, State::Retired);
+            match before {
+                State::Idle(jobs) if spare < self.setup.size as usize => worker.state = State::Spare(jobs),
+                _ => worker.isolate.kill(Priority::Immediate),
+            }
         }
     }
 
@@ -403,7 +413,7 @@ impl Worker {
     fn busy(&mut self) -> Option<&mut Busy> {
         match &mut self.state {
             State::Busy(busy) => Some(busy),
-            State::Young | State::Idle(_) | State::Retired => None,
+            State::Young | State::Idle(_) | State::Spare(_) | State::Retired => None,
         }
     }
 
@@ -411,11 +421,20 @@ impl Worker {
         matches!(&self.state, State::Busy(busy) if busy.job.as_ref() == Some(job))
     }
 
+    /// Makes a spare one idle again; says whether it was one.
+    fn comes_back(&mut self) -> bool {
+        if let State::Spare(jobs) = &self.state {
+            self.state = State::Idle(jobs.clone());
+            return true;
+        }
+        false
+    }
+
     fn is_active(&self) -> bool {
         match &self.state {
             State::Young | State::Idle(_) => true,
             State::Busy(busy) => busy.waits_for.is_empty(),
-            State::Retired => false,
+            State::Spare(_) | State::Retired => false,
         }
     }
 

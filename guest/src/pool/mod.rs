@@ -281,7 +281,7 @@ impl Submit<'_> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PoolStats {
-    /// Workers that have nothing to do.
+    /// Workers that have nothing to do, without those that are kept for the next job that waits for another.
     pub idle: u32,
     /// Workers with a job, or with what one left; also those whose job waits for another one of the pool.
     pub busy: u32,

@@ -3,7 +3,7 @@
 //! There are no threads here: tasks of an isolate take turns. A turn is one message or one timer, then each task that
 //! became ready is polled, once; one that always is ready holds up neither messages nor timers, and a pause holds tasks
 //! as it holds all else. Blocking calls ([`recv`](crate::ReceivePort::recv), [`sleep`](crate::sleep)) may be made in a
-//! task, and block all of the isolate. Tasks run within [`run`](crate::run), and in the event loop after the entry or
+//! task, and block all of the isolate. Tasks run within [`run`], and in the event loop after the entry or
 //! `main` returned; an unfinished task keeps its isolate alive, as long as there is something that can wake it
 //! (semantics 5.3).
 //!
@@ -59,11 +59,9 @@ pub use timing::{sleep, timeout};
 /// ```
 ///
 /// # Panics
-/// In a task, listener or timer, where the event loop runs already: await the future there, or [`spawn`](task::spawn) it.
+/// In a task, listener or timer, where the event loop runs already: await the future there, or [`spawn`] it.
 /// And where the future waits for what can never come, since no task is ready, no timer is set, and nobody can send to
 /// a port that is waited for.
-///
-/// [`task::spawn`]: crate::task::spawn
 #[track_caller]
 pub fn run<F: IntoFuture>(future: F) -> F::Output {
     refuse_nested();
