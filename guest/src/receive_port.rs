@@ -21,12 +21,14 @@ use crate::{report, time};
 
 /// A queue of messages of type `T` that belongs to this isolate. Dart's `ReceivePort`.
 ///
-/// Messages wait on the host's side until they are received. There are three ways, each of which ends the turn where it
+/// Messages wait on the host's side until they are received. There are four ways, each of which ends the turn where it
 /// waits:
 /// - [`recv`](ReceivePort::recv) and its kin take one message;
 /// - the port is an iterator: a loop over it by value, [`take`](Iterator::take) and [`first`](ReceivePort::first)
 ///   close it at their end; a loop over [`&port`](ReceivePort::messages) or [`by_ref`](Iterator::by_ref) does not;
-/// - [`listen`](ReceivePort::listen) has a handler called for each message, in the event loop after the entry returned.
+/// - [`listen`](ReceivePort::listen) has a handler called for each message, in the event loop after the entry returned;
+/// - a [task](crate::task) awaits [`recv_async`](ReceivePort::recv_async), or takes the port as a
+///   [stream](ReceivePort::into_stream).
 ///
 /// Dropping the port closes it, and drops what is queued.
 ///

@@ -26,6 +26,15 @@ fn awaits((pool, from, to): Range) -> u64 {
     run_future(async { left.await.expect("it gives a value") + right.await.expect("it gives a value") })
 }
 
+/// Waits for the other pool, whose job waits for this one.
+fn crosses((this, other, times): (PoolHandle, PoolHandle, u32)) -> u32 {
+    if times == 0 {
+        return 0;
+    }
+    let job = other.submit(crosses, (other.clone(), this, times - 1)).expect("there is room");
+    job.join().expect("it gives a value") + 1
+}
+
 /// Goes down until there is no room for one more isolate.
 fn deep(pool: PoolHandle) -> Result<(), String> {
     let deeper = pool.submit(deep, pool.clone()).map_err(|error| error.to_string())?;
@@ -51,7 +60,11 @@ fn run(report: SendPort<String>) -> Result<(), Box<dyn Error>> {
         let awaited = pool.submit(awaits, (pool.handle(), 0, 100))?.join()? == expected;
         report.send(format!("size {size}: joined {joined}, awaited {awaited}"))?;
     }
-    let pool = Pool::new(1)?;
+    let (pool, other) = (Pool::new(1)?, Pool::new(1)?);
+    let crossed = pool.submit(crosses, (pool.handle(), other.handle(), 5))?.join()?;
+    report.send(format!("to and fro between two of size 1: {crossed}"))?;
+    drop(other);
+
     let error = pool.submit(deep, pool.handle())?.join()?.err().unwrap_or_default();
     let refused = error.starts_with("no worker could be born");
     report.send(format!("as deep as there is room for isolates, then an error: {refused}"))?;

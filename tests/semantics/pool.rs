@@ -66,6 +66,7 @@ fn a_job_waits_for_jobs_of_its_own_pool() {
         &[
             "size 1: joined true, awaited true",
             "size 3: joined true, awaited true",
+            "to and fro between two of size 1: 5",
             "as deep as there is room for isolates, then an error: true",
             "after a cancel of both: Ok(1)",
         ],

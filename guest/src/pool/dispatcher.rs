@@ -1,8 +1,8 @@
 //! The dispatcher: the isolate of a pool that owns the queue and the workers.
 //!
 //! It lives in its event loop and never waits for anybody: what cannot be told to a submitter at once, since there is
-//! no room for it, is not told. A worker is active unless its job waits for another job of the pool; there are never more
-//! jobs begun than leaves as many active as the pool's size, and while fewer are active another worker is born.
+//! no room for it, is not told. A worker is active unless its job waits for another job: no job is begun while as many
+//! workers as the pool's size are active with one, and while fewer are active another worker is born.
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
@@ -72,7 +72,7 @@ struct Busy {
     /// The job, until it was answered; what it left may go on.
     job: Option<JobId>,
     timer: Option<TimerId>,
-    /// The jobs of this pool that it waits for.
+    /// The jobs that it waits for.
     waits_for: Vec<JobId>,
     /// Why it was killed.
     killed: Option<Killed>,

@@ -94,7 +94,7 @@ impl<V: DeserializeOwned> Job<V> {
     }
 
     fn join_until(self, deadline: u64) -> Result<V, JobError> {
-        let _waits = Waits::begin(&self.pool.requests, &self.id());
+        let _waits = Waits::begin(&self.id());
         match self.answers.incoming(deadline) {
             Err(Status::TimedOut) => {
                 self.cancel();
@@ -124,7 +124,7 @@ impl<V: DeserializeOwned + 'static> IntoFuture for Job<V> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let _waits = Waits::begin(&self.pool.requests, &self.id());
+            let _waits = Waits::begin(&self.id());
             let mut unfinished = CancelledOnDrop(Some(self));
             let Some(job) = &unfinished.0 else { return Err(JobError::Closed) };
             let answer = Receiving::new(job.answers.handle.number()).await;

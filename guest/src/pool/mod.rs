@@ -38,8 +38,9 @@ pub use job::Job;
 /// alone: whoever submitted it gets the error, and another isolate takes the place of the one that it ended. What a job
 /// left to the event loop (listeners, timers, tasks) belongs to it: the next job begins when that is over.
 ///
-/// A job may submit to its own pool and wait for that: while it waits it does not count, and what it waits for goes
-/// first, so that this works in a pool of one. Waiting for an isolate that in turn waits for the pool is not seen.
+/// A job may submit to its own pool and wait for that: while it waits its worker does not count, and what it waits for
+/// goes first, so that this works in a pool of one, and across two pools. Waiting for an isolate that in turn waits for
+/// the pool is not seen.
 ///
 /// Dropping this value ends the pool, its isolates, and the jobs that are queued or under way: those who wait for them
 /// get [`JobError::Closed`](crate::JobError::Closed). What is sent to others is a [`PoolHandle`].

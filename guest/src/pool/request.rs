@@ -41,7 +41,7 @@ pub(crate) enum Request {
     Free {
         worker: u32,
     },
-    /// The worker's job waits for another one.
+    /// The worker's job waits for another one, of this pool or of another.
     Waits {
         worker: u32,
         job: JobId,

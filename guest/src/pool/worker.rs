@@ -78,19 +78,17 @@ fn with_worker<R>(act: impl FnOnce(&Worker) -> R) -> Option<R> {
     WORKER.with_borrow(|worker| worker.as_ref().map(act))
 }
 
-/// As long as it lives, this worker's job waits for another job of the same pool.
+/// As long as it lives, the job of this worker waits for another job: one of its own pool, or one that may wait for its
+/// own pool in turn.
 pub(super) struct Waits(JobId);
 
 impl Waits {
-    /// Nothing where this isolate is no worker of that pool.
-    pub(super) fn begin(pool: &SendPort<Request>, job: &JobId) -> Option<Waits> {
+    /// Nothing where this isolate is no worker.
+    pub(super) fn begin(job: &JobId) -> Option<Waits> {
         with_worker(|worker| {
-            (worker.requests == *pool).then(|| {
-                worker.requests.send(Request::Waits { worker: worker.id, job: job.clone() }).ok();
-                Waits(job.clone())
-            })
+            worker.requests.send(Request::Waits { worker: worker.id, job: job.clone() }).ok();
+            Waits(job.clone())
         })
-        .flatten()
     }
 }
 
