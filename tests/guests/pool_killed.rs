@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use insula_guest::{Isolate, JobError, Pool, ReceivePort, SendPort, run as run_future, task};
+use insula_guest::{Isolate, JobError, Pool, Priority, ReceivePort, SendPort, run as run_future, task};
 
 type Begun = SendPort<Isolate>;
 
@@ -18,6 +18,13 @@ fn forever(_: ()) -> u32 {
     loop {
         std::hint::spin_loop();
     }
+}
+
+/// Makes a pool that has something to do, and waits to be killed.
+fn owns(begun: SendPort<Isolate>) -> Result<(), Box<dyn Error>> {
+    let pool = Pool::new(1)?;
+    pool.submit(loops, begun)?.join()?;
+    Ok(())
 }
 
 fn fine(number: u32) -> u32 {
@@ -38,6 +45,10 @@ fn run(report: SendPort<String>) -> Result<(), Box<dyn Error>> {
     report.send(format!("timed out: {}, {}", job.join() == Err(JobError::TimedOut), gone.recv()?))?;
     report.send(format!("the next has a worker: {:?}", pool.submit(fine, 1)?.join()))?;
 
+    let worker = pool.submit(|_: ()| Isolate::current(), ())?.join()?;
+    worker.kill(Priority::Immediate);
+    report.send(format!("an idle one was killed: {:?}", pool.submit(fine, 1)?.join()))?;
+
     let job = pool.submit(loops, begun.send_port())?;
     begins()?;
     job.cancel();
@@ -55,6 +66,11 @@ fn run(report: SendPort<String>) -> Result<(), Box<dyn Error>> {
     report.send(format!("awaited no longer: {}, {}", late.is_err(), gone.recv()?))?;
     report.send(format!("the next has a worker: {:?}", pool.submit(fine, 3)?.join()))?;
     report.send(format!("{:?}", pool.stats()?))?;
+
+    let owner = Isolate::spawn(owns, begun.send_port())?;
+    begins()?;
+    owner.kill(Priority::Immediate);
+    report.send(format!("killed with the pool's owner: {}", gone.recv()?))?;
 
     let under_way = pool.submit(loops, begun.send_port())?;
     let queued = pool.submit(fine, 4)?;

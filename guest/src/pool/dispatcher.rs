@@ -373,7 +373,7 @@ impl Dispatcher {
     /// Gives queued jobs to idle workers.
     fn assign(&mut self) {
         while let Some(idle) = self.idle()
-            && let Some((_, queued)) = self.queue.pop_first()
+            && let Some((place, queued)) = self.queue.pop_first()
         {
             self.queued_bytes -= queued.request.body().bytes.len();
             let worker = &mut self.workers[idle];
@@ -381,6 +381,11 @@ impl Dispatcher {
             let jobs = jobs.clone();
             match sys::send(jobs.handle.number(), queued.request.body(), None) {
                 Ok(()) => worker.begin(jobs, queued),
+                Err(Status::Closed) => {
+                    worker.state = State::Busy(Busy::without_job(jobs)); // it ended, and its exit notice is on the way
+                    self.queued_bytes += queued.request.body().bytes.len();
+                    self.queue.insert(place, queued);
+                }
                 Err(status) => {
                     self.stats.failed += 1;
                     let error = JobError::told(format!("the worker does not take the argument: {status}"));
@@ -407,7 +412,7 @@ impl Worker {
                 ().outcome()
             })
         });
-        self.state = State::Busy(Busy { jobs, job: Some(queued.job), timer, waits_for: Vec::new(), killed: None });
+        self.state = State::Busy(Busy { job: Some(queued.job), timer, ..Busy::without_job(jobs) });
     }
 
     fn busy(&mut self) -> Option<&mut Busy> {
@@ -444,6 +449,12 @@ impl Worker {
             busy.killed.get_or_insert(why);
             self.isolate.kill(Priority::Immediate);
         }
+    }
+}
+
+impl Busy {
+    fn without_job(jobs: SendPort<()>) -> Busy {
+        Busy { jobs, job: None, timer: None, waits_for: Vec::new(), killed: None }
     }
 }
 
