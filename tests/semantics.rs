@@ -12,8 +12,10 @@ mod death;
 mod life;
 mod limits;
 mod messages;
+mod pool;
 mod port_kinds;
 mod ports;
+mod tasks;
 
 /// The seeds that a program runs under besides worker threads.
 const SEEDS: [u64; 2] = [1, 2];

@@ -134,7 +134,7 @@ impl<T: DeserializeOwned + Clone + 'static> Broadcast<T> {
         self.shared.subscribers.borrow_mut().push(Subscriber { id, handler });
         if first {
             let shared = Rc::clone(&self.shared);
-            event_loop::listen(self.shared.port.handle.clone(), move |message| shared.deliver(message));
+            event_loop::listen(self.shared.port.handle.shared(), move |message| shared.deliver(message));
         }
         Subscription { shared: Rc::clone(&self.shared), id }
     }

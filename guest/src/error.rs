@@ -6,6 +6,7 @@ use std::fmt;
 
 use insula_wire::codec::{TOO_DEEP, Unsendable};
 use insula_wire::{RemoteError, Status};
+use serde::{Deserialize, Serialize};
 
 use crate::call::Text;
 use crate::sys;
@@ -204,6 +205,56 @@ impl fmt::Display for RecvTimeoutError {
 
 reads_as_text!(RecvTimeoutError);
 
+/// What was waited for did not come in time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct TimedOut;
+
+impl fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Status::TimedOut.fmt(f)
+    }
+}
+
+reads_as_text!(TimedOut);
+
+/// Why there is no single message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SingleError {
+    /// There is a second one.
+    Several,
+    /// There is none.
+    Failed(RecvError),
+}
+
+impl SingleError {
+    /// No error, where what came after the only message is the end.
+    pub(crate) fn unless_last(next: Result<(), RecvError>) -> Result<(), SingleError> {
+        match next {
+            Err(RecvError::Closed | RecvError::Unreachable) => Ok(()),
+            Ok(()) | Err(RecvError::TooMany | RecvError::Undecodable(_)) => Err(SingleError::Several),
+            Err(error @ RecvError::Refused(_)) => Err(SingleError::Failed(error)),
+        }
+    }
+}
+
+impl From<RecvError> for SingleError {
+    fn from(error: RecvError) -> SingleError {
+        SingleError::Failed(error)
+    }
+}
+
+impl fmt::Display for SingleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SingleError::Several => f.write_str("there is more than one message"),
+            SingleError::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+reads_as_text!(SingleError);
+
 /// A call that the host refused, and its reason in words: which limit, which grant, which argument.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -330,3 +381,70 @@ impl fmt::Display for AskError {
 }
 
 reads_as_text!(AskError);
+
+/// Why a job was not submitted to a pool.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SubmitError {
+    /// The argument cannot be sent.
+    Message(SendError),
+    /// As many jobs are queued as may be.
+    Full,
+    /// The pool has ended.
+    Closed,
+    /// The host refused the port for the value.
+    Refused(Refused),
+}
+
+impl From<SendError> for SubmitError {
+    fn from(error: SendError) -> SubmitError {
+        match error {
+            SendError::Closed => SubmitError::Closed,
+            error => SubmitError::Message(error),
+        }
+    }
+}
+
+impl fmt::Display for SubmitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SubmitError::Message(error) => error.fmt(f),
+            SubmitError::Full => f.write_str("the pool's queue is full"),
+            SubmitError::Closed => f.write_str("the pool has ended"),
+            SubmitError::Refused(refused) => refused.fmt(f),
+        }
+    }
+}
+
+reads_as_text!(SubmitError);
+
+/// Why a job gave no value. An error that the job returned is no such error: it is the value.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum JobError {
+    /// It failed: a panic, a trap, a kill, a value that cannot be sent.
+    Remote(RemoteError),
+    /// It took too long, and was killed.
+    TimedOut,
+    /// The pool ended before the job did.
+    Closed,
+}
+
+impl JobError {
+    /// A failure that is told in words.
+    pub(crate) fn told(message: String) -> JobError {
+        JobError::Remote(RemoteError { message, stack: String::new() })
+    }
+}
+
+impl fmt::Display for JobError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            JobError::Remote(error) => error.fmt(f),
+            JobError::TimedOut => Status::TimedOut.fmt(f),
+            JobError::Closed => f.write_str("the pool has ended"),
+        }
+    }
+}
+
+reads_as_text!(JobError);

@@ -45,6 +45,8 @@
 //! | talk otherwise | [`SendPort::ask`]; [`Duplex`], a link; [`Value`], the untyped message; [`Broadcast`]; [`RawReceivePort`] |
 //! | control | [`Isolate`]: pause, resume, kill, ping, exit and error listeners; [`Capability`] |
 //! | react | the event loop: [`ReceivePort::listen`], [`Timer`], [`on_stop`]; it runs after the entry or `main` returned |
+//! | wait for many things | [`run`], [`task`]: futures on the event loop; [`ReceivePort::recv_async`], [`MessageStream`] |
+//! | share work out | [`Isolate::compute`], and [`Pool`] for many jobs on few isolates |
 //! | fail | return an error ([`Outcome`]), [`report_error`], or panic; a [`RemoteError`] is what others see of it |
 //! | be found by a host | [`export!`] |
 //!
@@ -77,12 +79,15 @@ mod limits;
 mod message;
 pub mod names;
 mod outcome;
+mod pool;
 mod raw_receive_port;
 mod receive_port;
 mod report;
 mod send_port;
 mod spawn;
+mod stream;
 mod sys;
+pub mod task;
 mod time;
 mod value;
 
@@ -97,18 +102,21 @@ pub use duplex::{Duplex, DuplexEnd};
 pub use entry::enter_export;
 pub use entry::initial_message;
 pub use error::{
-    AskError, ControlError, RecvError, RecvTimeoutError, Refused, RunError, SendError, SpawnError, TryRecvError,
-    Undecodable,
+    AskError, ControlError, JobError, RecvError, RecvTimeoutError, Refused, RunError, SendError, SingleError,
+    SpawnError, SubmitError, TimedOut, TryRecvError, Undecodable,
 };
 pub use event_loop::Listener;
 pub use handle::Capability;
 pub use isolate::{Isolate, notify_stop, on_stop, stop_requested};
 pub use limits::{Grant, Limits};
 pub use outcome::Outcome;
+pub use pool::{Job, Pool, PoolHandle, PoolOptions, PoolStats, Submit};
 pub use raw_receive_port::RawReceivePort;
-pub use receive_port::{Either, Message, Messages, ReceivePort, recv_any, recv_either};
+pub use receive_port::{Either, Message, Messages, ReceivePort, TimedMessages, recv_any, recv_either};
 pub use report::{report_error, resolve};
 pub use send_port::SendPort;
 pub use spawn::Spawn;
+pub use stream::MessageStream;
+pub use task::run;
 pub use time::{Timer, sleep};
 pub use value::{ErrorNotice, Value};

@@ -104,6 +104,15 @@ impl Limits {
         self
     }
 
+    /// As numbers, for a message.
+    pub(crate) fn to_numbers(&self) -> Vec<(u32, u64)> {
+        self.records.iter().map(|limit| (limit.which, limit.value)).collect()
+    }
+
+    pub(crate) fn of_numbers(numbers: &[(u32, u64)]) -> Limits {
+        Limits { records: numbers.iter().map(|(which, value)| Limit { which: *which, value: *value }).collect() }
+    }
+
     pub(crate) fn records(&self) -> &[Limit] {
         &self.records
     }

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 
 use crate::call::{Body, Source};
 use crate::error::{SendError, Undecodable};
+use crate::event_loop;
 use crate::handle::Handle;
 use crate::{sys, value};
 
@@ -129,6 +130,21 @@ impl Kept {
     pub(crate) fn body(&self) -> Body<'_> {
         Body { bytes: &self.bytes, capabilities: &self.capabilities }
     }
+
+    /// What the message says after so many bytes.
+    pub(crate) fn body_from(&self, start: usize) -> Body<'_> {
+        Body { bytes: self.bytes.get(start..).unwrap_or_default(), capabilities: &self.capabilities }
+    }
+
+    /// The value that the message begins with, and where the next one begins. The message keeps its own counts.
+    pub(crate) fn front<T: DeserializeOwned>(&self) -> Option<(T, usize)> {
+        let copies = self.capabilities.iter().inspect(|number| std::mem::forget(Handle::another(**number)));
+        let outer = ARRIVING.replace(copies.copied().collect());
+        let decoded = codec::decode_front(&self.bytes).ok();
+        let untaken = ARRIVING.replace(outer).into_iter().filter(|number| *number != 0);
+        untaken.for_each(|number| drop(Handle::own(number)));
+        decoded.map(|(value, rest)| (value, self.bytes.len() - rest.len()))
+    }
 }
 
 /// A message that arrived. What is not decoded out of it is released on drop.
@@ -147,6 +163,9 @@ impl Incoming {
     /// As `take`, and notes what was found also where it was not taken.
     #[inline(never)]
     pub(crate) fn take_noting(from: Source<'_>, found: &mut Received) -> Result<Incoming, Status> {
+        if let Some(held) = event_loop::held(from) {
+            return Ok(held);
+        }
         let mut buffers = Buffers::take();
         buffers.handles.reserve(CAPABILITIES_MAX);
         buffers.bytes.reserve(BUFFER_BYTES_MIN);
@@ -167,6 +186,13 @@ impl Incoming {
     /// What an isolate finds that was born without a message.
     pub(crate) fn none() -> Incoming {
         Incoming { buffers: Buffers::default(), kind: Kind::Data, port: 0 }
+    }
+
+    /// The same message, for later.
+    pub(crate) fn keep(mut self) -> Kept {
+        let capabilities = std::mem::take(&mut self.buffers.handles);
+        let counts = capabilities.iter().copied().map(Handle::own).collect();
+        Kept { bytes: self.buffers.bytes.clone(), capabilities, _counts: counts }
     }
 
     pub(crate) fn decode<T: DeserializeOwned>(mut self) -> Result<T, Undecodable> {

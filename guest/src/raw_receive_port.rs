@@ -55,7 +55,7 @@ impl<T> RawReceivePort<T> {
         let port = ReceivePort::with_policy(MailboxPolicy::Error);
         let handler: Rc<RefCell<Option<Handler>>> = Rc::default();
         let current = Rc::clone(&handler);
-        let listener = event_loop::listen(port.handle.clone(), move |message| {
+        let listener = event_loop::listen(port.handle.shared(), move |message| {
             // Not borrowed while it runs: it may swap itself.
             let handler = current.borrow().clone();
             match handler {

@@ -34,15 +34,25 @@ pub fn encode_into<T: Serialize + ?Sized>(value: &T, buffer: &mut Vec<u8>) -> Re
 /// When the bytes are not a `T`, are nested too deep, or go on after it.
 #[inline]
 pub fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Error> {
+    match decode_front(bytes)? {
+        (value, []) => Ok(value),
+        (_, rest) => {
+            let cause = Cause::Encoding(postcard::Error::DeserializeBadEncoding);
+            Err(Error { cause, position: bytes.len() - rest.len() })
+        }
+    }
+}
+
+/// The value that `bytes` begin with, and the bytes after it.
+///
+/// # Errors
+/// When the bytes do not begin with a `T`, or it is nested too deep.
+#[inline]
+pub fn decode_front<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<(T, &'a [u8]), Error> {
     let mut decoder = decode::Decoder::new(bytes);
     let decoded = T::deserialize(&mut decoder);
     let rest = decoder.rest();
-    let cause = match decoded {
-        Ok(value) if rest.is_empty() => return Ok(value),
-        Ok(_) => Cause::Encoding(postcard::Error::DeserializeBadEncoding),
-        Err(cause) => cause,
-    };
-    Err(Error { cause, position: bytes.len() - rest.len() })
+    decoded.map(|value| (value, rest)).map_err(|cause| Error { cause, position: bytes.len() - rest.len() })
 }
 
 /// The schema of a type: a number that two ends of a port compare, never 0.

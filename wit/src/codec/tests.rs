@@ -58,6 +58,7 @@ fn the_bytes_are_postcards() {
 fn trailing_bytes_are_no_value() {
     assert_eq!(decode::<u8>(&[1, 2]).map_err(|error| error.position), Err(1));
     assert!(decode::<u32>(&[0x80]).is_err());
+    assert_eq!(decode_front::<u8>(&[1, 2]), Ok((1, &[2][..])));
 }
 
 #[test]
