@@ -23,32 +23,85 @@ pub(crate) type Pick = u8;
 /// One operation of a script.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Op {
-    Open { waits: bool },
-    Close { port: Pick },
-    Send { to: Pick, port: Option<Pick>, handle: Option<(Pick, Authority)> },
-    TryReceive { port: Pick },
-    Receive { port: Pick },
-    ReceiveFor1Ms { port: Pick },
+    Open {
+        waits: bool,
+    },
+    Close {
+        port: Pick,
+    },
+    Send {
+        to: Pick,
+        port: Option<Pick>,
+        handle: Option<(Pick, Authority)>,
+    },
+    TryReceive {
+        port: Pick,
+    },
+    Receive {
+        port: Pick,
+    },
+    ReceiveFor1Ms {
+        port: Pick,
+    },
     ReceiveAny,
     /// Receives until the port has nothing more to give, or so many.
-    Drain { port: Pick, messages_max: u8 },
-    Discard { port: Pick },
-    DropPort { port: Pick },
+    Drain {
+        port: Pick,
+        messages_max: u8,
+    },
+    Discard {
+        port: Pick,
+    },
+    DropPort {
+        port: Pick,
+    },
     Spawn(Birth),
-    Pause { whom: Pick, token: bool },
-    Resume { whom: Pick, token: bool },
-    ResumeBirth { whom: Pick },
-    Kill { whom: Pick, at_once: bool },
-    KillTree { whom: Pick },
-    KillSelf { at_once: bool },
-    Ping { whom: Pick, at_once: bool },
+    Pause {
+        whom: Pick,
+        token: bool,
+    },
+    Resume {
+        whom: Pick,
+        token: bool,
+    },
+    ResumeBirth {
+        whom: Pick,
+    },
+    Kill {
+        whom: Pick,
+        at_once: bool,
+    },
+    KillTree {
+        whom: Pick,
+    },
+    KillSelf {
+        at_once: bool,
+    },
+    Ping {
+        whom: Pick,
+        at_once: bool,
+    },
     /// Exit notices to one's own log, to one of one's own ports.
-    ListenExit { whom: Pick },
-    ForgetExit { whom: Pick },
-    Watch { whom: Pick, port: Pick },
-    ListenErrors { whom: Pick },
-    ForgetErrors { whom: Pick },
-    SetFatal { whom: Pick, fatal: bool },
+    ListenExit {
+        whom: Pick,
+    },
+    ForgetExit {
+        whom: Pick,
+    },
+    Watch {
+        whom: Pick,
+        port: Pick,
+    },
+    ListenErrors {
+        whom: Pick,
+    },
+    ForgetErrors {
+        whom: Pick,
+    },
+    SetFatal {
+        whom: Pick,
+        fatal: bool,
+    },
     /// An error that is reported rather than returned.
     Report,
     Sleep1Ms,
@@ -56,11 +109,18 @@ pub(crate) enum Op {
     Fail,
     Panic,
     Trap,
-    ProcExit { code: u8 },
-    Exit { to: Pick },
+    ProcExit {
+        code: u8,
+    },
+    Exit {
+        to: Pick,
+    },
     ExitSilently,
     /// Leaves all ports to the event loop, which ends each after so many messages, and fails at one of them.
-    Serve { messages_max: u8, fails_at: Option<u8> },
+    Serve {
+        messages_max: u8,
+        fails_at: Option<u8>,
+    },
 }
 
 /// What of a handle's authority is passed on.

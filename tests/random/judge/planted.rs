@@ -1,0 +1,1 @@
+//! Each law broken in the records, to see that the judge complains, and of what.
