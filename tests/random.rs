@@ -72,6 +72,7 @@ fn play(kind: Kind) {
             Some(house) => complaints(house, &program),
             None => complaints(&House::new(Some(seed)), &program),
         };
+        if std::env::var("COLLECT").is_ok() { for f in &found { eprintln!("seed {seed} {kind:?}: {}", f.chars().take(420).collect::<String>()); } continue; }
         if !found.is_empty() {
             fail(kind, seed, &program, &found);
         }
@@ -104,7 +105,7 @@ fn shrunk(kind: Kind, seed: u64, program: &Program, found: &[String]) -> (Progra
         let house = House::new((kind == Kind::Seeded).then_some(seed));
         let next = program::smaller(&smallest).into_iter().find(|smaller| {
             runs += 1;
-            !hangs && runs <= SHRINKING_RUNS_MAX && same(&complaints(&house, smaller))
+            (true || !hangs) && runs <= SHRINKING_RUNS_MAX && same(&complaints(&house, smaller))
         });
         match next {
             Some(next) => smallest = next,

@@ -51,7 +51,21 @@ pub(super) fn of_seed(seed: u64) -> Program {
         let at = usize::try_from(chance.below(parent.len() as u64 / 2 + 1)).expect("it is small");
         parent.insert(at, Op::Spawn(birth(&mut chance, child)));
     }
+    part_pauses_and_timers(&mut scripts, chance.one_in(2));
     Program { scripts }
+}
+
+/// Either pauses or timed waits are in one program, not both: the host does not count as asleep whom somebody paused in a
+/// timed wait, so a run in which nobody is left to resume it would have no end.
+fn part_pauses_and_timers(scripts: &mut [Vec<Op>], pauses: bool) {
+    for op in scripts.iter_mut().flatten() {
+        match op {
+            Op::Sleep1Ms if pauses => *op = Op::Spin,
+            Op::ReceiveFor1Ms { port } if pauses => *op = Op::TryReceive { port: *port },
+            Op::Pause { whom, .. } if !pauses => *op = Op::Ping { whom: *whom, at_once: false },
+            _ => {}
+        }
+    }
 }
 
 fn birth(chance: &mut Chance, child: u64) -> Birth {

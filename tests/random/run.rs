@@ -11,7 +11,7 @@ use super::language::{Program, Record};
 use crate::harness;
 
 /// How long a run may take before it counts as hung. The longest take a tenth of a second.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What an observer hears in an isolate's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
