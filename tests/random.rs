@@ -72,7 +72,12 @@ fn play(kind: Kind) {
             Some(house) => complaints(house, &program),
             None => complaints(&House::new(Some(seed)), &program),
         };
-        if std::env::var("COLLECT").is_ok() { for f in &found { eprintln!("seed {seed} {kind:?}: {}", f.chars().take(420).collect::<String>()); } continue; }
+        if std::env::var("COLLECT").is_ok() {
+            for f in &found {
+                eprintln!("seed {seed} {kind:?}: {}", f.chars().take(420).collect::<String>());
+            }
+            continue;
+        }
         if !found.is_empty() {
             fail(kind, seed, &program, &found);
         }

@@ -62,7 +62,8 @@ pub(super) fn pauses_hold(view: &View<'_>, complaints: &mut Vec<String>) {
         let life = view.life(who);
         let waits = life.steps.iter().filter(|step| step.waits());
         let waits = waits.filter_map(|step| Some((step.at, step.outcome?.0)));
-        let served = life.taken.iter().filter(|_| life.steps.iter().any(Step::serves));
+        let serves = life.steps.iter().find(|step| step.serves()).map_or(usize::MAX, |step| step.at);
+        let served = life.taken.iter().filter(|taken| taken.at > serves);
         for (since, until) in waits.chain(served.map(|taken| (taken.since, taken.at))) {
             let mut paused = BTreeSet::new();
             for (at, heard) in view.log(who)[..until].iter().enumerate() {

@@ -100,9 +100,12 @@ pub(super) fn own_ports_answer_truly(view: &View<'_>, complaints: &mut Vec<Strin
     }
 }
 
+/// A child has no more room than its parent.
 fn has_little_room(view: &View<'_>, label: u32) -> bool {
-    let mut ops = view.run.program.scripts.iter().flatten();
-    ops.any(|op| matches!(op, Op::Spawn(birth) if birth.child == label && birth.room.is_some()))
+    let ops = || view.run.program.scripts.iter().flatten();
+    let little =
+        |who: u32| ops().any(|op| matches!(op, Op::Spawn(birth) if birth.child == who && birth.room.is_some()));
+    std::iter::successors(Some(label), |who| view.birth(*who).map(|(parent, _)| parent)).any(little)
 }
 
 fn no_own_left(view: &View<'_>, port: Name, before: usize, complaints: &mut Vec<String>) {

@@ -3,7 +3,7 @@
 use insula::Exit;
 
 use super::errors::is_fatal;
-use super::view::{Fate, View};
+use super::view::{Fate, Step, View};
 use crate::random::language::{Act, Name, Outcome};
 
 /// Whether the act is the last of an isolate if it does what it says. One that fails in the event loop goes on.
@@ -39,7 +39,7 @@ fn is_killed(view: &View<'_>, who: u32) -> bool {
 pub(super) fn nobody_dies_without_a_cause(view: &View<'_>, complaints: &mut Vec<String>) {
     for who in view.labels().filter(|who| view.is_born(*who) == Some(true) && !is_killable(view, *who)) {
         let life = view.life(who);
-        let served = life.steps.iter().any(super::view::Step::serves);
+        let served = life.steps.iter().any(Step::serves);
         let cause = life.steps.last().is_some_and(|step| match step.act {
             Act::Report { .. } => step.outcome.is_none() && is_fatal(view, who, step.at) != Some(false),
             Act::Fail { .. } | Act::Exit { .. } => step.outcome.is_none(),
@@ -54,7 +54,7 @@ pub(super) fn nobody_dies_without_a_cause(view: &View<'_>, complaints: &mut Vec<
 /// The exit that the run tells of main is one that main said or somebody asked for.
 pub(super) fn mains_exit_is_true(view: &View<'_>, complaints: &mut Vec<String>) {
     let life = view.life(0);
-    let served = life.steps.iter().any(super::view::Step::serves);
+    let served = life.steps.iter().any(Step::serves);
     let last = life.steps.last().filter(|step| step.outcome.is_none()).map(|step| step.act);
     let is_true = match &view.run.main {
         Exit::Returned => matches!(last, Some(Act::Return | Act::Fail { .. })) || served,
@@ -73,9 +73,13 @@ pub(super) fn mains_exit_is_true(view: &View<'_>, complaints: &mut Vec<String>) 
 }
 
 /// A run that ends because all sleep: each of the sleepers waits, for what cannot come.
+///
+/// The sleepers are ended one after another, and one that goes wakes those who waited for it: they may get some way
+/// before it is their turn. So where a sleeper learned that nobody can send, no more is asked than that all had waited.
 pub(super) fn who_sleeps_cannot_wake(view: &View<'_>, complaints: &mut Vec<String>) {
     let Some(asleep) = &view.run.asleep else { return };
     let sleepers: Vec<u32> = asleep.iter().map(|(label, _)| *label).collect();
+    let mut ports = Vec::new();
     for (who, paused) in asleep {
         let mut steps = view.steps();
         let may_pause = steps.any(|(_, step)| match step.act {
@@ -89,13 +93,25 @@ pub(super) fn who_sleeps_cannot_wake(view: &View<'_>, complaints: &mut Vec<Strin
             continue;
         }
         let life = view.life(*who);
-        let last = life.steps.last().filter(|step| step.outcome.is_none());
-        match last.map(|step| step.act) {
-            Some(Act::Receive { port }) => waits_in_vain(view, *port, &sleepers, complaints),
-            Some(Act::ReceiveAny | Act::Serve { .. } | Act::Send { .. } | Act::Fail { .. }) => {}
-            act => complaints.push(format!("who sleeps waits: isolate {who} sleeps in {act:?}")),
+        let last = life.steps.last().filter(|step| step.outcome.is_none()).map(|step| step.act);
+        let waits = |act: &Act| matches!(act, Act::Receive { .. } | Act::ReceiveAny | Act::Serve { .. });
+        if !life.steps.iter().any(|step| waits(step.act)) && !matches!(last, Some(Act::Send { .. })) {
+            complaints.push(format!("who sleeps waits: isolate {who} sleeps after {:?}", life.steps.last()));
+        }
+        if let Some(Act::Receive { port }) = last {
+            ports.push(*port);
         }
     }
+    let unreachable = |step: &Step<'_>| matches!(step.outcome, Some((_, Outcome::Unreachable)));
+    if !sleepers.iter().any(|who| view.life(*who).steps.iter().any(unreachable)) {
+        ports.iter().for_each(|port| waits_in_vain(view, *port, &sleepers, complaints));
+    }
+}
+
+/// Whether an isolate was ended before it began. What its message holds is released after its death, and a run can
+/// seem asleep in between.
+fn somebody_never_began(view: &View<'_>) -> bool {
+    view.labels().any(|who| view.is_born(who) != Some(false) && view.life(who).steps.is_empty())
 }
 
 /// No message is there, and somebody who sleeps could send one.
@@ -123,7 +139,7 @@ fn waits_in_vain(view: &View<'_>, port: Name, sleepers: &[u32], complaints: &mut
             && sleepers.contains(&sent.to.owner)
             && untaken(sent.to, sent.from, sent.number)
     });
-    if !(given || served || carried) {
+    if !(given || served || carried || somebody_never_began(view)) {
         complaints.push(format!("who waits for an unreachable port is told: {port:?} has no holder that lives"));
     }
 }

@@ -128,7 +128,7 @@ pub(super) fn before_the_exit(view: &View<'_>, complaints: &mut Vec<String>) {
             }
         }
         for (at, step) in life.steps.iter().enumerate() {
-            if is_terminal(step.act) && step.outcome.is_none() && life.steps.len() > at + 1 {
+            if is_terminal(step.act) && (step.outcome.is_some() || life.steps.len() > at + 1) {
                 complaints.push(format!("no code of the dead runs: {who} went on after {:?}", step.act));
             }
         }
