@@ -11,7 +11,10 @@ use super::language::{Program, Record};
 use crate::harness;
 
 /// How long a run may take before it counts as hung. The longest take a tenth of a second.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long the last holders of a log may take to let it go after the end.
+const LEAVING_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What an observer hears in an isolate's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,7 +109,7 @@ fn drain(label: usize, log: &ReceivePort<Vec<u8>>, leaks: &mut Vec<String>) -> V
     let mut heard = Vec::new();
     loop {
         // The Store of a dead isolate, and a message in it that was never looked at, may go after the run's end.
-        match log.recv_message_timeout(PATIENCE) {
+        match log.recv_message_timeout(LEAVING_PATIENCE) {
             Ok(Received::Data(bytes)) => heard.push(Heard::Said(record(&bytes))),
             Ok(Received::Exit(bytes)) => heard.push(Heard::Exit(record(&bytes))),
             Ok(Received::Ping(bytes)) => heard.push(Heard::Ping(record(&bytes))),

@@ -9,6 +9,8 @@ pub(super) struct Pair {
     ports: Vec<Arc<Port>>,
     mailboxes: Vec<Arc<Mailbox>>,
     model: Model,
+    /// Handles that were freed, and whose: they mean nothing for ever after.
+    freed: Vec<(usize, u32)>,
     /// The last number given to a text.
     last: u64,
 }
@@ -26,6 +28,7 @@ impl Pair {
             ports: Vec::new(),
             mailboxes: vec![new_mailbox(), new_mailbox()],
             model: Model { mailboxes: vec![true, true], ..Model::default() },
+            freed: Vec::new(),
             last: 0,
         };
         OBSERVERS.iter().for_each(|mailbox| pair.open(*mailbox));
@@ -248,6 +251,9 @@ impl Pair {
         let second = table.release(number).unwrap();
         drop(table);
         assert!(first.is_none());
+        if second.is_some() {
+            self.freed.push((who, number));
+        }
         assert_eq!(second.is_some(), !self.model.isolates[who].holds.contains(&port));
     }
 
@@ -374,6 +380,9 @@ impl Pair {
                 let unreachable = Observer(Arc::clone(port)).is_unreachable();
                 assert_eq!(unreachable, !self.model.is_reachable(at), "rights to port {at}");
             }
+        }
+        for (who, number) in &self.freed {
+            assert!(self.controls[*who].table.lock().find(*number).is_err(), "{who}'s handle {number} was freed");
         }
         let living = |who: &usize| self.lives(*who);
         let ids = |whose: &mut dyn Iterator<Item = usize>| -> Vec<IsolateId> {
