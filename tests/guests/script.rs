@@ -1,6 +1,8 @@
 //! Follows a script, for `tests/random`: does one operation after another, says before what it will do and after what
 //! came of it, and is otherwise no different from any other program.
 
+#[path = "script/control.rs"]
+mod control;
 #[path = "script/language.rs"]
 mod language;
 
@@ -10,8 +12,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use insula_guest::{
-    Capability, ControlError, Isolate, Kind, Limits, MailboxPolicy, Message, Priority, ReceivePort, RecvError,
-    RecvTimeoutError, RemoteError, SendError, SendPort, TryRecvError, recv_any,
+    Capability, Isolate, Kind, Limits, MailboxPolicy, Message, ReceivePort, RecvError, RecvTimeoutError, RemoteError,
+    SendError, SendPort, TryRecvError, recv_any,
 };
 use serde::{Deserialize, Serialize};
 
@@ -98,22 +100,11 @@ fn picked<T>(list: &[T], pick: Pick) -> Option<&T> {
     list.get(usize::from(pick) % list.len().max(1))
 }
 
-fn priority(at_once: bool) -> Priority {
-    if at_once { Priority::Immediate } else { Priority::BeforeNextEvent }
-}
-
 fn of_send(sent: Result<(), SendError>) -> Outcome {
     match sent {
         Ok(()) => Outcome::Done,
         Err(SendError::Closed) => Outcome::Closed,
         Err(SendError::Full) => Outcome::Full,
-        Err(error) => Outcome::Refused(error.to_string()),
-    }
-}
-
-fn of_control(asked: Result<(), ControlError>) -> Outcome {
-    match asked {
-        Ok(()) => Outcome::Done,
         Err(error) => Outcome::Refused(error.to_string()),
     }
 }
@@ -428,113 +419,6 @@ impl Player {
                 Ok(if closes { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
             });
         }
-    }
-}
-
-/// Control.
-impl Player {
-    fn control(&mut self, op: &Op) {
-        match op {
-            Op::KillSelf { at_once } => self.kill(0, *at_once),
-            Op::Kill { whom, at_once } if self.handles.len() > 1 => {
-                self.kill(1 + usize::from(*whom) % (self.handles.len() - 1), *at_once);
-            }
-            Op::KillTree { whom } if self.handles.len() > 1 => {
-                let (whom, handle) = &self.handles[1 + usize::from(*whom) % (self.handles.len() - 1)];
-                self.will(Act::KillTree { whom: *whom, allowed: handle.terminate_capability().is_some() });
-                handle.kill_tree();
-                self.did(Outcome::Done);
-            }
-            Op::Pause { whom, .. } | Op::Resume { whom, .. } | Op::ResumeBirth { whom } => self.pause(op, *whom),
-            Op::ListenErrors { whom } | Op::ForgetErrors { whom } | Op::SetFatal { whom, .. } => {
-                self.errors(op, *whom);
-            }
-            Op::Ping { whom, .. } | Op::ListenExit { whom } | Op::ForgetExit { whom } | Op::Watch { whom, .. } => {
-                self.notices(op, *whom);
-            }
-            _ => {}
-        }
-    }
-
-    fn kill(&self, at: usize, at_once: bool) {
-        let (whom, handle) = &self.handles[at];
-        self.will(Act::Kill { whom: *whom, at_once, allowed: handle.terminate_capability().is_some() });
-        handle.kill(priority(at_once));
-        self.did(Outcome::Done);
-    }
-
-    fn pause(&mut self, op: &Op, whom: Pick) {
-        let Some((whom, handle)) = picked(&self.handles, whom) else { return };
-        let (whom, by, allowed) = (*whom, self.me, handle.pause_capability().is_some());
-        match op {
-            Op::Pause { token, .. } => {
-                self.will(Act::Pause { whom, token: *token, allowed });
-                handle.pause_with(&self.tokens[usize::from(*token)]);
-                if allowed {
-                    self.tell(whom, &Record::Paused { by, token: *token });
-                }
-            }
-            Op::Resume { token, .. } => {
-                self.will(Act::Resume { whom, token: *token });
-                self.tell(whom, &Record::Resuming { by, token: *token });
-                handle.resume(&self.tokens[usize::from(*token)]);
-            }
-            _ => {
-                self.will(Act::ResumeBirth { whom, allowed });
-                handle.resume_birth();
-            }
-        }
-        self.did(Outcome::Done);
-    }
-
-    fn errors(&mut self, op: &Op, whom: Pick) {
-        let Some((whom, handle)) = picked(&self.handles, whom) else { return };
-        let (whom, log) = (*whom, &self.errors[self.me as usize]);
-        match op {
-            Op::ListenErrors { .. } => {
-                self.will(Act::ListenErrors { whom });
-                return self.did(of_control(handle.add_error_listener(log)));
-            }
-            Op::ForgetErrors { .. } => {
-                self.will(Act::ForgetErrors { whom });
-                handle.remove_error_listener(log);
-            }
-            Op::SetFatal { fatal, .. } => {
-                self.will(Act::SetFatal { whom, fatal: *fatal, allowed: handle.terminate_capability().is_some() });
-                handle.set_errors_fatal(*fatal);
-            }
-            _ => return,
-        }
-        self.did(Outcome::Done);
-    }
-
-    fn notices(&mut self, op: &Op, whom: Pick) {
-        let number = self.number();
-        let Some((whom, handle)) = picked(&self.handles, whom) else { return };
-        let (whom, log) = (*whom, &self.logs[self.me as usize]);
-        let asked = match op {
-            Op::Ping { at_once, .. } => {
-                self.will(Act::Ping { whom, number, at_once: *at_once });
-                let pong = Record::Pong { by: self.me, number }.encode();
-                handle.ping(&self.logs[whom as usize], pong, priority(*at_once))
-            }
-            Op::ListenExit { .. } => {
-                self.will(Act::ListenExit { whom, number });
-                handle.add_exit_listener(log, Record::Gone { who: whom, number }.encode())
-            }
-            Op::Watch { port, .. } => {
-                let at = self.own(*port);
-                self.will(Act::Watch { whom, port: self.name_of(at), number });
-                let gone = Parcel { from: whom, number, notice: true, port: None, handle: None };
-                handle.add_exit_listener(&self.own[at].send_port(), gone)
-            }
-            _ => {
-                self.will(Act::ForgetExit { whom });
-                handle.remove_exit_listener(log);
-                Ok(())
-            }
-        };
-        self.did(of_control(asked));
     }
 }
 
