@@ -6,6 +6,7 @@
 //! | [`embedding`] | what an embedder can rely on |
 //! | [`cli`] | what the command line prints, and the code it ends with |
 //! | [`hostile`] | what a guest that means harm cannot do |
+//! | [`random`] | random programs keep the laws of the model |
 //! | [`scale`] | many isolates at once |
 //! | [`readme`] | what the README shows compiles and runs |
 //! | [`contract`] | the WIT, the host's linker and the SDK say the same |
@@ -18,6 +19,7 @@ mod embedding;
 mod harness;
 mod hostile;
 mod interleavings;
+mod random;
 mod readme;
 mod scale;
 mod semantics;

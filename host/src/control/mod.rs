@@ -217,6 +217,19 @@ impl Control {
         attention.into_iter().for_each(Waker::wake);
     }
 
+    /// Ends all of them: each is to end before the first one does, so that none goes on for what the end of another
+    /// brings it.
+    pub(crate) fn end_together(all: &[Arc<Control>], exit: &Exit) {
+        for control in all {
+            let mut state = control.state.lock();
+            if !state.dying {
+                state.ending.get_or_insert_with(|| exit.clone());
+                control.flags.set(Flags::END);
+            }
+        }
+        all.iter().for_each(|control| control.end_now(exit.clone()));
+    }
+
     /// Ends it at the end of its turn.
     pub(crate) fn end_after_turn(&self, exit: Exit) {
         let mut state = self.state.lock();

@@ -14,6 +14,7 @@ mod death;
 mod ends;
 mod error_listeners;
 mod exit_listeners;
+mod model;
 mod notices;
 mod pauses;
 mod pings;

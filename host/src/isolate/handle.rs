@@ -234,9 +234,9 @@ impl Isolate {
         }
         let killed = Exit::Killed { by: Killer::Embedder };
         self.control.lineage.end_tree(killed.clone());
-        self.control.end_now(killed.clone());
-        let descendants = self.hold.links().registry.descendants(self.control.id);
-        descendants.iter().for_each(|child| child.end_now(killed.clone()));
+        let mut tree = self.hold.links().registry.descendants(self.control.id);
+        tree.push(Arc::clone(&self.control));
+        Control::end_together(&tree, &killed);
     }
 
     /// Asks it to end by itself: its `stop_requested` becomes true.

@@ -9,7 +9,7 @@ use std::sync::Weak;
 use std::task::{Context, Poll, Wake, Waker};
 
 use super::{POLLED, Scheduler};
-use crate::control::{Control, Flags};
+use crate::control::{Census, Control, Flags};
 use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering::SeqCst};
 use crate::sync::{Arc, Mutex};
 use crate::world::World;
@@ -25,8 +25,33 @@ const DEAD: u8 = 5;
 
 type Life = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// A future that must be dropped where its drop may take time.
-struct Grave(#[expect(dead_code, reason = "held for its drop")] Option<Life>);
+/// A future that must be dropped where its drop may take time. What it holds may be the last way to reach somebody, so
+/// until then nobody says that all are asleep.
+struct Grave {
+    life: Option<Life>,
+    census: Arc<Census>,
+}
+
+impl Grave {
+    fn new(life: Option<Life>, census: &Arc<Census>) -> Grave {
+        census.hold();
+        Grave { life, census: Arc::clone(census) }
+    }
+}
+
+impl Drop for Grave {
+    fn drop(&mut self) {
+        // Its drop may panic, as whatever unwinds a fiber.
+        struct LetGo<'a>(&'a Census);
+        impl Drop for LetGo<'_> {
+            fn drop(&mut self) {
+                self.0.let_go();
+            }
+        }
+        let _let_go = LetGo(&self.census);
+        drop(self.life.take());
+    }
+}
 
 /// How a life was cut short.
 pub(crate) enum Outcome {
@@ -260,8 +285,9 @@ impl Task {
                     }
                     self.is_over();
                     let over = self.slot.lock().take();
+                    let grave = Grave::new(over.map(|(life, _)| life), &self.control.census);
                     (self.hooks.cut_short)(&self.control, Outcome::Ended);
-                    bury(Grave(over.map(|(life, _)| life)));
+                    bury(grave);
                     return;
                 }
                 RUNNING | NOTIFIED => {
