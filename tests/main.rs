@@ -3,6 +3,7 @@
 //! | module | promise |
 //! |---|---|
 //! | [`semantics`] | what isolates do, told by guest programs under both schedulers |
+//! | [`conformance`] | the scenarios of Dart's suites, and every death as its observers are told of it |
 //! | [`embedding`] | what an embedder can rely on |
 //! | [`cli`] | what the command line prints, and the code it ends with |
 //! | [`hostile`] | what a guest that means harm cannot do |
@@ -13,6 +14,7 @@
 //! | [`tidy`] | the code reads as CONTRIBUTING.md says |
 
 mod cli;
+mod conformance;
 mod contract;
 mod embedding;
 mod harness;
