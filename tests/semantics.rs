@@ -16,7 +16,7 @@ mod ports;
 const SEEDS: [u64; 2] = [1, 2];
 
 /// Runs the guest program under each scheduler and compares what it tells with `lines`.
-fn tells(name: &str, lines: &[&str]) {
+pub(crate) fn tells(name: &str, lines: &[&str]) {
     let path = harness::guest(name);
     for seed in SEEDS.iter().copied().map(Some).chain([None]) {
         let builder = Host::builder().isolates(64).cache_folder(harness::cache());

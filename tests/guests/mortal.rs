@@ -103,9 +103,7 @@ fn mortal(cause: &str, port: &Observer) -> Spawn {
 }
 
 /// Has so many isolates die of a cause, and passes on what each of them told its own port.
-fn watches(
-    (passed_on, cause, count): (SendPort<Vec<(String, String)>>, String, u32),
-) -> Result<(), Box<dyn Error>> {
+fn watches((passed_on, cause, count): (SendPort<Vec<(String, String)>>, String, u32)) -> Result<(), Box<dyn Error>> {
     let mut left = count;
     while left > 0 {
         let mut dying = Vec::new();

@@ -1,0 +1,45 @@
+//! Capabilities and ports are equal to themselves only: sent, received, closed, and as keys.
+
+use std::collections::{HashMap, HashSet};
+use std::error::Error;
+
+use insula_guest::{Capability, Isolate, ReceivePort, RemoteError, SendPort};
+
+fn returns_them((back, port, token): (SendPort<(SendPort<u8>, Capability)>, SendPort<u8>, Capability)) {
+    back.send((port, token)).ok();
+}
+
+fn run(report: SendPort<String>) -> Result<(), Box<dyn Error>> {
+    let (one, other) = (Capability::new(), Capability::new());
+    report.send(format!("two differ: {}", one != other && one == one.clone()))?;
+
+    let (port, another, back) = (ReceivePort::<u8>::new(), ReceivePort::<u8>::new(), ReceivePort::new());
+    let to_port = port.send_port();
+    Isolate::spawn(returns_them, (back.send_port(), to_port.clone(), one.clone()))?;
+    let (returned, token) = back.recv()?;
+    let same = returned == to_port && token == one && token != other && returned != another.send_port();
+    report.send(format!("equal after a trip: {same}"))?;
+    let again: HashSet<SendPort<u8>> = (0..3).map(|_| port.send_port()).chain([returned.clone()]).collect();
+    report.send(format!("one port, one key: {}", again.len()))?;
+
+    another.close();
+    let closed = another.send_port();
+    let through_a_message = ReceivePort::new();
+    through_a_message.send_port().send(closed.clone())?;
+    report.send(format!("equal when closed: {}", through_a_message.recv()? == closed && closed != to_port))?;
+
+    let mut names = HashMap::from([(one, "one"), (other, "other")]);
+    report.send(format!("found by what came back: {:?}", names.remove(&token)))?;
+    // A message that holds a port where a capability belongs does not decode.
+    let errors = ReceivePort::<RemoteError>::new();
+    Isolate::build().on_error(&errors.send_port()).spawn_export("takes a capability", to_port)?;
+    report.send(format!("a port is no capability: {}", errors.recv()?.message.contains("does not decode")))?;
+    Ok(())
+}
+
+fn takes_a_capability(_: Capability) {}
+
+insula_guest::export!(run as "run");
+insula_guest::export!(takes_a_capability as "takes a capability");
+
+fn main() {}
