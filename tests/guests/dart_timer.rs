@@ -13,15 +13,17 @@ fn patient(done: SendPort<bool>) {
     });
 }
 
-fn has_three((ready, fired): (SendPort<()>, SendPort<u32>)) {
+fn has_three((ready, fired): (SendPort<SendPort<()>>, SendPort<u32>)) {
     for (after, number) in [(3, 3), (1, 1), (2, 2)] {
         let fired = fired.clone();
         Timer::after(Duration::from_millis(after), move || fired.send(number));
     }
-    ready.send(()).ok();
-    // Nothing fires in here, whatever is due.
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_millis(10) {}
+    let paused = ReceivePort::new();
+    ready.send(paused.send_port()).ok();
+    // Nothing fires in here, whatever is due; and when it is over, the pause is in force.
+    while paused.try_recv().is_err() {
+        std::hint::spin_loop();
+    }
     fired.send(0).ok();
 }
 
@@ -32,8 +34,9 @@ fn run(report: SendPort<String>) -> Result<(), Box<dyn Error>> {
 
     let (ready, fired) = (ReceivePort::new(), ReceivePort::new());
     let isolate = Isolate::spawn(has_three, (ready.send_port(), fired.send_port()))?;
-    ready.recv()?;
+    let paused = ready.recv()?;
     let pause = isolate.pause();
+    paused.send(())?;
     report.send(format!("the entry ends first: {}", fired.recv()?))?;
     let paused = fired.recv_timeout(Duration::from_millis(30)) == Err(RecvTimeoutError::TimedOut);
     report.send(format!("none while paused: {paused}"))?;
