@@ -9,6 +9,7 @@
 //! | [`hostile`] | what a guest that means harm cannot do |
 //! | [`scale`] | many isolates at once |
 //! | [`readme`] | what the README shows compiles and runs |
+//! | [`sentences`] | every sentence of the semantics has a test, and docs/semantics.md says which |
 //! | [`contract`] | the WIT, the host's linker and the SDK say the same |
 //! | [`interleavings`] | layer 2 is right in every interleaving of a few threads |
 //! | [`tidy`] | the code reads as CONTRIBUTING.md says |
@@ -23,4 +24,5 @@ mod interleavings;
 mod readme;
 mod scale;
 mod semantics;
+mod sentences;
 mod tidy;
