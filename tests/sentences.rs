@@ -71,9 +71,11 @@ fn titles(page: &str) -> BTreeMap<String, String> {
             assert!(titles.insert(number.to_owned(), title.to_owned()).is_none(), "{number} is there twice");
         }
     }
-    for (_, row) in ROWS {
-        if page.contains(&format!("\n| {row} |")) {
-            titles.insert(format!("5 {row}"), format!("how {row} is told"));
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
+    for (row, rest) in rows.filter(|(row, _)| ROWS.iter().any(|(_, title)| title == row)) {
+        let cells: Vec<_> = rest.split(" | ").collect();
+        if let [error, exit, ..] = cells[..] {
+            titles.insert(format!("5 {row}"), format!("error notice: {error}; exit notice: {exit}"));
         }
     }
     titles
@@ -170,7 +172,7 @@ fn planted(without: &[&str]) -> (String, Vec<Found>) {
     let (mut page, mut tests) = (String::new(), String::new());
     for sentence in sentences().into_iter().filter(|sentence| !without.contains(&&**sentence)) {
         match sentence.split_once(' ') {
-            Some((_, row)) => page.push_str(&format!("\n| {row} | no |\n")),
+            Some((_, row)) => page.push_str(&format!("\n| {row} | no | yes | dropped |\n")),
             None => page.push_str(&format!("**{sentence} A rule.** It holds.\n")),
         }
         let row = |row: &str| ROWS.iter().find(|(_, title)| *title == row).map(|(name, _)| format!("row_{name}"));
@@ -220,6 +222,6 @@ fn a_stale_table_is_found() {
     let page = format!("{page}{BEGIN}stale\n{END}the end\n");
     let fresh = with_tables(&page, &tables(&page, &found, &[("1.1", Short::Partly("a part"))]));
     assert!(fresh.contains("| 1.1 | A rule | `s1_1_holds` | partly: a part |\n"), "{fresh}");
-    assert!(fresh.contains("| 5 Killed | how Killed is told | `s5_row_killed` | holds |\n"), "{fresh}");
+    assert!(fresh.contains("| 5 Killed | error notice: no; exit notice: yes | `s5_row_killed` | holds |\n"), "{fresh}");
     assert!(fresh.ends_with(&format!("{END}the end\n")) && !fresh.contains("stale"), "{fresh}");
 }

@@ -63,6 +63,14 @@ fn s4_5_an_error_that_nobody_listens_for_is_one_readable_block() {
 }
 
 #[test]
+fn dart_remove_error_listener_and_the_default_is_back() {
+    let ran = run([guest("dart_remove_error_listener")]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "heard by the listener\n"), "{ran:?}");
+    assert_eq!(ran.stderr.matches("heard by the host").count(), 1, "{ran:?}");
+    assert!(!ran.stderr.contains("heard by the listener"), "{ran:?}");
+}
+
+#[test]
 fn a_wrong_command_line_is_2() {
     for arguments in [&["run"][..], &["run", "--no-such-flag", "x.wasm"], &["no-such-command"]] {
         let mut command = harness::insula();

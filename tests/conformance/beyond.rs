@@ -7,11 +7,16 @@ use insula::{Exit, Host, Killer, Limits, Module, Phase, Priority, RemoteError, S
 
 use super::ledger::{Entry, Told, judge};
 use crate::harness::{self, Folder};
-use crate::semantics::tells;
+use crate::semantics::{tells, tells_at};
 
 #[test]
 fn beyond_late_listener() {
     tells("beyond_late_listener", &["wrong while it ends: []", "first", "late, later"]);
+}
+
+#[test]
+fn s5_1_who_listens_late_hears_the_error_before_the_exit() {
+    tells_at("beyond_late_listener", "while_it_ends", &["exits before their error: 0"]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Kills, pauses, pings and their capabilities, as Dart's suites pin them.
 
-use crate::semantics::tells;
+use crate::semantics::{tells, tells_at};
 
 #[test]
 fn dart_kill_before_next_event() {
@@ -49,4 +49,19 @@ fn dart_ping_before_kill() {
     let answered = ["Immediate, the end", "Immediate, the end", "BeforeNextEvent, the end", "BeforeNextEvent, the end"];
     let busy = ["at once, the end of the busy", "the dead are silent: true"];
     tells("dart_ping_before_kill", &[&answered[..], &busy].concat());
+}
+
+#[test]
+fn dart_ping_order() {
+    tells_at("dart_corners", "ping_order", &["Immediate in order: true", "BeforeNextEvent in order: true"]);
+}
+
+#[test]
+fn dart_pausing_oneself() {
+    tells_at("dart_corners", "pauses_itself", &["the turn goes on", "it is paused", "the next turn"]);
+}
+
+#[test]
+fn dart_kill_while_paused() {
+    tells_at("dart_corners", "killed_while_paused", &["killed Immediate", "killed BeforeNextEvent"]);
 }

@@ -48,7 +48,7 @@ fn mortal(host: &Host, module: &Module, cause: &str) -> (Isolate, ReceivePort<Re
         _ => Limits::default(),
     };
     let spawn = Spawn::entry(cause).message(&port.send_port()).limits(limits).stderr(Output::Null);
-    let spawn = spawn.errors_are_fatal(cause != "not_fatal");
+    let spawn = spawn.errors_are_fatal(!matches!(cause, "not_fatal" | "says_all"));
     let spawn = spawn.on_error(&port.send_port()).on_exit(&port.send_port(), &note("gone"));
     (host.spawn(module, spawn).expect("there is room"), port)
 }
@@ -184,6 +184,13 @@ fn s5_row_start_failed() {
     }
     let told = &[Told::Error("initial message"), GONE];
     told_to_a_guest(&Row { cause: "start_failed", told, ends_so: |_| true });
+}
+
+/// All that an observer can hear of one isolate, in one order at one port.
+#[test]
+fn beyond_death_order() {
+    const ALL: [Told; 6] = [ONE, TWO, Told::Error("it passes"), Told::Data("three"), Told::Data("last words"), GONE];
+    told("says_all", &ALL, |exit| matches!(exit, Exit::Exited));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use insula::{Exit, Host, LoadError, Spawn, SpawnError};
 
 use crate::harness;
-use crate::semantics::tells;
+use crate::semantics::{tells, tells_at};
 
 #[test]
 fn dart_exit_at_spawn() {
@@ -41,9 +41,13 @@ fn dart_remove_error_listener() {
 }
 
 #[test]
-fn dart_throwing_hook_and_dart_exiting_hook() {
-    let throws = ["it ended", "there is a text: true"];
-    tells("dart_hooks", &[&throws[..], &["said by the hook", "it ended", "an error was told: false"]].concat());
+fn dart_throwing_hook() {
+    tells_at("dart_hooks", "throwing", &["it ended", "there is a text: true"]);
+}
+
+#[test]
+fn dart_exiting_hook() {
+    tells_at("dart_hooks", "exiting", &["said by the hook", "it ended", "an error was told: false"]);
 }
 
 #[test]
@@ -102,4 +106,24 @@ fn dart_active_passive() {
 fn dart_exit_after_last_throw() {
     let ends = ["the entry", "the timer", "the listener"].map(|who| format!("{who}, last of all, and it ended"));
     tells("dart_exit_after_last_throw", &[&*ends[0], &*ends[1], &*ends[2]]);
+}
+
+#[test]
+fn dart_error_listener_after_error() {
+    tells_at("dart_corners", "error_listener_after_error", &["first", "second", "second"]);
+}
+
+#[test]
+fn dart_exit_listener_of_ones_own() {
+    tells_at("dart_corners", "own_exit_listener", &["to another"]);
+}
+
+#[test]
+fn dart_functions_as_entries() {
+    tells_at("dart_corners", "entries", &["generic 7", "generic text", "associated", "closure"]);
+}
+
+#[test]
+fn dart_handle_passed_on() {
+    tells_at("dart_corners", "passed_on", &["the child ended", "grandchild ended"]);
 }

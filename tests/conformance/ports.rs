@@ -1,14 +1,17 @@
 //! Ports and capabilities, as Dart's suites pin them.
 
-use crate::semantics::tells;
+use crate::semantics::{tells, tells_at};
 
 #[test]
-fn dart_capability_and_dart_port_equality() {
-    let same = ["two differ: true", "equal after a trip: true", "one port, one key: 1", "equal when closed: true"];
-    tells(
-        "dart_capability",
-        &[&same[..], &["found by what came back: Some(\"one\")", "a port is no capability: true"]].concat(),
-    );
+fn dart_capability() {
+    let same = ["two differ: true", "equal after a trip: true", "found by what came back: Some(\"one\")"];
+    tells_at("dart_capability", "capability", &[&same[..], &["a port is no capability: true"]].concat());
+}
+
+#[test]
+fn dart_port_equality() {
+    let same = ["equal after a trip: true", "one port, one key: 1", "equal when closed: true"];
+    tells_at("dart_capability", "port_equality", &same);
 }
 
 #[test]
@@ -22,8 +25,23 @@ fn dart_cross_isolate() {
 }
 
 #[test]
-fn dart_request_reply_and_dart_count() {
-    tells("dart_request_reply", &["10 right here, 10 there", "it is gone: true"]);
+fn dart_request_reply() {
+    tells_at("dart_request_reply", "request_reply", &["21: 42", "7: 14"]);
+}
+
+#[test]
+fn dart_count() {
+    tells_at("dart_request_reply", "count", &["10 right here, 10 there", "it is gone: true"]);
+}
+
+#[test]
+fn dart_closing_in_a_handler() {
+    tells_at("dart_corners", "closes_another", &["one 1, one 3"]);
+}
+
+#[test]
+fn dart_message_to_the_dead() {
+    tells_at("dart_corners", "to_the_dead", &["refused: true, equal: true", "nobody is left: true"]);
 }
 
 #[test]

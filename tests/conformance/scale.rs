@@ -63,7 +63,6 @@ fn dart_suite_n_fold() {
         "dart_kill_before_next_event",
         "dart_ondone",
         "dart_cross_isolate",
-        "dart_request_reply",
         "dart_custom_capability",
         "dart_resume_unknown",
         "dart_ping_busy",
@@ -71,7 +70,6 @@ fn dart_suite_n_fold() {
         "dart_errors_fan_out",
         "dart_active_passive",
         "dart_exit_after_last_throw",
-        "dart_capability",
         "dart_two_senders",
         "dart_receive_port_stream",
     ];

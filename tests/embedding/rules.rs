@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use insula::{Exit, Host, Limits, Output, Phase, Spawn};
+use insula::{Exit, Grant, Host, Limits, Output, Phase, Spawn};
 
 use super::ends::loaded;
 use crate::harness::{self, Folder};
@@ -131,6 +131,25 @@ fn s7_4_a_panic_is_what_a_trap_follows_at_once() {
     let divided = ended("and divides");
     assert!(matches!(&divided, Exit::Trapped { kind, .. } if kind == "integer divide by zero"), "{divided:?}");
     assert_eq!(ended("and returns"), Exit::Returned);
+}
+
+#[test]
+fn s8_a_child_gets_at_most_what_its_parent_has() {
+    let host = Host::builder().isolates(4).threads(2).cache_folder(harness::cache()).build();
+    let host = host.expect("there is room for a small host");
+    let module = host.load_file(harness::guest("grants_narrow")).expect("the guest is a module");
+    let port = host.receive_port::<String>();
+    let spawn = Spawn::entry("run").message(&port.send_port());
+    let spawn = spawn.grant(Grant::environment("ONE", "1")).grant(Grant::environment("TWO", "2"));
+    let isolate = host.spawn(&module, spawn).expect("it has an entry");
+    let told: Vec<String> = std::iter::from_fn(|| port.recv().ok()).collect();
+    assert_eq!(isolate.join(), Exit::Returned);
+    assert_eq!(told[..3], ["inherits: ONE=1 TWO=2", "is given one: ONE=1", "is given none: "]);
+    let missing = ["variable ONE", "variable THREE", "fine clock", "read-only folder .", "read-write folder ."];
+    for (refusal, grant) in told[3..].iter().zip(missing) {
+        assert!(refusal.contains(grant) && refusal.contains("not within what the parent has"), "{refusal}");
+    }
+    assert_eq!(told.len(), 8, "{told:?}");
 }
 
 #[test]

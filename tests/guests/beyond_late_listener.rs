@@ -2,10 +2,33 @@
 
 use std::error::Error;
 
-use insula_guest::{Isolate, ReceivePort, SendError, SendPort};
+use insula_guest::{Isolate, ReceivePort, RemoteError, SendError, SendPort};
 
 fn says_goodbye(port: SendPort<String>) -> SendError {
     Isolate::exit(&port, "goodbye".to_owned())
+}
+
+fn fails(_: ()) -> Result<(), &'static str> {
+    Err("the error")
+}
+
+/// Listens again and again while an isolate fails: the error comes first, whenever the listener was added.
+fn while_it_ends(report: SendPort<String>) -> Result<(), Box<dyn Error>> {
+    let over = RemoteError { message: "over".to_owned(), stack: String::new() };
+    let mut early = 0;
+    for _ in 0..1000 {
+        let told = ReceivePort::<RemoteError>::new();
+        let isolate = Isolate::build().on_error(&told.send_port()).spawn(fails, ())?;
+        let first = loop {
+            isolate.add_exit_listener(&told.send_port(), over.clone())?;
+            if let Ok(first) = told.try_recv() {
+                break first;
+            }
+        };
+        early += u32::from(first.message != "the error");
+    }
+    report.send(format!("exits before their error: {early}"))?;
+    Ok(())
 }
 
 fn run(report: SendPort<String>) -> Result<(), Box<dyn Error>> {
@@ -33,5 +56,6 @@ fn run(report: SendPort<String>) -> Result<(), Box<dyn Error>> {
 }
 
 insula_guest::export!(run as "run");
+insula_guest::export!(while_it_ends as "while_it_ends");
 
 fn main() {}

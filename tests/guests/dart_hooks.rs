@@ -17,13 +17,18 @@ fn exits_in_its_hook(last_words: SendPort<String>) {
     panic!("the first panic");
 }
 
-fn run(report: SendPort<String>) -> Result<(), Box<dyn Error>> {
+fn throwing(report: SendPort<String>) -> Result<(), Box<dyn Error>> {
     let (errors, told) = (ReceivePort::<RemoteError>::new(), ReceivePort::new());
     let born = Isolate::build().on_error(&errors.send_port()).on_exit(&told.send_port(), "it ended".to_owned());
-    born.clone().spawn(panics_in_its_hook, ())?;
+    born.spawn(panics_in_its_hook, ())?;
     report.send(told.recv()?)?;
     report.send(format!("there is a text: {}", !errors.recv()?.message.is_empty()))?;
+    Ok(())
+}
 
+fn exiting(report: SendPort<String>) -> Result<(), Box<dyn Error>> {
+    let (errors, told) = (ReceivePort::<RemoteError>::new(), ReceivePort::new());
+    let born = Isolate::build().on_error(&errors.send_port()).on_exit(&told.send_port(), "it ended".to_owned());
     born.spawn(exits_in_its_hook, told.send_port())?;
     report.send(told.recv()?)?;
     report.send(told.recv()?)?;
@@ -31,6 +36,7 @@ fn run(report: SendPort<String>) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-insula_guest::export!(run as "run");
+insula_guest::export!(throwing as "throwing");
+insula_guest::export!(exiting as "exiting");
 
 fn main() {}

@@ -21,23 +21,38 @@ fn doubles(to_main: SendPort<SendPort<Request>>) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn run(report: SendPort<String>) -> Result<(), Box<dyn Error>> {
+fn begun() -> Result<(ReceivePort<SendPort<Request>>, SendPort<Request>), Box<dyn Error>> {
     let ports = ReceivePort::new();
     Isolate::spawn(doubles, ports.send_port())?;
-    let requests: SendPort<Request> = ports.recv()?;
-    let mut right = 0;
-    for number in 0..10 {
-        let reply = ReceivePort::new(); // one for each request, as the idiom has it
+    let requests = ports.recv()?;
+    Ok((ports, requests))
+}
+
+/// Each request has a port of its own for the reply, as the idiom has it.
+fn request_reply(report: SendPort<String>) -> Result<(), Box<dyn Error>> {
+    let (_, requests) = begun()?;
+    for number in [21, 7] {
+        let reply = ReceivePort::new();
         requests.send((number, reply.send_port()))?;
-        right += i64::from(reply.first()? == number * 2);
+        report.send(format!("{number}: {}", reply.first()?))?;
     }
-    let last = ReceivePort::new();
-    requests.send((-1, last.send_port()))?;
-    report.send(format!("{right} right here, {} there", last.first()?))?;
+    Ok(())
+}
+
+fn count(report: SendPort<String>) -> Result<(), Box<dyn Error>> {
+    let (ports, requests) = begun()?;
+    let (mut right, replies) = (0, ReceivePort::new());
+    for number in 0..10 {
+        requests.send((number, replies.send_port()))?;
+        right += i64::from(replies.recv()? == number * 2);
+    }
+    requests.send((-1, replies.send_port()))?;
+    report.send(format!("{right} right here, {} there", replies.recv()?))?;
     report.send(format!("it is gone: {}", ports.recv().is_err()))?;
     Ok(())
 }
 
-insula_guest::export!(run as "run");
+insula_guest::export!(request_reply as "request_reply");
+insula_guest::export!(count as "count");
 
 fn main() {}

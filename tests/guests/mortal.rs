@@ -51,6 +51,11 @@ fn not_fatal(port: Observer) {
     port.send(note("three")).ok();
 }
 
+fn says_all(port: Observer) -> Result<(), SendError> {
+    not_fatal(port.clone());
+    Err(Isolate::exit(&port, note("last words")))
+}
+
 fn proc_exit_zero(port: Observer) {
     says_two(&port);
     std::process::exit(0);
@@ -98,7 +103,7 @@ fn mortal(cause: &str, port: &Observer) -> Spawn {
         "deadline" => Limits::default().deadline(Duration::from_millis(10)),
         _ => Limits::default(),
     };
-    let born = Isolate::build().errors_are_fatal(cause != "not_fatal").limits(limits);
+    let born = Isolate::build().errors_are_fatal(!matches!(cause, "not_fatal" | "says_all")).limits(limits);
     born.on_error(port).on_exit(port, note("gone"))
 }
 
@@ -134,6 +139,7 @@ insula_guest::export!(failed as "failed");
 insula_guest::export!(panicked as "panicked");
 insula_guest::export!(trapped as "trapped");
 insula_guest::export!(not_fatal as "not_fatal");
+insula_guest::export!(says_all as "says_all");
 insula_guest::export!(proc_exit_zero as "proc_exit_zero");
 insula_guest::export!(proc_exit_code as "proc_exit_code");
 insula_guest::export!(killed as "killed");
