@@ -16,7 +16,7 @@ fn fails(_: ()) -> Result<(), &'static str> {
 fn while_it_ends(report: SendPort<String>) -> Result<(), Box<dyn Error>> {
     let over = RemoteError { message: "over".to_owned(), stack: String::new() };
     let mut early = 0;
-    for _ in 0..1000 {
+    for _ in 0..3000 {
         let told = ReceivePort::<RemoteError>::new();
         let isolate = Isolate::build().on_error(&told.send_port()).spawn(fails, ())?;
         let first = loop {

@@ -18,6 +18,8 @@ pub(crate) struct Registry {
 struct Living {
     closed: bool,
     isolates: HashMap<IsolateId, Arc<Control>>,
+    /// Those whose death step is under way: their places are free, and who listens late is told in the step's order.
+    dying: HashMap<IsolateId, Arc<Control>>,
 }
 
 /// Why an isolate is not admitted.
@@ -53,15 +55,26 @@ impl Registry {
         Ok(())
     }
 
+    /// Gives back the place of one whose death step has begun. It is found until [`Registry::remove`].
+    pub(crate) fn depart(&self, id: IsolateId) {
+        let mut living = self.living.lock();
+        if let Some(control) = living.isolates.remove(&id) {
+            living.dying.insert(id, control);
+        }
+    }
+
     /// Takes a dead one out.
     pub(crate) fn remove(&self, id: IsolateId) {
-        let removed = self.living.lock().isolates.remove(&id);
+        let mut living = self.living.lock();
+        let removed = (living.isolates.remove(&id), living.dying.remove(&id));
+        drop(living);
         drop(removed);
     }
 
-    /// The isolate of this number, if it lives.
+    /// The isolate of this number, if it lives, or its death is not over.
     pub(crate) fn find(&self, id: IsolateId) -> Option<Arc<Control>> {
-        self.living.lock().isolates.get(&id).cloned()
+        let living = self.living.lock();
+        living.isolates.get(&id).or_else(|| living.dying.get(&id)).cloned()
     }
 
     /// All that live, in the order of their birth.

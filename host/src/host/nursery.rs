@@ -276,7 +276,7 @@ pub(super) fn undertaker(registry: &Arc<Registry>, reporter: &Arc<Reporter>) -> 
         let id = control.id;
         // The exit code of a run's main is what the run answers: no news for standard error.
         let handed_on = matches!(exit, Exit::ProcExit { .. }) && control.flags.any(Flags::MAIN);
-        let Some(mut dead) = control.die(exit, || registry.remove(id)) else { return };
+        let Some(mut dead) = control.die(exit, || registry.depart(id)) else { return };
         match (dead.uncaught.take().filter(|_| !handed_on), place) {
             (Some(error), Some(place)) => (place.uncaught)(control, error),
             (Some(error), None) => tell(&reporter, control, error, None),
@@ -284,6 +284,8 @@ pub(super) fn undertaker(registry: &Arc<Registry>, reporter: &Arc<Reporter>) -> 
         }
         end_scoped(&registry, id, std::mem::take(&mut dead.scoped));
         drop(dead);
+        // Not before: who asks to be told of the end while it is told would hear of it first (semantics 5.1).
+        registry.remove(id);
     })
 }
 

@@ -44,6 +44,19 @@ fn the_living_are_found_and_the_dead_are_not() {
 }
 
 #[test]
+fn s5_1_who_is_dying_has_no_place_and_is_still_found() {
+    let registry = Registry::new(1);
+    let [one, two] = [0; 2].map(|_| child(&registry, None));
+    registry.admit(&one).unwrap();
+    registry.depart(one.id);
+    assert_eq!(numbers(&registry.all()), [0; 0]);
+    assert_eq!(registry.admit(&two), Ok(()), "its place is free");
+    assert!(registry.find(one.id).is_some(), "who listens late is told in order");
+    registry.remove(one.id);
+    assert!(registry.find(one.id).is_none());
+}
+
+#[test]
 fn a_closed_host_admits_nobody() {
     let registry = Registry::new(2);
     let [one, two] = [0; 2].map(|_| child(&registry, None));
