@@ -265,7 +265,7 @@ mod tests {
         let (data, exit) = (|text: &str| Entry::Data(text.to_owned()), Entry::Exit("gone".to_owned()));
         assert_eq!(judge(&due, &[data("one"), data("two"), exit.clone()]), Ok(()));
         assert_eq!(judge(&due, &[data("one"), exit.clone()]), Ok(()));
-        assert_eq!(judge(&due, &[exit.clone()]), Ok(()));
+        assert_eq!(judge(&due, std::slice::from_ref(&exit)), Ok(()));
         assert!(judge(&due, &[data("two"), exit]).is_err());
     }
 

@@ -5,7 +5,10 @@ use std::error::Error;
 
 use insula_guest::{Capability, Isolate, ReceivePort, RemoteError, SendPort};
 
-fn returns_them((back, port, token): (SendPort<(SendPort<u8>, Capability)>, SendPort<u8>, Capability)) {
+/// Where to send them back, and what.
+type Both = (SendPort<(SendPort<u8>, Capability)>, SendPort<u8>, Capability);
+
+fn returns_them((back, port, token): Both) {
     back.send((port, token)).ok();
 }
 

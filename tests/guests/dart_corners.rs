@@ -17,7 +17,7 @@ type Outcome = Result<(), Box<dyn Error>>;
 fn fails_when_told(to_main: SendPort<SendPort<String>>) {
     let texts = ReceivePort::<String>::new();
     to_main.send(texts.send_port()).ok();
-    texts.listen(|text| Err::<ControlFlow<()>, _>(text));
+    texts.listen(Err::<ControlFlow<()>, String>);
 }
 
 /// A listener hears what fails after it was added, and nothing of before.

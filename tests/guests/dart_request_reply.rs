@@ -9,19 +9,20 @@ type Request = (i64, SendPort<i64>);
 fn doubles(to_main: SendPort<SendPort<Request>>) -> Result<(), Box<dyn Error>> {
     let requests = ReceivePort::<Request>::new();
     to_main.send(requests.send_port())?;
-    let mut count = 0;
-    for (number, reply) in &requests {
+    for (count, (number, reply)) in (0..).zip(&requests) {
         if number < 0 {
             reply.send(count)?;
             break;
         }
-        count += 1;
         reply.send(number * 2)?;
     }
     Ok(())
 }
 
-fn begun() -> Result<(ReceivePort<SendPort<Request>>, SendPort<Request>), Box<dyn Error>> {
+/// Where the child sent its port, and the port.
+type Begun = (ReceivePort<SendPort<Request>>, SendPort<Request>);
+
+fn begun() -> Result<Begun, Box<dyn Error>> {
     let ports = ReceivePort::new();
     Isolate::spawn(doubles, ports.send_port())?;
     let requests = ports.recv()?;
