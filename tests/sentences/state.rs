@@ -26,10 +26,7 @@ pub(super) const SHORT: [(&str, Short); 15] = [
     ("2.3", Short::Partly("an export whose message does not decode ends as Failed, not as StartFailed")),
     ("5.3", Short::Partly("there are no tasks yet that could keep an isolate alive")),
     ("5.5", Short::Partly("there is no `--wait main`")),
-    (
-        "5 HostFault",
-        Short::Partly("no test can provoke a failure of the host's own; the notices are those of any error"),
-    ),
+    ("5 HostFault", Short::Partly("tested at the death step only: no guest can provoke a failure of the host's own")),
     ("6.2", Short::Partly("several listeners in turn, in the host; not in the SDK")),
     ("6.3", Short::Partly("a port that keeps nobody alive; no handler that can be swapped")),
     ("6.4", Short::Partly("no untyped messages; an error does not say the position")),
