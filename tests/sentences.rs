@@ -105,6 +105,8 @@ fn findings(page: &str, found: &[Found], short: &[(&str, Short)]) -> Vec<String>
             findings.push(format!("{sentence} is not in {PAGE}"));
         }
     }
+    let there = short.iter().filter(|(number, short)| matches!(short, Short::NotYet(_)) && tests.contains_key(number));
+    findings.extend(there.map(|(number, _)| format!("{number} is said not to be there yet, and has tests")));
     let is_known = |number: &str| sentences.iter().any(|sentence| sentence == number);
     let strangers = tests.iter().filter(|(number, _)| !is_known(number));
     findings.extend(strangers.map(|(number, tests)| format!("{}: there is no sentence {number}", tests[0].name)));
@@ -214,6 +216,13 @@ fn a_test_of_no_sentence_is_found() {
         findings(&page, &found, &[("7.9", Short::NotYet("why"))]),
         ["7.9 does not hold yet, and is no sentence"]
     );
+}
+
+#[test]
+fn an_excuse_that_is_out_of_date_is_found() {
+    let (page, found) = planted(&[]);
+    let said = findings(&page, &found, &[("6.6", Short::NotYet("why")), ("9.2", Short::Partly("why"))]);
+    assert_eq!(said, ["6.6 is said not to be there yet, and has tests"]);
 }
 
 #[test]
