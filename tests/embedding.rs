@@ -3,5 +3,6 @@
 mod asleep;
 mod ends;
 mod handles;
+mod rules;
 mod start;
 mod values;

@@ -148,7 +148,11 @@ pub fn initial_message<T: DeserializeOwned>() -> Result<Option<T>, RecvError> {
     report::install_hook();
     match Incoming::take(Source::Birth) {
         Err(Status::NotFound) => Ok(None),
-        taken => Ok(Some(taken?.decode()?)),
+        taken => {
+            let message = taken?.decode();
+            let _ = sys::report_entered(); // a failed start would be over with the entry that this is called from
+            Ok(Some(message?))
+        }
     }
 }
 

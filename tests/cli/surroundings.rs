@@ -7,7 +7,7 @@ use super::{Ran, run};
 use crate::harness::{self, Folder, guest};
 
 #[test]
-fn nothing_is_given_by_default() {
+fn s8_nothing_is_given_by_default() {
     let ran = run([guest("surroundings")]);
     let lines = "arguments: []\nenvironment: []\nfile: None\nwritten: false\ninput: \"\"\n";
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), lines), "{ran:?}");
@@ -15,7 +15,7 @@ fn nothing_is_given_by_default() {
 }
 
 #[test]
-fn what_is_granted_is_there() {
+fn s8_what_is_granted_is_there() {
     let folder = Folder::new("surroundings");
     folder.file("file.txt", "content");
     let mut command = harness::insula();

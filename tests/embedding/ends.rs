@@ -5,7 +5,7 @@ use std::time::Duration;
 use insula::{Exit, Host, Killer, Limits, Module, Phase, Priority, Spawn};
 
 /// A host for a test, and a module of this text.
-fn loaded(text: &str) -> (Host, Module) {
+pub(super) fn loaded(text: &str) -> (Host, Module) {
     let host = Host::builder().isolates(16).threads(2).build().expect("there is room for a small host");
     let module = host.load("test.wat", text.as_bytes()).expect("the text is a module");
     (host, module)
@@ -30,7 +30,7 @@ fn trap(body: &str) -> String {
 }
 
 #[test]
-fn every_trap_has_its_own_words() {
+fn s7_1_every_trap_has_its_own_words() {
     assert!(trap("unreachable").contains("unreachable"));
     assert!(trap("(drop (i32.div_s (i32.const 1) (i32.const 0)))").contains("divide by zero"));
     assert!(trap("(drop (i32.div_s (i32.const 0x80000000) (i32.const -1)))").contains("overflow"));
@@ -42,7 +42,7 @@ fn every_trap_has_its_own_words() {
 }
 
 #[test]
-fn limits_end_the_guilty_by_name() {
+fn s9_limits_end_the_guilty_by_name() {
     let looping = "(loop $again (br $again))";
     let cpu = ends(looping, Limits::default().cpu_time(Duration::from_millis(20)));
     assert!(matches!(cpu, Exit::Limit { ref which, .. } if which.contains("cpu")), "{cpu:?}");
@@ -91,7 +91,7 @@ fn s9_a_host_has_so_much_memory_for_all_together() {
 }
 
 #[test]
-fn memory_beyond_the_limit_is_refused_in_the_guest() {
+fn s7_4_memory_beyond_the_limit_is_refused_in_the_guest() {
     let grows = "(if (i32.ne (memory.grow (i32.const 100)) (i32.const -1)) (then unreachable))";
     assert_eq!(ends(grows, Limits::default().memory(64 << 10)), Exit::Returned);
     let gives_up = "(if (i32.eq (memory.grow (i32.const 100)) (i32.const -1)) (then unreachable))";
@@ -100,7 +100,7 @@ fn memory_beyond_the_limit_is_refused_in_the_guest() {
 }
 
 #[test]
-fn a_start_function_that_loops_or_traps_ends_like_any_other() {
+fn s2_3_a_start_function_that_loops_or_traps_ends_like_any_other() {
     let start = |body: &str| format!("(module (func $start {body}) (start $start) (func (export \"run\")))");
     let (host, module) = loaded(&start("(loop $again (br $again))"));
     let isolate = host.spawn(&module, Spawn::entry("run")).expect("it is born before it starts");

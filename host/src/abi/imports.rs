@@ -93,6 +93,7 @@ fn nobody() -> State {
         control,
         place: Arc::new(place),
         limits: Limits::default(),
+        says_entered: false,
         admitted: 0,
         ends: NEVER,
         memory: None,

@@ -7,7 +7,7 @@ use wasmtime::{Caller, Linker, Result};
 use super::memory::{Fields, Guest};
 use super::ports::{Buffers, Moves, message_of};
 use super::{Ended, State, answer, interface, view};
-use crate::control::Control;
+use crate::control::{Control, Flags};
 use crate::exit::Exit;
 use crate::grant::Grant;
 use crate::limits::Limits;
@@ -304,7 +304,13 @@ fn initial_message(
     let buffers = Buffers::new(bytes, capacity, handles, count, result);
     let (mut guest, state) = view(&mut caller)?;
     match state.control.mailbox.take_birth(|message| buffers.fits(&state.control, message)) {
-        Some(Ok(message)) => buffers.put(&mut guest, &state.control, 0, message),
+        Some(Ok(message)) => {
+            // What goes wrong while it is decoded is a failed start, of a guest that says when that is over.
+            if state.says_entered {
+                state.control.flags.clear(Flags::ENTERED);
+            }
+            buffers.put(&mut guest, &state.control, 0, message)
+        }
         Some(Err((status, needed))) => buffers.put_needed(&mut guest, 0, status, needed),
         None => answer(Err(Status::NotFound)),
     }

@@ -18,6 +18,8 @@ pub(crate) struct State {
     pub(crate) control: Arc<Control>,
     pub(crate) place: Arc<Place>,
     pub(crate) limits: Limits,
+    /// Its module says itself when an entry that is fetching its message is called.
+    pub(crate) says_entered: bool,
     /// When it was born.
     pub(crate) admitted: Nanos,
     /// When the isolate's deadline comes.

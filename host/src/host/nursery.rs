@@ -203,6 +203,7 @@ impl Inner {
             control: Arc::clone(&control),
             place,
             limits: birth.limits,
+            says_entered: module.says_entered(),
             admitted: self.world.now(),
             ends,
             memory: None,
