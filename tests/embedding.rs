@@ -1,5 +1,9 @@
-//! What an embedder can rely on: loading, spawning, limits, and every way to end as a value.
+//! What an embedder can rely on: loading, spawning, limits, handles, and every way to end as a value.
 
+mod asleep;
 mod ends;
+mod handles;
+mod rules;
 mod start;
 mod trusted;
+mod values;

@@ -3,22 +3,28 @@
 //! | module | promise |
 //! |---|---|
 //! | [`semantics`] | what isolates do, told by guest programs under both schedulers |
+//! | [`conformance`] | the scenarios of Dart's suites, and every death as its observers are told of it |
 //! | [`embedding`] | what an embedder can rely on |
 //! | [`cli`] | what the command line prints, and the code it ends with |
 //! | [`hostile`] | what a guest that means harm cannot do |
+//! | [`random`] | random programs keep the laws of the model |
 //! | [`scale`] | many isolates at once |
 //! | [`readme`] | what the README shows compiles and runs |
+//! | [`sentences`] | every sentence of the semantics has a test, and docs/semantics.md says which |
 //! | [`contract`] | the WIT, the host's linker and the SDK say the same |
 //! | [`interleavings`] | layer 2 is right in every interleaving of a few threads |
 //! | [`tidy`] | the code reads as CONTRIBUTING.md says |
 
 mod cli;
+mod conformance;
 mod contract;
 mod embedding;
 mod harness;
 mod hostile;
 mod interleavings;
+mod random;
 mod readme;
 mod scale;
 mod semantics;
+mod sentences;
 mod tidy;

@@ -11,7 +11,7 @@ mod layers;
 mod lengths;
 mod order;
 mod places;
-mod source;
+pub(crate) mod source;
 mod uses;
 mod words;
 

@@ -1,5 +1,7 @@
 //! A value that is computed in an isolate of its own.
 
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
 use std::time::Duration;
 
 use insula_wire::{Kind, Priority, RemoteError, Status};
@@ -7,7 +9,9 @@ use serde::de::DeserializeOwned;
 
 use crate::error::RunError;
 use crate::isolate::Isolate;
+use crate::message::Incoming;
 use crate::receive_port::ReceivePort;
+use crate::task::Receiving;
 use crate::time;
 
 /// A computation under way; see [`Isolate::compute`].
@@ -74,16 +78,58 @@ impl<V: DeserializeOwned> Computation<V> {
                 }
                 Err(_) => break,
             };
-            match message.kind {
-                Kind::Data => return message.decode().map_err(|error| remote(error.to_string())),
-                Kind::Error => failure = message.decode::<RemoteError>().ok(),
-                Kind::Exit => break,
-                Kind::Ping => {}
+            if let Some(end) = end_with(message, &mut failure) {
+                return end;
             }
         }
-        let failure = failure.map(RunError::Remote);
-        Err(failure.unwrap_or_else(|| remote("the isolate ended without a result".to_owned())))
+        Err(without_value(failure))
     }
+}
+
+/// Awaiting a computation waits for its value. Dropping the future kills the isolate, since nobody can get the value any
+/// more: so do a [`timeout`](crate::task::timeout) that passes and a [`select`](crate::task::select) that is lost.
+impl<V: DeserializeOwned + 'static> IntoFuture for Computation<V> {
+    type Output = Result<V, RunError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<V, RunError>>>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let mut unfinished = KilledOnDrop(Some(self.isolate));
+            let mut failure = None;
+            let end = loop {
+                let Ok(message) = Receiving::new(self.port.handle.number()).await else { break None };
+                let end = end_with(message, &mut failure);
+                if end.is_some() {
+                    break end;
+                }
+            };
+            unfinished.0 = None;
+            end.unwrap_or_else(|| Err(without_value(failure)))
+        })
+    }
+}
+
+struct KilledOnDrop(Option<Isolate>);
+
+impl Drop for KilledOnDrop {
+    fn drop(&mut self) {
+        self.0.take().inspect(|isolate| isolate.kill(Priority::Immediate));
+    }
+}
+
+/// What a message says of how the computation ended, if it does. An error is kept until the end that follows.
+fn end_with<V: DeserializeOwned>(message: Incoming, failure: &mut Option<RemoteError>) -> Option<Result<V, RunError>> {
+    match message.kind {
+        Kind::Data => return Some(message.decode().map_err(|error| remote(error.to_string()))),
+        Kind::Error => *failure = message.decode().ok(),
+        Kind::Exit => return Some(Err(without_value(failure.take()))),
+        Kind::Ping => {}
+    }
+    None
+}
+
+fn without_value(failure: Option<RemoteError>) -> RunError {
+    failure.map_or_else(|| remote("the isolate ended without a result".to_owned()), RunError::Remote)
 }
 
 fn remote(message: String) -> RunError {

@@ -14,6 +14,7 @@ use crate::error::RecvError;
 use crate::isolate::Isolate;
 use crate::message::Incoming;
 use crate::outcome::Outcome;
+use crate::pool::worker;
 use crate::send_port::SendPort;
 use crate::sys;
 use crate::{event_loop, report};
@@ -52,6 +53,24 @@ where
         begin(|(result, argument): (SendPort<V>, A)| {
             Err::<(), _>(Isolate::exit(&result, sys::conjure::<F>()(argument)))
         });
+    }
+    sys::index_of(trampoline::<F, A, V>)
+}
+
+/// The number under which a worker of a pool finds a `job`.
+pub(crate) fn number_of_job<F, A, V>(_job: F) -> u32
+where
+    F: Fn(A) -> V + Copy + 'static,
+    A: DeserializeOwned,
+    V: Serialize,
+{
+    fn trampoline<F, A, V>()
+    where
+        F: Fn(A) -> V + Copy + 'static,
+        A: DeserializeOwned,
+        V: Serialize,
+    {
+        worker::work_on(sys::conjure::<F>());
     }
     sys::index_of(trampoline::<F, A, V>)
 }
@@ -129,7 +148,11 @@ pub fn initial_message<T: DeserializeOwned>() -> Result<Option<T>, RecvError> {
     report::install_hook();
     match Incoming::take(Source::Birth) {
         Err(Status::NotFound) => Ok(None),
-        taken => Ok(Some(taken?.decode()?)),
+        taken => {
+            let message = taken?.decode();
+            let _ = sys::report_entered(); // a failed start would be over with the entry that this is called from
+            Ok(Some(message?))
+        }
     }
 }
 

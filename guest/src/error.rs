@@ -4,7 +4,9 @@
 use std::error::Error;
 use std::fmt;
 
+use insula_wire::codec::{TOO_DEEP, Unsendable};
 use insula_wire::{RemoteError, Status};
+use serde::{Deserialize, Serialize};
 
 use crate::call::Text;
 use crate::sys;
@@ -33,7 +35,7 @@ macro_rules! reads_as_text {
 /// }
 /// # }
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError {
     /// The port is closed, or its isolate is dead.
@@ -42,8 +44,11 @@ pub enum SendError {
     Full,
     /// The message is larger than the limit.
     TooLarge,
-    /// The value refuses to be serialised, or holds something that cannot be sent, as a port of another host's.
-    Unsendable,
+    /// The value refuses to be serialised, or holds something that cannot be sent, as a blob that was sent before.
+    /// [`Unsendable`] says which part of it, in a build with the feature `paths`.
+    Unsendable(Unsendable),
+    /// The message is nested deeper than 512 levels.
+    TooDeep,
     /// The message holds more than 255 ports, capabilities and blobs.
     TooManyCapabilities,
     /// No room was made in time.
@@ -58,7 +63,7 @@ impl From<Status> for SendError {
             Status::Closed => SendError::Closed,
             Status::Full => SendError::Full,
             Status::TooLarge => SendError::TooLarge,
-            Status::Unsendable => SendError::Unsendable,
+            Status::Unsendable => SendError::Unsendable(Unsendable::default()),
             Status::TimedOut => SendError::TimedOut,
             status => SendError::Refused(status),
         }
@@ -71,7 +76,8 @@ impl fmt::Display for SendError {
             SendError::Closed => Status::Closed.fmt(f),
             SendError::Full => Status::Full.fmt(f),
             SendError::TooLarge => Status::TooLarge.fmt(f),
-            SendError::Unsendable => Status::Unsendable.fmt(f),
+            SendError::Unsendable(unsendable) => unsendable.fmt(f),
+            SendError::TooDeep => f.write_str(TOO_DEEP),
             SendError::TooManyCapabilities => f.write_str("the message holds more than 255 capabilities"),
             SendError::TimedOut => Status::TimedOut.fmt(f),
             SendError::Refused(status) => status.fmt(f),
@@ -89,6 +95,10 @@ pub struct Undecodable {
     pub type_name: &'static str,
     /// The number of the port, as its `Debug` shows it; 0 for an initial message.
     pub port: u32,
+    /// How many of its bytes were in order.
+    pub position: usize,
+    /// Whether it is nested deeper than 512 levels.
+    pub too_deep: bool,
 }
 
 impl fmt::Display for Undecodable {
@@ -96,8 +106,10 @@ impl fmt::Display for Undecodable {
         if self.port != 0 {
             write!(f, "ReceivePort({}): ", self.port)?;
         }
-        f.write_str("the message does not decode as ")?;
-        f.write_str(self.type_name)
+        if self.too_deep {
+            return f.write_str(TOO_DEEP);
+        }
+        write!(f, "the message does not decode as {}, at byte {}", self.type_name, self.position)
     }
 }
 
@@ -192,6 +204,56 @@ impl fmt::Display for RecvTimeoutError {
 }
 
 reads_as_text!(RecvTimeoutError);
+
+/// What was waited for did not come in time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct TimedOut;
+
+impl fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Status::TimedOut.fmt(f)
+    }
+}
+
+reads_as_text!(TimedOut);
+
+/// Why there is no single message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SingleError {
+    /// There is a second one.
+    Several,
+    /// There is none.
+    Failed(RecvError),
+}
+
+impl SingleError {
+    /// No error, where what came after the only message is the end.
+    pub(crate) fn unless_last(next: Result<(), RecvError>) -> Result<(), SingleError> {
+        match next {
+            Err(RecvError::Closed | RecvError::Unreachable) => Ok(()),
+            Ok(()) | Err(RecvError::TooMany | RecvError::Undecodable(_)) => Err(SingleError::Several),
+            Err(error @ RecvError::Refused(_)) => Err(SingleError::Failed(error)),
+        }
+    }
+}
+
+impl From<RecvError> for SingleError {
+    fn from(error: RecvError) -> SingleError {
+        SingleError::Failed(error)
+    }
+}
+
+impl fmt::Display for SingleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SingleError::Several => f.write_str("there is more than one message"),
+            SingleError::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+reads_as_text!(SingleError);
 
 /// A call that the host refused, and its reason in words: which limit, which grant, which argument.
 #[derive(Clone, PartialEq, Eq)]
@@ -292,3 +354,97 @@ impl fmt::Display for RunError {
 }
 
 reads_as_text!(RunError);
+
+/// Why a question got no answer; see [`SendPort::ask`](crate::SendPort::ask).
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AskError {
+    /// It was not sent.
+    Unasked(SendError),
+    /// No answer came in time.
+    TimedOut,
+    /// Nobody can answer any more: whoever had the port for the answer dropped it, or is dead.
+    Unreachable,
+    /// What came is no answer.
+    Failed(RecvError),
+}
+
+impl fmt::Display for AskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AskError::Unasked(error) => error.fmt(f),
+            AskError::TimedOut => Status::TimedOut.fmt(f),
+            AskError::Unreachable => f.write_str("nobody can answer any more"),
+            AskError::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+reads_as_text!(AskError);
+
+/// Why a job was not submitted to a pool.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SubmitError {
+    /// The argument cannot be sent.
+    Message(SendError),
+    /// As many jobs are queued as may be.
+    Full,
+    /// The pool has ended.
+    Closed,
+    /// The host refused the port for the value.
+    Refused(Refused),
+}
+
+impl From<SendError> for SubmitError {
+    fn from(error: SendError) -> SubmitError {
+        match error {
+            SendError::Closed => SubmitError::Closed,
+            error => SubmitError::Message(error),
+        }
+    }
+}
+
+impl fmt::Display for SubmitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SubmitError::Message(error) => error.fmt(f),
+            SubmitError::Full => f.write_str("the pool's queue is full"),
+            SubmitError::Closed => f.write_str("the pool has ended"),
+            SubmitError::Refused(refused) => refused.fmt(f),
+        }
+    }
+}
+
+reads_as_text!(SubmitError);
+
+/// Why a job gave no value. An error that the job returned is no such error: it is the value.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum JobError {
+    /// It failed: a panic, a trap, a kill, a value that cannot be sent.
+    Remote(RemoteError),
+    /// It took too long, and was killed.
+    TimedOut,
+    /// The pool ended before the job did.
+    Closed,
+}
+
+impl JobError {
+    /// A failure that is told in words.
+    pub(crate) fn told(message: String) -> JobError {
+        JobError::Remote(RemoteError { message, stack: String::new() })
+    }
+}
+
+impl fmt::Display for JobError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            JobError::Remote(error) => error.fmt(f),
+            JobError::TimedOut => Status::TimedOut.fmt(f),
+            JobError::Closed => f.write_str("the pool has ended"),
+        }
+    }
+}
+
+reads_as_text!(JobError);

@@ -1,7 +1,7 @@
 //! The handle of an isolate, and what one can ask of the isolate with it.
 
 use insula_wire::layout;
-use insula_wire::{HandleKind, Priority, RemoteError, codec};
+use insula_wire::{HandleKind, MailboxPolicy, Priority, RemoteError, codec};
 use serde::de::{DeserializeOwned, Deserializer};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,7 @@ use crate::report;
 use crate::send_port::SendPort;
 use crate::spawn::Spawn;
 use crate::sys;
+use crate::value::{self, ErrorNotice};
 
 /// A handle of an isolate: its control port, and what authority over it comes along.
 ///
@@ -305,19 +306,40 @@ impl Isolate {
         let _ = sys::control_remove_exit_listener(self.number(), port.handle.number());
     }
 
-    /// Has every uncaught error of the isolate posted to `port`. With no listener the host prints them.
+    /// Has every uncaught error of the isolate posted to `port`, as [`RemoteError`] or as [`Value`](crate::Value). With no
+    /// listener the host prints them.
     ///
     /// # Errors
     /// When there is no room for them.
-    pub fn add_error_listener(&self, port: &SendPort<RemoteError>) -> Result<(), ControlError> {
+    pub fn add_error_listener<E: ErrorNotice>(&self, port: &SendPort<E>) -> Result<(), ControlError> {
         let schema = codec::schema::<RemoteError>();
         let added = sys::check(sys::control_add_error_listener(self.number(), port.handle.number(), schema));
         added.map_err(|status| ControlError::Refused(Refused::by_host(status)))
     }
 
     /// Takes back [`add_error_listener`](Isolate::add_error_listener), or the error listener of the birth.
-    pub fn remove_error_listener(&self, port: &SendPort<RemoteError>) {
+    pub fn remove_error_listener<E: ErrorNotice>(&self, port: &SendPort<E>) {
         let _ = sys::control_remove_error_listener(self.number(), port.handle.number());
+    }
+
+    /// The uncaught errors of the isolate from now on. Dart's `Isolate.errors`.
+    ///
+    /// The port ends when the isolate has. While it is open the host prints none of them.
+    ///
+    /// ```no_run
+    /// # let isolate = insula_guest::Isolate::current();
+    /// for error in isolate.errors()? {
+    ///     println!("it said: {error}");
+    /// }
+    /// # Ok::<(), insula_guest::ControlError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no room for another port, or for what it is told.
+    pub fn errors(&self) -> Result<ReceivePort<RemoteError>, ControlError> {
+        let port = ReceivePort::try_open(MailboxPolicy::Error).map_err(ControlError::Refused)?;
+        self.add_error_listener(&port.send_port())?;
+        Ok(port)
     }
 
     /// Whether an uncaught error that the isolate's code returned ends it. A panic or trap always does. Needs the
@@ -335,7 +357,7 @@ impl Isolate {
 
 fn notify<R: Serialize>(notice: Notice, port: &SendPort<R>, response: &R) -> Result<(), ControlError> {
     let response = Outgoing::encode(response).map_err(ControlError::Response)?;
-    let noted = sys::notify(notice, port.handle.number(), codec::schema::<R>(), response.body());
+    let noted = sys::notify(notice, port.handle.number(), value::schema::<R>(), response.body());
     noted.map_err(|status| ControlError::Refused(Refused::by_host(status)))
 }
 

@@ -42,10 +42,18 @@
 //! |---|---|
 //! | begin and end | [`Isolate::spawn`], [`Isolate::build`] with [`Spawn`]'s options, [`Isolate::run`], [`Isolate::exit`] |
 //! | talk | [`ReceivePort`] and [`SendPort`], both of a serde type; [`recv_either`], [`recv_any`]; [`Blob`]; [`names`] |
+//! | talk otherwise | [`SendPort::ask`]; [`Duplex`], a link; [`Value`], the untyped message; [`Broadcast`]; [`RawReceivePort`] |
 //! | control | [`Isolate`]: pause, resume, kill, ping, exit and error listeners; [`Capability`] |
 //! | react | the event loop: [`ReceivePort::listen`], [`Timer`], [`on_stop`]; it runs after the entry or `main` returned |
+//! | wait for many things | [`run`], [`task`]: futures on the event loop; [`ReceivePort::recv_async`], [`MessageStream`] |
+//! | share work out | [`Isolate::compute`], and [`Pool`] for many jobs on few isolates |
 //! | fail | return an error ([`Outcome`]), [`report_error`], or panic; a [`RemoteError`] is what others see of it |
 //! | be found by a host | [`export!`] |
+//!
+//! # Features
+//! `paths`, off unless asked for: a [`SendError`] names the part of the message that cannot be sent
+//! (`jobs[2].callback: already mutably borrowed`), at a send, an exit, a spawn and a response alike. Turn it on in
+//! development builds; it makes a guest 7 to 10 KB larger.
 //!
 //! # What it does not do
 //! There are no threads, no shared memory, and no way to name an isolate or a port that one was not given. A value that is
@@ -56,9 +64,12 @@
 // A foreign function is no `FnOnce`, but its stand-in off wasm is.
 #![cfg_attr(not(target_family = "wasm"), allow(clippy::redundant_closure))]
 
+mod ask;
 mod blob;
+mod broadcast;
 mod call;
 mod compute;
+mod duplex;
 mod entry;
 mod error;
 mod event_loop;
@@ -68,30 +79,44 @@ mod limits;
 mod message;
 pub mod names;
 mod outcome;
+mod pool;
+mod raw_receive_port;
 mod receive_port;
 mod report;
 mod send_port;
 mod spawn;
+mod stream;
 mod sys;
+pub mod task;
 mod time;
+mod value;
 
+pub use insula_wire::codec::Unsendable;
 pub use insula_wire::{Kind, MailboxPolicy, Priority, RemoteError, Status};
 
 pub use blob::Blob;
+pub use broadcast::{Broadcast, Subscription};
 pub use compute::Computation;
+pub use duplex::{Duplex, DuplexEnd};
 #[doc(hidden)]
 pub use entry::enter_export;
 pub use entry::initial_message;
 pub use error::{
-    ControlError, RecvError, RecvTimeoutError, Refused, RunError, SendError, SpawnError, TryRecvError, Undecodable,
+    AskError, ControlError, JobError, RecvError, RecvTimeoutError, Refused, RunError, SendError, SingleError,
+    SpawnError, SubmitError, TimedOut, TryRecvError, Undecodable,
 };
 pub use event_loop::Listener;
 pub use handle::Capability;
 pub use isolate::{Isolate, notify_stop, on_stop, stop_requested};
 pub use limits::{Grant, Limits};
 pub use outcome::Outcome;
-pub use receive_port::{Either, Message, Messages, ReceivePort, recv_any, recv_either};
+pub use pool::{Job, Pool, PoolHandle, PoolOptions, PoolStats, Submit};
+pub use raw_receive_port::RawReceivePort;
+pub use receive_port::{Either, Message, Messages, ReceivePort, TimedMessages, recv_any, recv_either};
 pub use report::{report_error, resolve};
 pub use send_port::SendPort;
 pub use spawn::Spawn;
+pub use stream::MessageStream;
+pub use task::run;
 pub use time::{Timer, sleep};
+pub use value::{ErrorNotice, Value};

@@ -78,10 +78,39 @@ impl Limits {
         self.set(LimitKind::BlobBytes, bytes)
     }
 
+    /// The part of its mailbox that one sender may fill, in percent: a quarter unless said otherwise.
+    pub fn sender_percent(self, percent: u64) -> Limits {
+        self.set(LimitKind::SenderPercent, percent)
+    }
+
+    /// Live descendants.
+    pub fn descendants(self, isolates: u64) -> Limits {
+        self.set(LimitKind::Descendants, isolates)
+    }
+
+    /// Memory of all descendants together, in bytes, blobs included.
+    pub fn tree_memory(self, bytes: u64) -> Limits {
+        self.set(LimitKind::TreeMemory, bytes)
+    }
+
+    /// Bytes queued in the mailboxes of all descendants together.
+    pub fn tree_queued_bytes(self, bytes: u64) -> Limits {
+        self.set(LimitKind::TreeQueuedBytes, bytes)
+    }
+
     fn set(mut self, which: LimitKind, value: u64) -> Limits {
         self.records.retain(|limit| limit.which != which.code());
         self.records.push(Limit { which: which.code(), value });
         self
+    }
+
+    /// As numbers, for a message.
+    pub(crate) fn to_numbers(&self) -> Vec<(u32, u64)> {
+        self.records.iter().map(|limit| (limit.which, limit.value)).collect()
+    }
+
+    pub(crate) fn of_numbers(numbers: &[(u32, u64)]) -> Limits {
+        Limits { records: numbers.iter().map(|(which, value)| Limit { which: *which, value: *value }).collect() }
     }
 
     pub(crate) fn records(&self) -> &[Limit] {

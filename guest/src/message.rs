@@ -7,6 +7,7 @@
 
 use std::cell::Cell;
 
+use insula_wire::codec::Cause;
 use insula_wire::layout::Received;
 use insula_wire::{CAPABILITIES_MAX, Kind, Status, codec};
 use serde::Serialize;
@@ -14,8 +15,9 @@ use serde::de::DeserializeOwned;
 
 use crate::call::{Body, Source};
 use crate::error::{SendError, Undecodable};
+use crate::event_loop;
 use crate::handle::Handle;
-use crate::sys;
+use crate::{sys, value};
 
 /// A buffer that grew beyond this is given back to the allocator.
 const BUFFER_KEPT_BYTES_MAX: usize = 1 << 20;
@@ -74,8 +76,8 @@ pub(crate) struct Outgoing(Buffers);
 impl Outgoing {
     pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Outgoing, SendError> {
         let (mut outgoing, outer) = Outgoing::begin();
-        let encoded = codec::encode_into(value, &mut outgoing.0.bytes).is_ok();
-        outgoing.end(outer, encoded)
+        let encoded = codec::encode_into(value, &mut outgoing.0.bytes);
+        outgoing.end(outer, encoded.err())
     }
 
     #[inline(never)]
@@ -86,12 +88,13 @@ impl Outgoing {
     }
 
     #[inline(never)]
-    fn end(mut self, outer: Option<Vec<u32>>, encoded: bool) -> Result<Outgoing, SendError> {
+    fn end(mut self, outer: Option<Vec<u32>>, error: Option<codec::Error>) -> Result<Outgoing, SendError> {
         self.0.handles = LEAVING.replace(outer).unwrap_or_default();
-        match encoded {
-            true => Ok(self),
-            false if self.0.handles.len() > CAPABILITIES_MAX => Err(SendError::TooManyCapabilities),
-            false => Err(SendError::Unsendable),
+        match error.map(|error| error.cause) {
+            None => Ok(self),
+            Some(Cause::TooDeep) => Err(SendError::TooDeep),
+            Some(_) if self.0.handles.len() > CAPABILITIES_MAX => Err(SendError::TooManyCapabilities),
+            Some(cause) => Err(SendError::Unsendable(cause.into())),
         }
     }
 
@@ -127,6 +130,21 @@ impl Kept {
     pub(crate) fn body(&self) -> Body<'_> {
         Body { bytes: &self.bytes, capabilities: &self.capabilities }
     }
+
+    /// What the message says after so many bytes.
+    pub(crate) fn body_from(&self, start: usize) -> Body<'_> {
+        Body { bytes: self.bytes.get(start..).unwrap_or_default(), capabilities: &self.capabilities }
+    }
+
+    /// The value that the message begins with, and where the next one begins. The message keeps its own counts.
+    pub(crate) fn front<T: DeserializeOwned>(&self) -> Option<(T, usize)> {
+        let copies = self.capabilities.iter().inspect(|number| std::mem::forget(Handle::another(**number)));
+        let outer = ARRIVING.replace(copies.copied().collect());
+        let decoded = codec::decode_front(&self.bytes).ok();
+        let untaken = ARRIVING.replace(outer).into_iter().filter(|number| *number != 0);
+        untaken.for_each(|number| drop(Handle::own(number)));
+        decoded.map(|(value, rest)| (value, self.bytes.len() - rest.len()))
+    }
 }
 
 /// A message that arrived. What is not decoded out of it is released on drop.
@@ -145,6 +163,9 @@ impl Incoming {
     /// As `take`, and notes what was found also where it was not taken.
     #[inline(never)]
     pub(crate) fn take_noting(from: Source<'_>, found: &mut Received) -> Result<Incoming, Status> {
+        if let Some(held) = event_loop::held(from) {
+            return Ok(held);
+        }
         let mut buffers = Buffers::take();
         buffers.handles.reserve(CAPABILITIES_MAX);
         buffers.bytes.reserve(BUFFER_BYTES_MIN);
@@ -167,13 +188,34 @@ impl Incoming {
         Incoming { buffers: Buffers::default(), kind: Kind::Data, port: 0 }
     }
 
+    /// The same message, for later.
+    pub(crate) fn keep(mut self) -> Kept {
+        let capabilities = std::mem::take(&mut self.buffers.handles);
+        let counts = capabilities.iter().copied().map(Handle::own).collect();
+        Kept { bytes: self.buffers.bytes.clone(), capabilities, _counts: counts }
+    }
+
     pub(crate) fn decode<T: DeserializeOwned>(mut self) -> Result<T, Undecodable> {
         let port = self.port;
+        if self.kind == Kind::Error && value::is::<T>() {
+            self.retell();
+        }
         let outer = ARRIVING.replace(std::mem::take(&mut self.buffers.handles));
         let decoded = codec::decode(&self.buffers.bytes);
         self.end(outer);
         let type_name = std::any::type_name::<T>();
-        decoded.map_err(|_| Undecodable { type_name, port })
+        decoded.map_err(|error| Undecodable {
+            type_name,
+            port,
+            position: error.position,
+            too_deep: error.cause == Cause::TooDeep,
+        })
+    }
+
+    /// An error notice on a port of any type says what it says as a [`Value`](crate::Value).
+    #[cold]
+    fn retell(&mut self) {
+        self.buffers.bytes = insula_wire::value::retold(&self.buffers.bytes).unwrap_or_default();
     }
 
     #[inline(never)]

@@ -4,27 +4,31 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
-use insula_wire::{Kind, MailboxPolicy, Status, codec};
+use insula_wire::{Kind, MailboxPolicy, Status};
 use serde::de::DeserializeOwned;
 
 use crate::call::Source;
-use crate::error::{RecvError, RecvTimeoutError, Refused, TryRecvError};
+use crate::error::{RecvError, RecvTimeoutError, Refused, SingleError, TimedOut, TryRecvError, Undecodable};
 use crate::event_loop::{self, Listener};
 use crate::handle::Handle;
 use crate::message::Incoming;
 use crate::outcome::Outcome;
 use crate::send_port::SendPort;
+use crate::stream::MessageStream;
 use crate::sys;
-use crate::{report, time};
+use crate::task::Receiving;
+use crate::{report, time, value};
 
 /// A queue of messages of type `T` that belongs to this isolate. Dart's `ReceivePort`.
 ///
-/// Messages wait on the host's side until they are received. There are three ways, each of which ends the turn where it
+/// Messages wait on the host's side until they are received. There are four ways, each of which ends the turn where it
 /// waits:
 /// - [`recv`](ReceivePort::recv) and its kin take one message;
 /// - the port is an iterator: a loop over it by value, [`take`](Iterator::take) and [`first`](ReceivePort::first)
 ///   close it at their end; a loop over [`&port`](ReceivePort::messages) or [`by_ref`](Iterator::by_ref) does not;
-/// - [`listen`](ReceivePort::listen) has a handler called for each message, in the event loop after the entry returned.
+/// - [`listen`](ReceivePort::listen) has a handler called for each message, in the event loop after the entry returned;
+/// - a [task](crate::task) awaits [`recv_async`](ReceivePort::recv_async), or takes the port as a
+///   [stream](ReceivePort::into_stream).
 ///
 /// Dropping the port closes it, and drops what is queued.
 ///
@@ -43,8 +47,34 @@ use crate::{report, time};
 /// # Ok::<(), insula_guest::SpawnError>(())
 /// ```
 pub struct ReceivePort<T> {
-    pub(crate) handle: Handle,
+    pub(crate) handle: OpenPort,
     of: PhantomData<fn() -> T>,
+}
+
+/// The owner's handle of a port, which closes it when it goes.
+#[derive(Debug)]
+pub(crate) struct OpenPort(Handle);
+
+impl OpenPort {
+    pub(crate) fn number(&self) -> u32 {
+        self.0.number()
+    }
+
+    /// One more owner, for a port that is shared with the event loop. No task waits for such a port.
+    pub(crate) fn shared(&self) -> OpenPort {
+        OpenPort(self.0.clone())
+    }
+
+    pub(crate) fn close(&self) {
+        let _ = sys::ports_close(self.number());
+        event_loop::closed(self.number());
+    }
+}
+
+impl Drop for OpenPort {
+    fn drop(&mut self) {
+        event_loop::closed(self.number()); // the handle goes after this, and with it the host's end
+    }
 }
 
 /// A message with what it is: sent by somebody, or a notice of the host's that carries the response asked for.
@@ -67,6 +97,12 @@ pub struct Message<T> {
     pub value: T,
 }
 
+impl<T: DeserializeOwned> Message<T> {
+    pub(crate) fn decode(incoming: Incoming) -> Result<Message<T>, Undecodable> {
+        Ok(Message { kind: incoming.kind, value: incoming.decode()? })
+    }
+}
+
 impl<T> ReceivePort<T> {
     /// A new port. A send that finds its mailbox full fails.
     ///
@@ -84,7 +120,7 @@ impl<T> ReceivePort<T> {
     /// As [`new`](ReceivePort::new).
     #[must_use]
     pub fn with_policy(policy: MailboxPolicy) -> ReceivePort<T> {
-        ReceivePort::own(open(codec::schema::<T>(), policy).unwrap_or_else(no_room))
+        ReceivePort::own(open(value::schema::<T>(), policy).unwrap_or_else(no_room))
     }
 
     /// As [`with_policy`](ReceivePort::with_policy), for a program that can do with one port less.
@@ -92,11 +128,11 @@ impl<T> ReceivePort<T> {
     /// # Errors
     /// When this isolate may have no more ports.
     pub fn try_open(policy: MailboxPolicy) -> Result<ReceivePort<T>, Refused> {
-        open(codec::schema::<T>(), policy).map(ReceivePort::own)
+        open(value::schema::<T>(), policy).map(ReceivePort::own)
     }
 
     pub(crate) fn own(handle: Handle) -> ReceivePort<T> {
-        ReceivePort { handle, of: PhantomData }
+        ReceivePort { handle: OpenPort(handle), of: PhantomData }
     }
 
     /// The right to send to this port: equal to all others of this port.
@@ -110,12 +146,13 @@ impl<T> ReceivePort<T> {
 
     /// Drops what is queued and ends the port: sends to it answer `Closed`, and receives too. Closing twice is fine.
     pub fn close(&self) {
-        let _ = sys::ports_close(self.handle.number());
+        self.handle.close();
     }
 
     /// Drops the oldest queued message, unread; says whether there was one.
     pub fn discard(&self) -> bool {
-        sys::check(sys::ports_discard(self.handle.number())).is_ok()
+        event_loop::held(Source::Try(self.handle.number())).is_some()
+            || sys::check(sys::ports_discard(self.handle.number())).is_ok()
     }
 
     /// Takes what is there at once, or waits until `deadline`.
@@ -131,7 +168,7 @@ pub(crate) fn open(schema: u64, policy: MailboxPolicy) -> Result<Handle, Refused
     port.map(Handle::own).map_err(Refused::by_host)
 }
 
-fn sender(port: &Handle) -> Result<Handle, Refused> {
+fn sender(port: &OpenPort) -> Result<Handle, Refused> {
     let sender = sys::result(|number| sys::ports_sender(port.number(), number));
     sender.map(Handle::own).map_err(Refused::by_host)
 }
@@ -142,7 +179,7 @@ fn no_room(refused: Refused) -> Handle {
 }
 
 #[inline(never)]
-fn incoming(port: &Handle, deadline: u64) -> Result<Incoming, Status> {
+fn incoming(port: &OpenPort, deadline: u64) -> Result<Incoming, Status> {
     match Incoming::take(Source::Ready(port.number())) {
         Err(Status::WouldWait) => Incoming::take(Source::Port(port.number(), deadline)),
         taken => taken,
@@ -163,8 +200,7 @@ impl<T: DeserializeOwned> ReceivePort<T> {
     /// # Errors
     /// As [`recv`](ReceivePort::recv).
     pub fn recv_message(&self) -> Result<Message<T>, RecvError> {
-        let incoming = self.incoming(time::NEVER)?;
-        Ok(Message { kind: incoming.kind, value: incoming.decode()? })
+        Ok(Message::decode(self.incoming(time::NEVER)?)?)
     }
 
     /// The next message if there is one now. It neither waits nor ends the turn.
@@ -195,7 +231,7 @@ impl<T: DeserializeOwned> ReceivePort<T> {
         self.recv_until(time::deadline_at(deadline))
     }
 
-    fn recv_until(&self, deadline: u64) -> Result<T, RecvTimeoutError> {
+    pub(crate) fn recv_until(&self, deadline: u64) -> Result<T, RecvTimeoutError> {
         match self.incoming(deadline) {
             Ok(message) => message.decode().map_err(|error| RecvTimeoutError::Failed(error.into())),
             Err(Status::TimedOut) => Err(RecvTimeoutError::TimedOut),
@@ -209,6 +245,50 @@ impl<T: DeserializeOwned> ReceivePort<T> {
     /// As [`recv`](ReceivePort::recv): a port that ends empty has no first message.
     pub fn first(self) -> Result<T, RecvError> {
         self.recv()
+    }
+
+    /// As [`first`](ReceivePort::first); waits for so long at most, and closes the port also where nothing came.
+    ///
+    /// # Errors
+    /// As [`recv_timeout`](ReceivePort::recv_timeout).
+    pub fn first_timeout(self, timeout: Duration) -> Result<T, RecvTimeoutError> {
+        self.recv_timeout(timeout)
+    }
+
+    /// The only message there is: waits until nobody can send another one. Closes the port. Dart's `single`.
+    ///
+    /// # Errors
+    /// [`SingleError::Several`] as soon as there is a second one; else as [`first`](ReceivePort::first).
+    pub fn single(self) -> Result<T, SingleError> {
+        let only = self.recv()?;
+        SingleError::unless_last(self.recv().map(drop))?;
+        Ok(only)
+    }
+
+    /// The next message, for a task: only the task waits for it. Dropping the future loses no message.
+    ///
+    /// ```no_run
+    /// # use insula_guest::{ReceivePort, RecvError};
+    /// # async fn add(port: ReceivePort<u32>) -> Result<u32, RecvError> {
+    /// Ok(port.recv_async().await? + port.recv_async().await?)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`recv`](ReceivePort::recv), but the port is [`Unreachable`](RecvError::Unreachable) only when nothing else in
+    /// this isolate can run: what can run may ask for a new `SendPort`.
+    pub async fn recv_async(&self) -> Result<T, RecvError> {
+        Ok(Receiving::new(self.handle.number()).await?.decode()?)
+    }
+
+    /// The messages as a stream, for a task, which closes the port when it is dropped.
+    pub fn into_stream(self) -> MessageStream<T> {
+        MessageStream::new(self, true)
+    }
+
+    /// The messages as a stream, for a task, without closing the port.
+    pub fn stream(&self) -> MessageStream<T, &ReceivePort<T>> {
+        MessageStream::new(self, false)
     }
 
     /// The messages until the port is closed or unreachable, without closing it.
@@ -302,6 +382,45 @@ impl<T: DeserializeOwned> Iterator for Messages<'_, T> {
     }
 }
 
+impl<'a, T> Messages<'a, T> {
+    /// The same messages, each of which is waited for only so long. A loop may go on after one was late.
+    pub fn timeout(self, each: Duration) -> TimedMessages<'a, T> {
+        TimedMessages { port: self.port, each }
+    }
+}
+
+/// The messages of a port, or that none came in time; see [`Messages::timeout`].
+///
+/// ```no_run
+/// # let port = insula_guest::ReceivePort::<String>::new();
+/// for line in port.messages().timeout(std::time::Duration::from_secs(1)) {
+///     match line {
+///         Ok(line) => println!("{line}"),
+///         Err(_) => println!("a second without a line"),
+///     }
+/// }
+/// ```
+#[derive(Debug)]
+pub struct TimedMessages<'a, T> {
+    port: &'a ReceivePort<T>,
+    each: Duration,
+}
+
+impl<T: DeserializeOwned> Iterator for TimedMessages<'_, T> {
+    type Item = Result<T, TimedOut>;
+
+    fn next(&mut self) -> Option<Result<T, TimedOut>> {
+        match self.port.recv_timeout(self.each) {
+            Ok(message) => Some(Ok(message)),
+            Err(RecvTimeoutError::TimedOut) => Some(Err(TimedOut)),
+            Err(RecvTimeoutError::Failed(error)) => {
+                end_of_loop(error);
+                None
+            }
+        }
+    }
+}
+
 #[cold]
 fn end_of_loop(error: RecvError) {
     if !matches!(error, RecvError::Closed | RecvError::Unreachable) {
@@ -309,12 +428,12 @@ fn end_of_loop(error: RecvError) {
     }
 }
 
-/// A message of one of two ports; see [`recv_either`].
+/// What came from one of two: ports, see [`recv_either`]; or futures, see [`task::select`](crate::task::select).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Either<A, B> {
-    /// Of the first port.
+    /// Of the first.
     First(A),
-    /// Of the second port.
+    /// Of the second.
     Second(B),
 }
 

@@ -45,6 +45,18 @@ impl<T> SendPort<T> {
     }
 }
 
+impl<T> SendPort<T> {
+    /// The same port, of messages that are encoded like those of type `T`.
+    pub(crate) fn recast<U>(self) -> SendPort<U> {
+        SendPort::own(self.handle)
+    }
+
+    /// Sends what encodes like a `T`, and waits for room where the port's policy says so.
+    pub(crate) fn send_encoded(&self, message: &Outgoing) -> Result<(), SendError> {
+        post(&self.handle, message, Some(time::NEVER))
+    }
+}
+
 impl<T: Serialize> SendPort<T> {
     /// Sends a message. It waits for room only where the port's policy is `wait`.
     ///
@@ -90,7 +102,7 @@ impl<T: Serialize> SendPort<T> {
         self.send_until(message, time::deadline_at(deadline))
     }
 
-    fn send_until(&self, message: &T, deadline: u64) -> Result<(), SendError> {
+    pub(crate) fn send_until(&self, message: &T, deadline: u64) -> Result<(), SendError> {
         post(&self.handle, &Outgoing::encode(message)?, Some(deadline))
     }
 }

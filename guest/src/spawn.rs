@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::call::{Body, Newborn, Pointees};
 use crate::compute::Computation;
+use crate::duplex::{Duplex, DuplexEnd};
 use crate::entry;
 use crate::error::{Refused, SendError, SpawnError};
 use crate::handle::Handle;
@@ -18,6 +19,7 @@ use crate::receive_port::{self, ReceivePort};
 use crate::report;
 use crate::send_port::SendPort;
 use crate::sys;
+use crate::value::{self, ErrorNotice};
 
 /// An isolate to be born: options first, then one of the `spawn`s. All options are in force before any of its code runs.
 ///
@@ -101,13 +103,14 @@ impl Spawn {
     /// Has `response` posted to `port` as its last act, whatever it ends of.
     pub fn on_exit<R: Serialize>(mut self, port: &SendPort<R>, response: R) -> Spawn {
         let response = Outgoing::encode(&response).map(|response| response.keep());
-        self.options.on_exit_schema = codec::schema::<R>();
+        self.options.on_exit_schema = value::schema::<R>();
         self.on_exit = Some(OnExit { port: port.handle.clone(), response });
         self
     }
 
-    /// Has its uncaught errors posted to `port`, rather than printed by the host.
-    pub fn on_error(mut self, port: &SendPort<RemoteError>) -> Spawn {
+    /// Has its uncaught errors posted to `port`, rather than printed by the host: as
+    /// [`RemoteError`](crate::RemoteError), or as [`Value`](crate::Value).
+    pub fn on_error<E: ErrorNotice>(mut self, port: &SendPort<E>) -> Spawn {
         self.on_error = Some(port.handle.clone());
         self
     }
@@ -138,6 +141,22 @@ impl Spawn {
         R: Outcome,
     {
         self.bear(Newborn::Entry(entry::number_of(entry)), entry::name_of::<F>(), &message)
+    }
+
+    /// A new isolate of this module, in which `entry` is called with one end of a link, and the other end of it; see
+    /// [`Duplex::spawn`].
+    ///
+    /// # Errors
+    /// As [`spawn`](Spawn::spawn).
+    pub fn spawn_duplex<In, Out, F, R>(self, entry: F) -> Result<(Duplex<In, Out>, Isolate), SpawnError>
+    where
+        F: Fn(Duplex<Out, In>) -> R + Copy + 'static,
+        R: Outcome,
+    {
+        let (link, end) = Duplex::pair();
+        let opens = move |end: DuplexEnd<Out, In>| entry(end.open());
+        let isolate = self.bear(Newborn::Entry(entry::number_of(opens)), entry::name_of::<F>(), &end)?;
+        Ok((link, isolate))
     }
 
     /// A new isolate of this module, in which the export of this name is called with a copy of `message`.
@@ -208,7 +227,7 @@ impl Spawn {
         let mut on_exit_response = Body::default();
         if let Some(OnExit { port, response }) = &self.on_exit {
             options.on_exit = port.number();
-            on_exit_response = response.as_ref().map_err(|error| SpawnError::Message(*error))?.body();
+            on_exit_response = response.as_ref().map_err(|error| SpawnError::Message(error.clone()))?.body();
         }
         if let Some(port) = &self.on_error {
             options.on_error = port.number();

@@ -419,10 +419,15 @@ mod exports {
     #[unsafe(export_name = "insula_entry")]
     extern "C" fn insula_entry(entry: u32) {
         construct();
+        crate::entry::enter(function_at(entry));
+    }
+
+    /// The function that has this number, in every instance of this module.
+    pub(crate) fn function_at(number: u32) -> fn() {
         // SAFETY: a function pointer is an index of the table, and calling one that is not there, or that names a
         // function of another type, traps. `index_of` made the number, in an instance of this module.
-        let entry = unsafe { std::mem::transmute::<usize, Option<fn()>>(entry as usize) };
-        crate::entry::enter(entry.expect("an isolate is spawned with the number of its entry"));
+        let function = unsafe { std::mem::transmute::<usize, Option<fn()>>(number as usize) };
+        function.expect("the number is that of a function")
     }
 
     #[unsafe(export_name = "insula_loop")]
@@ -432,10 +437,15 @@ mod exports {
 }
 
 #[cfg(target_family = "wasm")]
-pub(crate) use exports::construct;
+pub(crate) use exports::{construct, function_at};
 
 #[cfg(not(target_family = "wasm"))]
 pub(crate) fn construct() {
+    no_host()
+}
+
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn function_at(_number: u32) -> fn() {
     no_host()
 }
 

@@ -2,7 +2,10 @@
 //!
 //! How an isolate ended is no error; that is [`Exit`](crate::Exit).
 
+use std::fmt;
+
 use insula_wire::Status;
+use insula_wire::codec::Unsendable;
 
 /// Why a host could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -153,12 +156,20 @@ pub enum SpawnError {
         /// The limit.
         max: u32,
     },
+    /// A bound of an ancestor's tree, or of the host, leaves no room.
+    #[error("the limit `{which}` of {value} is reached")]
+    Limit {
+        /// The limit's name.
+        which: &'static str,
+        /// Its value, in the limit's unit.
+        value: u64,
+    },
     /// The message cannot be sent.
-    #[error("the initial message cannot be sent: {0}")]
-    Message(Status),
+    #[error("the initial message cannot be sent: {}", .0.reason())]
+    Message(SendError),
     /// A listener's mailbox has no room for its notice, or its port is closed.
-    #[error("a listener cannot be registered: {0}")]
-    Listener(Status),
+    #[error("a listener cannot be registered: {}", .0.reason())]
+    Listener(SendError),
     /// A grant that the spawner does not have, or that cannot be given.
     #[error("{0}")]
     Grant(String),
@@ -175,11 +186,54 @@ impl SpawnError {
     pub(crate) fn status(&self) -> Status {
         match self {
             SpawnError::NoEntry { .. } | SpawnError::EntryType { .. } | SpawnError::NoModule { .. } => Status::NotFound,
-            SpawnError::TooManyIsolates { .. } | SpawnError::TooManyTrusted { .. } => Status::Limit,
-            SpawnError::Message(status) | SpawnError::Listener(status) => *status,
+            SpawnError::TooManyIsolates { .. } | SpawnError::TooManyTrusted { .. } | SpawnError::Limit { .. } => {
+                Status::Limit
+            }
+            SpawnError::Message(error) | SpawnError::Listener(error) => error.status,
             SpawnError::Grant(_) => Status::Denied,
             SpawnError::Invalid(_) => Status::Invalid,
             SpawnError::HostClosed => Status::Closed,
         }
+    }
+}
+
+/// Why a message was not sent. Nothing of it was delivered, and the blobs in it are where they were.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let host = insula::Host::builder().isolates(1).build()?;
+/// let port = host.receive_port::<u8>();
+/// let to_port = port.send_port();
+/// port.close();
+/// let error = to_port.send(1).unwrap_err();
+/// assert_eq!(error.status, insula::Status::Closed);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the message was not sent: {}", self.reason())]
+#[non_exhaustive]
+pub struct SendError {
+    /// The kind of the reason.
+    pub status: Status,
+    /// With [`Status::Unsendable`], the way to the part of the message that refused, and what it says.
+    pub unsendable: Unsendable,
+}
+
+impl SendError {
+    pub(crate) fn reason(&self) -> &dyn fmt::Display {
+        if self.status == Status::Unsendable { &self.unsendable } else { &self.status }
+    }
+}
+
+impl From<Status> for SendError {
+    fn from(status: Status) -> SendError {
+        SendError { status, unsendable: Unsendable::default() }
+    }
+}
+
+impl From<Unsendable> for SendError {
+    fn from(unsendable: Unsendable) -> SendError {
+        SendError { status: Status::Unsendable, unsendable }
     }
 }

@@ -19,6 +19,7 @@
 //! It is one layer of defence. Around modules of strangers put a process per tenant, or a virtual machine, as well.
 
 mod abi;
+mod account;
 mod cache;
 mod control;
 mod engine;
@@ -44,16 +45,17 @@ mod world;
 
 #[doc(hidden)]
 pub use abi::{Import, imports};
-pub use error::{BuildError, LoadError, SpawnError};
+pub use error::{BuildError, LoadError, SendError, SpawnError};
 pub use exit::{Exit, Frame, IsolateId, Killer, Phase};
 pub use grant::Grant;
 pub use host::{Ended, Host, HostBuilder, Sleeper, Uncaught};
+pub use insula_wire::codec::Unsendable;
 pub use insula_wire::{MailboxPolicy, Priority, RemoteError, Status};
 pub use isolate::{Capability, Isolate, Module};
 pub use limits::Limits;
 pub use ports::{
-    Blob, BlobError, Either, Messages, NameError, Names, ReceivePort, Received, RecvError, SendError, SendPort,
-    recv_any, recv_either,
+    Blob, BlobError, Either, ErrorNotice, Messages, NameError, Names, ReceivePort, Received, RecvError, SendPort,
+    Value, recv_any, recv_either,
 };
 pub use printable::{printable, printable_line};
 pub use spawn::{Output, Spawn, Stdin};

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::account::Bounds;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// The bounds of one isolate, each with a default that keeps the host safe.
@@ -27,6 +28,8 @@ pub struct Limits {
     pub cpu_time_max: Option<Duration>,
     /// Wall time from admission to the end, none by default.
     pub deadline: Option<Duration>,
+    /// As `deadline`, without the time that it is queued for a CPU or paused; none by default.
+    pub run_deadline: Option<Duration>,
     /// Messages queued in the mailbox.
     pub mailbox_messages_max: u64,
     /// Bytes queued in the mailbox; a message costs 64 more than its length, and 64 for each capability.
@@ -39,6 +42,14 @@ pub struct Limits {
     pub ports_max: u64,
     /// Bytes of the blobs that it holds.
     pub blob_bytes_max: u64,
+    /// The part of the mailbox that one sender may fill, in percent, so that it cannot shut out the others.
+    pub sender_percent_max: u64,
+    /// Live descendants; none by default, and the host's own bounds hold.
+    pub descendants_max: Option<u64>,
+    /// Linear memory and blobs of all descendants together, in bytes; none by default.
+    pub tree_memory_bytes_max: Option<u64>,
+    /// Bytes queued at all descendants together; none by default.
+    pub tree_queued_bytes_max: Option<u64>,
 }
 
 impl Default for Limits {
@@ -48,12 +59,17 @@ impl Default for Limits {
             table_elements_max: 100_000,
             cpu_time_max: None,
             deadline: None,
+            run_deadline: None,
             mailbox_messages_max: 100_000,
             mailbox_bytes_max: 128 << 20,
             message_bytes_max: 64 << 20,
             handles_max: 200_000,
             ports_max: 100_000,
             blob_bytes_max: 128 << 20,
+            sender_percent_max: 25,
+            descendants_max: None,
+            tree_memory_bytes_max: None,
+            tree_queued_bytes_max: None,
         }
     }
 }
@@ -70,6 +86,13 @@ impl Limits {
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Limits {
         self.deadline = Some(deadline);
+        self
+    }
+
+    /// Sets the wall time from admission to the end, less the time queued or paused.
+    #[must_use]
+    pub fn run_deadline(mut self, deadline: Duration) -> Limits {
+        self.run_deadline = Some(deadline);
         self
     }
 
@@ -110,6 +133,43 @@ impl Limits {
         self
     }
 
+    /// Sets the part of the mailbox that one sender may fill, in percent; 100 is all of it.
+    #[must_use]
+    pub fn sender_percent(mut self, percent: u64) -> Limits {
+        self.sender_percent_max = percent;
+        self
+    }
+
+    /// Sets the bound of live descendants.
+    #[must_use]
+    pub fn descendants(mut self, isolates: u64) -> Limits {
+        self.descendants_max = Some(isolates);
+        self
+    }
+
+    /// Sets the bounds of what all descendants have together: memory, and bytes queued in their mailboxes.
+    #[must_use]
+    pub fn tree(mut self, memory_bytes: u64, queued_bytes: u64) -> Limits {
+        self.tree_memory_bytes_max = Some(memory_bytes);
+        self.tree_queued_bytes_max = Some(queued_bytes);
+        self
+    }
+
+    /// What a child is offered: the bounds of a tree are its root's, and hold for all below it.
+    pub(crate) fn for_child(&self) -> Limits {
+        let (descendants_max, tree_memory_bytes_max, tree_queued_bytes_max) = (None, None, None);
+        Limits { descendants_max, tree_memory_bytes_max, tree_queued_bytes_max, ..self.clone() }
+    }
+
+    /// The bounds of its descendants.
+    pub(crate) fn of_tree(&self) -> Bounds {
+        Bounds {
+            isolates: self.descendants_max,
+            memory: self.tree_memory_bytes_max,
+            queued: self.tree_queued_bytes_max,
+        }
+    }
+
     /// The lower of both, bound by bound: what a child of `self` gets that asks for `wanted`.
     #[must_use]
     pub(crate) fn narrowed(&self, wanted: &Limits) -> Limits {
@@ -122,12 +182,18 @@ impl Limits {
             table_elements_max: self.table_elements_max.min(wanted.table_elements_max),
             cpu_time_max: sooner(self.cpu_time_max, wanted.cpu_time_max),
             deadline: sooner(self.deadline, wanted.deadline),
+            run_deadline: sooner(self.run_deadline, wanted.run_deadline),
             mailbox_messages_max: self.mailbox_messages_max.min(wanted.mailbox_messages_max),
             mailbox_bytes_max: self.mailbox_bytes_max.min(wanted.mailbox_bytes_max),
             message_bytes_max: self.message_bytes_max.min(wanted.message_bytes_max),
             handles_max: self.handles_max.min(wanted.handles_max),
             ports_max: self.ports_max.min(wanted.ports_max),
             blob_bytes_max: self.blob_bytes_max.min(wanted.blob_bytes_max),
+            // How it shares its own room out is its own affair.
+            sender_percent_max: wanted.sender_percent_max.min(100),
+            descendants_max: wanted.descendants_max,
+            tree_memory_bytes_max: wanted.tree_memory_bytes_max,
+            tree_queued_bytes_max: wanted.tree_queued_bytes_max,
         }
     }
 }
@@ -136,12 +202,38 @@ impl Limits {
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     cpu_nanos: AtomicU64,
+    /// Time queued or paused, and since when it is so now; 0 is not.
+    left_out_nanos: AtomicU64,
+    left_out_since: AtomicU64,
 }
 
 impl Meter {
     /// Adds one poll's wall time and says the sum.
     pub(crate) fn polled(&self, nanos: u64) -> u64 {
         self.cpu_nanos.fetch_add(nanos, Ordering::Relaxed).saturating_add(nanos)
+    }
+
+    /// From now on time does not count for a run deadline, until [`Meter::counts`].
+    pub(crate) fn counts_not(&self, now: u64) {
+        let _ = self.left_out_since.compare_exchange(0, now.max(1), Ordering::SeqCst, Ordering::SeqCst);
+    }
+
+    /// From now on time counts again.
+    pub(crate) fn counts(&self, now: u64) {
+        let since = self.left_out_since.swap(0, Ordering::SeqCst);
+        if since != 0 {
+            self.left_out_nanos.fetch_add(now.saturating_sub(since), Ordering::SeqCst);
+        }
+    }
+
+    /// How much of the time since `admitted` counts for a run deadline.
+    pub(crate) fn counted_nanos(&self, admitted: u64, now: u64) -> u64 {
+        let since = match self.left_out_since.load(Ordering::SeqCst) {
+            0 => now,
+            since => since,
+        };
+        let left_out = self.left_out_nanos.load(Ordering::SeqCst).saturating_add(now.saturating_sub(since));
+        now.saturating_sub(admitted).saturating_sub(left_out)
     }
 
     /// Wall time inside polls so far.
@@ -153,6 +245,21 @@ impl Meter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn s9_1_a_run_deadline_leaves_out_what_is_queued_or_paused() {
+        let meter = Meter::default();
+        meter.counts_not(100);
+        assert_eq!(meter.counted_nanos(100, 150), 0);
+        meter.counts_not(140);
+        meter.counts(150);
+        assert_eq!((meter.counted_nanos(100, 150), meter.counted_nanos(100, 170)), (0, 20));
+        meter.counts_not(170);
+        assert_eq!(meter.counted_nanos(100, 999), 20);
+        meter.counts(1_000);
+        meter.counts(2_000);
+        assert_eq!(meter.counted_nanos(100, 1_005), 25);
+    }
 
     #[test]
     fn a_child_gets_at_most_what_its_parent_has() {

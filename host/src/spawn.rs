@@ -1,6 +1,7 @@
 //! How an isolate is asked for: [`Spawn`] by an embedder, [`Birth`] by either, and the one inversion, [`Spawner`].
 
-use insula_wire::{Kind, RemoteError, Status};
+use insula_wire::codec::Unsendable;
+use insula_wire::{Kind, RemoteError};
 use serde::Serialize;
 
 use crate::control::Control;
@@ -93,7 +94,7 @@ pub enum Output {
 #[must_use]
 pub struct Spawn {
     pub(crate) entry: Entry,
-    pub(crate) message: Option<Result<Encoded, Status>>,
+    pub(crate) message: Option<Result<Encoded, Unsendable>>,
     pub(crate) arguments: Vec<String>,
     pub(crate) name: Option<String>,
     pub(crate) paused: bool,
@@ -103,7 +104,7 @@ pub struct Spawn {
     pub(crate) stdin: Stdin,
     pub(crate) stdout: Output,
     pub(crate) stderr: Output,
-    pub(crate) on_exit: Option<(SendRight, Result<Encoded, Status>)>,
+    pub(crate) on_exit: Option<(SendRight, Result<Encoded, Unsendable>)>,
     pub(crate) on_error: Option<SendRight>,
 }
 
@@ -196,7 +197,7 @@ impl Spawn {
         self
     }
 
-    pub(crate) fn told_of_exit(mut self, right: SendRight, response: Result<Encoded, Status>) -> Spawn {
+    pub(crate) fn told_of_exit(mut self, right: SendRight, response: Result<Encoded, Unsendable>) -> Spawn {
         self.on_exit = Some((right, response));
         self
     }

@@ -57,7 +57,7 @@ const ERRNO_INVAL: u16 = 28;
 async fn sched_yield(caller: Caller<'_, State>) -> Result<u32> {
     let state = caller.data();
     let (control, place) = (Arc::clone(&state.control), Arc::clone(&state.place));
-    let until = Until { deadline: NEVER, ports_only: false, no_end: state.ends == NEVER };
+    let until = Until { deadline: NEVER, ports_only: false, no_end: state.has_no_end() };
     let mut yielded = false;
     wait(&control, &place.world, until, |waker| {
         if !std::mem::replace(&mut yielded, true) {
@@ -121,7 +121,7 @@ async fn poll_oneoff(
     });
     let reads_stdin = wanted.iter().any(|subscription| matches!(subscription.awaited, Awaited::Read(0)));
     let (control, place) = (Arc::clone(&state.control), Arc::clone(&state.place));
-    let no_end = state.ends == NEVER;
+    let no_end = state.has_no_end();
     let until = Until { deadline: if at_once { 0 } else { deadline }, ports_only: false, no_end };
     let mut input = reads_stdin.then(StdinReady::new);
     let ready = wait(&control, &place.world, until, |waker| match &mut input {

@@ -24,7 +24,7 @@ fn the_guests_own_code() {
 }
 
 #[test]
-fn a_trap_and_a_panic_of_main_are_134() {
+fn s5_5_a_trap_and_a_panic_of_main_end_the_run_with_134() {
     let ran = text(r#"(module (func $main (export "_start") unreachable))"#);
     assert_eq!(ran.code, Some(134));
     assert!(ran.stderr.contains("unreachable"), "{ran:?}");
@@ -35,31 +35,39 @@ fn a_trap_and_a_panic_of_main_are_134() {
 }
 
 #[test]
-fn a_main_that_was_killed_is_137() {
+fn s5_5_a_main_that_was_killed_is_137() {
     let ran = run([guest("kills_itself")]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(137), "goodbye\n"), "{ran:?}");
 }
 
 #[test]
-fn a_run_goes_on_until_the_children_of_a_main_that_returned_are_done() {
+fn s5_5_a_run_goes_on_until_the_children_of_a_main_that_returned_are_done() {
     let ran = run([guest("main_first")]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "main ends\nthe child goes on\n"), "{ran:?}");
 }
 
 #[test]
-fn all_asleep_is_said_and_is_1() {
+fn s5_5_all_asleep_is_said_and_is_1() {
     let ran = run([guest("all_asleep")]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:?}");
     assert!(ran.stderr.contains("sleeping beauty"), "{ran:?}");
 }
 
 #[test]
-fn an_error_that_nobody_listens_for_is_one_readable_block() {
+fn s4_5_an_error_that_nobody_listens_for_is_one_readable_block() {
     let ran = run([guest("uncaught")]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "main is still here\n"), "{ran:?}");
     assert!(ran.stderr.contains("lonely") && ran.stderr.contains("uncaught.rs:"), "{ran:?}");
     assert_eq!(ran.stderr.matches("listens").count(), 1, "{ran:?}");
     assert!(!ran.stderr.contains('\u{1b}'), "an escape of the guest's reaches the terminal: {ran:?}");
+}
+
+#[test]
+fn dart_remove_error_listener_and_the_default_is_back() {
+    let ran = run([guest("dart_remove_error_listener")]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "heard by the listener\n"), "{ran:?}");
+    assert_eq!(ran.stderr.matches("heard by the host").count(), 1, "{ran:?}");
+    assert!(!ran.stderr.contains("heard by the listener"), "{ran:?}");
 }
 
 #[test]

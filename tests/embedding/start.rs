@@ -7,7 +7,7 @@ fn host(isolates: u32) -> Host {
 }
 
 #[test]
-fn a_spawn_error_names_the_module_and_the_entry() {
+fn s2_3_a_spawn_error_names_the_module_and_the_entry() {
     let host = host(4);
     let text = "(module (func (export \"typed\") (param i32)) (global (export \"number\") i32 (i32.const 0)))";
     let module = host.load("library", text.as_bytes()).expect("the text is a module");
@@ -20,7 +20,7 @@ fn a_spawn_error_names_the_module_and_the_entry() {
 }
 
 #[test]
-fn one_isolate_too_many_is_an_error_that_says_the_limit() {
+fn s9_one_isolate_too_many_is_an_error_that_says_the_limit() {
     let host = host(2);
     let text = "(module (func (export \"run\") (loop $again (br $again))) (func (export \"done\")))";
     let module = host.load("two", text.as_bytes()).expect("the text is a module");

@@ -84,7 +84,7 @@ fn argument(role: Role) -> &'static str {
 }
 
 #[test]
-fn drawn_numbers_reach_nothing() {
+fn s3_4_drawn_numbers_reach_nothing() {
     let host = Host::builder().isolates(16).threads(2).build().expect("there is room for a small host");
     let (ports, heard) = (host.receive_port::<SendPort<u32>>(), host.receive_port::<u32>());
     let canary = host.load_file(harness::guest("canary")).expect("the canary is a module");

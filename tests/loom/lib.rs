@@ -12,6 +12,9 @@
 #![allow(dead_code, unreachable_pub, unused_imports)] // Only a part of the host is here to use the rest.
 
 #[cfg(not(test))]
+#[path = "../../host/src/account.rs"]
+mod account;
+#[cfg(not(test))]
 #[path = "../../host/src/control/mod.rs"]
 mod control;
 #[cfg(not(test))]

@@ -14,7 +14,8 @@ fn s2_4_the_entry_of_a_paused_isolate_runs_when_all_pauses_are_lifted() {
 
 #[test]
 fn s2_3_a_message_that_does_not_decode_is_an_exit_and_no_spawn_error() {
-    let error = "initial message: the message does not decode as (u64, alloc::vec::Vec<alloc::string::String>)";
+    let error =
+        "initial message: the message does not decode as (u64, alloc::vec::Vec<alloc::string::String>), at byte 1";
     tells("start_failed", &[error, "ended", "missing entry refused: true"]);
 }
 

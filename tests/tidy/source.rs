@@ -9,7 +9,7 @@ use crate::harness::repository;
 const ENDINGS: [&str; 7] = [".rs", ".md", ".wit", ".toml", ".wat", ".yml", "/run"];
 
 /// A text file.
-pub(super) struct Source {
+pub(crate) struct Source {
     path: String,
     text: String,
 }
@@ -17,48 +17,48 @@ pub(super) struct Source {
 impl Source {
     /// A file of this text, for tests of rules.
     #[cfg(test)]
-    pub(super) fn new(path: &str, text: &str) -> Source {
+    pub(crate) fn new(path: &str, text: &str) -> Source {
         Source { path: path.to_owned(), text: text.to_owned() }
     }
 
     /// Its path from the root of the repository, with slashes.
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         &self.path
     }
 
     /// All of it.
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
     /// Whether it lies below this folder, which ends in a slash.
-    pub(super) fn is_in(&self, folder: &str) -> bool {
+    pub(crate) fn is_in(&self, folder: &str) -> bool {
         self.path.starts_with(folder)
     }
 
     /// Whether it is Rust.
-    pub(super) fn is_rust(&self) -> bool {
+    pub(crate) fn is_rust(&self) -> bool {
         self.path.ends_with(".rs")
     }
 
     /// Whether it is written for people.
-    pub(super) fn is_prose(&self) -> bool {
+    pub(crate) fn is_prose(&self) -> bool {
         self.path.ends_with(".md") || self.path.ends_with(".wit")
     }
 
     /// Whether all of it is tests: in `tests/`, or the tests of a module in a file of their own.
-    pub(super) fn is_test(&self) -> bool {
+    pub(crate) fn is_test(&self) -> bool {
         self.is_rust() && (self.is_in("tests/") || self.path.ends_with("/tests.rs") || self.path.contains("/tests/"))
     }
 
     /// A finding in a line, counted from 1.
-    pub(super) fn finding(&self, line: usize, what: impl std::fmt::Display) -> String {
+    pub(crate) fn finding(&self, line: usize, what: impl std::fmt::Display) -> String {
         format!("{}:{line}: {what}", self.path)
     }
 }
 
 /// All of them, read once.
-pub(super) fn sources() -> &'static [Source] {
+pub(crate) fn sources() -> &'static [Source] {
     static SOURCES: OnceLock<Vec<Source>> = OnceLock::new();
     SOURCES.get_or_init(|| {
         let mut found = Vec::new();

@@ -171,6 +171,14 @@ wire_enum! {
         Ports = "ports",
         /// Bytes held in blobs.
         BlobBytes = "blob-bytes",
+        /// The part of the mailbox that one sender may fill, in percent.
+        SenderPercent = "sender-percent",
+        /// Live descendants.
+        Descendants = "descendants",
+        /// Linear memory and blobs of all descendants together, in bytes.
+        TreeMemory = "tree-memory",
+        /// Bytes queued at all descendants together.
+        TreeQueuedBytes = "tree-queued-bytes",
     }
 }
 

@@ -1,7 +1,8 @@
 //! What insula's host and its guests agree on.
 //!
 //! The contract itself is [`WIT`] (`isolate.wit`); this crate gives its enums their numbers ([`abi`]), its records
-//! their C layout ([`layout`]), messages their encoding ([`codec`]) and errors their shape ([`RemoteError`]).
+//! their C layout ([`layout`]), messages their encoding ([`codec`]), and errors and untyped messages their shape
+//! ([`RemoteError`], `value_type!`).
 //! It is `no_std` + `alloc`, knows neither wasmtime nor an allocator of its own, and holds no state.
 
 #![no_std]
@@ -12,6 +13,8 @@ pub mod abi;
 pub mod codec;
 mod error;
 pub mod layout;
+#[doc(hidden)]
+pub mod value;
 
 pub use abi::{GrantKind, HandleKind, Kind, LimitKind, MailboxPolicy, Priority, Status};
 pub use error::RemoteError;

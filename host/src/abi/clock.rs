@@ -4,7 +4,6 @@ use wasmtime::{Caller, Linker, Result};
 
 use super::{State, Until, answer, interface, wait};
 use crate::sync::Arc;
-use crate::world::NEVER;
 
 const CLOCK: &str = interface!("clock");
 
@@ -22,7 +21,7 @@ async fn sleep(caller: Caller<'_, State>, until: u64) -> Result<u32> {
     let state = caller.data();
     let deadline = state.instant(until);
     let (control, place) = (Arc::clone(&state.control), Arc::clone(&state.place));
-    let until = Until { deadline, ports_only: false, no_end: state.ends == NEVER };
+    let until = Until { deadline, ports_only: false, no_end: state.has_no_end() };
     wait::<()>(&control, &place.world, until, |_| None).await?;
     answer(Ok(()))
 }

@@ -110,8 +110,9 @@ fn kill_tree(caller: Caller<'_, State>, isolate: u32, terminate: u32) -> Result<
     if let Some(isolate) = isolate {
         let killed = Exit::Killed { by: Killer::Isolate(state.control.id) };
         isolate.lineage.end_tree(killed.clone());
-        isolate.end_now(killed.clone());
-        state.place.links.registry.descendants(isolate.id).iter().for_each(|child| child.end_now(killed.clone()));
+        let mut tree = state.place.links.registry.descendants(isolate.id);
+        tree.push(isolate);
+        Control::end_together(&tree, &killed);
     }
     done(state)
 }

@@ -3,7 +3,7 @@
 use wasmtime::{Engine, ExternType, Store, ValType};
 
 use super::{Place, State, link};
-use crate::control::{Census, Control, Cradle, Lineage, Links};
+use crate::control::{Accounts, Census, Control, Cradle, Lineage, Links};
 use crate::error::SpawnError;
 use crate::exit::IsolateId;
 use crate::limits::Limits;
@@ -70,6 +70,7 @@ fn nobody() -> State {
         mailbox: Mailbox::new(room),
         handles_max: 0,
         blob_bytes_max: 0,
+        accounts: Accounts::default(),
         pause_capability: CapabilityId(0),
         terminate_capability: CapabilityId(0),
         census: Arc::new(Census::default()),
@@ -92,10 +93,11 @@ fn nobody() -> State {
         control,
         place: Arc::new(place),
         limits: Limits::default(),
+        says_entered: false,
+        admitted: 0,
         ends: NEVER,
         memory: None,
         wasi: Wasi::new(Arc::new(Outfit::bare(&world)), Arc::new(Tail::new(0))),
-        initial: None,
         panic: None,
         refused: None,
         last_error: String::new(),

@@ -7,7 +7,7 @@ use wasmtime::{Caller, Linker, Result};
 use super::memory::{Fields, Guest};
 use super::ports::{Buffers, Moves, message_of};
 use super::{Ended, State, answer, interface, view};
-use crate::control::Control;
+use crate::control::{Control, Flags};
 use crate::exit::Exit;
 use crate::grant::Grant;
 use crate::limits::Limits;
@@ -230,7 +230,7 @@ pub(super) fn listener(state: &State, handle: u32, schema: u64) -> std::result::
 }
 
 fn limits(guest: &Guest<'_>, state: &State, list: List) -> Result<std::result::Result<Limits, Refused>> {
-    let mut limits = state.limits.clone();
+    let mut limits = state.limits.for_child();
     if list.count > LIST_MAX {
         return Ok(Err(("too many limits".to_owned(), Status::Invalid)));
     }
@@ -248,9 +248,11 @@ fn limits(guest: &Guest<'_>, state: &State, list: List) -> Result<std::result::R
             Some(LimitKind::Handles) => limits.handles_max = value,
             Some(LimitKind::Ports) => limits.ports_max = value,
             Some(LimitKind::BlobBytes) => limits.blob_bytes_max = value,
-            Some(LimitKind::RunDeadline) => {
-                return Ok(Err(("this host does not have that limit".to_owned(), Status::Unsupported)));
-            }
+            Some(LimitKind::RunDeadline) => limits.run_deadline = Some(std::time::Duration::from_nanos(value)),
+            Some(LimitKind::SenderPercent) => limits.sender_percent_max = value,
+            Some(LimitKind::Descendants) => limits.descendants_max = Some(value),
+            Some(LimitKind::TreeMemory) => limits.tree_memory_bytes_max = Some(value),
+            Some(LimitKind::TreeQueuedBytes) => limits.tree_queued_bytes_max = Some(value),
             None => return Ok(Err(("no such limit".to_owned(), Status::Invalid))),
         }
     }
@@ -301,13 +303,16 @@ fn initial_message(
 ) -> Result<u32> {
     let buffers = Buffers::new(bytes, capacity, handles, count, result);
     let (mut guest, state) = view(&mut caller)?;
-    let Some(message) = state.initial.take() else { return answer(Err(Status::NotFound)) };
-    match buffers.fits(&state.control, &message) {
-        Ok(()) => buffers.put(&mut guest, &state.control, 0, message),
-        Err((status, needed)) => {
-            state.initial = Some(message);
-            buffers.put_needed(&mut guest, 0, status, needed)
+    match state.control.mailbox.take_birth(|message| buffers.fits(&state.control, message)) {
+        Some(Ok(message)) => {
+            // What goes wrong while it is decoded is a failed start, of a guest that says when that is over.
+            if state.says_entered {
+                state.control.flags.clear(Flags::ENTERED);
+            }
+            buffers.put(&mut guest, &state.control, 0, message)
         }
+        Some(Err((status, needed))) => buffers.put_needed(&mut guest, 0, status, needed),
+        None => answer(Err(Status::NotFound)),
     }
 }
 

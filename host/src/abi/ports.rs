@@ -9,9 +9,8 @@ use wasmtime::{Caller, Linker, Result};
 use super::memory::Guest;
 use super::{State, Until, answer, interface, view, wait};
 use crate::control::{Control, Flags};
-use crate::port::{Attachment, Blob, Message, Object, Port, Refused, Take, Took, Wanted};
+use crate::port::{Attachment, Blob, Message, Object, Port, Refused, Sender, Take, Took, Wanted};
 use crate::sync::Arc;
-use crate::world::NEVER;
 
 const PORTS: &str = interface!("ports");
 
@@ -94,7 +93,7 @@ fn send(
         Err(status) => return answer(Err(status)),
     };
     let moves = Moves::of(&message);
-    match port.mailbox().send(&port, message, None) {
+    match port.mailbox().send_from(state.sender_to(&port), &port, message, None) {
         Ok(()) => moves.done(state),
         Err(refused) => return answer(Err(refused.status)),
     }
@@ -145,13 +144,14 @@ async fn send_waiting(
     let (control, place) = (Arc::clone(&state.control), Arc::clone(&state.place));
     // One's own full mailbox is never waited for (semantics 1.6).
     let own = Arc::ptr_eq(port.mailbox(), &control.mailbox);
+    let sender = state.sender_to(&port);
     let mut waiting = AtTheDoor { port: Arc::clone(&port), waker: None };
     let sent = wait(&control, &place.world, until, |waker| {
         let message = unsent.take()?;
         if !own {
             waiting.waker.get_or_insert_with(|| waker.clone());
         }
-        match port.mailbox().send(&port, message, Some(waker).filter(|_| !own)) {
+        match port.mailbox().send_from(sender, &port, message, Some(waker).filter(|_| !own)) {
             Err(Refused { status: Status::Full, message }) if !own && port.mailbox().waits_for_room(&port) => {
                 unsent = Some(message);
                 None
@@ -442,9 +442,15 @@ fn close(caller: Caller<'_, State>, port: u32) -> Result<u32> {
 }
 
 impl State {
+    /// Whose share of a port's mailbox a message of this isolate fills: at home nobody's.
+    fn sender_to(&self, port: &Port) -> Sender {
+        let own = Arc::ptr_eq(port.mailbox(), &self.control.mailbox);
+        if own { Sender::NOBODY } else { Sender::isolate(self.control.id.0) }
+    }
+
     /// A wait of this isolate for ports, until an instant of its clock.
     pub(super) fn until(&self, deadline: u64) -> Until {
-        let no_end = self.ends == NEVER;
+        let no_end = self.has_no_end();
         Until { deadline: self.instant(deadline), ports_only: no_end, no_end }
     }
 }

@@ -5,10 +5,10 @@ use std::pin::Pin;
 use insula_wire::{RemoteError, Status};
 use wasmtime::{Memory, ResourceLimiter};
 
-use crate::control::{Control, Links};
+use crate::control::{Control, Flags, Links};
 use crate::limits::Limits;
 use crate::outfit::Wasi;
-use crate::port::{Message, Object, Port};
+use crate::port::{Object, Port};
 use crate::spawn::Spawner;
 use crate::sync::Arc;
 use crate::world::{NEVER, Nanos, World};
@@ -18,11 +18,14 @@ pub(crate) struct State {
     pub(crate) control: Arc<Control>,
     pub(crate) place: Arc<Place>,
     pub(crate) limits: Limits,
+    /// Its module says itself when an entry that is fetching its message is called.
+    pub(crate) says_entered: bool,
+    /// When it was born.
+    pub(crate) admitted: Nanos,
     /// When the isolate's deadline comes.
     pub(crate) ends: Nanos,
     pub(crate) memory: Option<Memory>,
     pub(crate) wasi: Wasi,
-    pub(crate) initial: Option<Message>,
     /// Text and place of a panic that was reported and not yet followed by its trap.
     pub(crate) panic: Option<(String, String)>,
     /// The limit that a growth was refused for.
@@ -70,6 +73,11 @@ impl State {
         if self.place.fine_clock { instant } else { instant.checked_next_multiple_of(COARSE_NANOS).unwrap_or(NEVER) }
     }
 
+    /// Whether no deadline will end it.
+    pub(crate) fn has_no_end(&self) -> bool {
+        self.ends == NEVER && self.limits.run_deadline.is_none()
+    }
+
     /// The receive port that a handle names.
     pub(crate) fn receive_port(&self, handle: u32) -> Result<Arc<Port>, Status> {
         match self.control.table.lock().find(handle)? {
@@ -97,12 +105,22 @@ impl State {
 }
 
 impl ResourceLimiter for State {
-    fn memory_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let allowed = desired as u64 <= self.limits.memory_bytes_max;
-        if !allowed {
-            self.refused = Some(("memory", self.limits.memory_bytes_max));
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if self.control.flags.any(Flags::LEFT_BEHIND) {
+            return Ok(false); // its accounts are closed
         }
-        Ok(allowed && maximum.is_none_or(|maximum| desired <= maximum))
+        if desired as u64 > self.limits.memory_bytes_max {
+            self.refused = Some(("memory", self.limits.memory_bytes_max));
+            return Ok(false);
+        }
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        if let Err(exceeded) = self.control.accounts.grow(current as u64, desired as u64) {
+            self.refused = Some((exceeded.which, exceeded.value));
+            return Ok(false);
+        }
+        Ok(true)
     }
 
     fn table_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {

@@ -39,6 +39,7 @@ impl Control {
         let held = self.table.lock().clear();
         drop(queued);
         drop(held);
+        self.accounts.close();
         credit();
 
         let answers_pings = self.flags.any(Flags::WAITING) && !matches!(exit, Exit::HostClosed);

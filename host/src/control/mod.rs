@@ -4,11 +4,13 @@
 //! - [`Flags`]: the word that the isolate itself looks at.
 //! - [`Registry`], [`Lineage`]: who lives, and who spawned whom.
 //! - [`Census`]: how many live, how many only ports can wake.
+//! - [`Accounts`]: what an isolate charges to its ancestors.
 //! - [`Dead`]: what the death step leaves for the host to do.
 //!
 //! Requests are applied by the caller, in call order, under the target's lock (semantics 1.1). Those that ask for the
 //! end of a turn set a flag and wake the isolate, whose own wait does the rest. Authority is checked by whoever calls.
 
+mod accounts;
 mod answer;
 mod census;
 mod death;
@@ -16,6 +18,7 @@ mod flags;
 mod hold;
 mod registry;
 
+pub(crate) use accounts::Accounts;
 pub(crate) use census::Census;
 
 pub(crate) use flags::Flags;
@@ -40,6 +43,7 @@ pub(crate) struct Control {
     pub(crate) meter: Meter,
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) table: Mutex<Table>,
+    pub(crate) accounts: Accounts,
     pub(crate) pause_capability: CapabilityId,
     pub(crate) terminate_capability: CapabilityId,
     pub(crate) census: Arc<Census>,
@@ -53,6 +57,7 @@ pub(crate) struct Cradle {
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) handles_max: u64,
     pub(crate) blob_bytes_max: u64,
+    pub(crate) accounts: Accounts,
     pub(crate) pause_capability: CapabilityId,
     pub(crate) terminate_capability: CapabilityId,
     pub(crate) census: Arc<Census>,
@@ -119,7 +124,8 @@ impl Control {
             flags,
             meter: Meter::default(),
             mailbox: cradle.mailbox,
-            table: Mutex::new(Table::new(cradle.handles_max, cradle.blob_bytes_max)),
+            table: Mutex::new(Table::new(cradle.handles_max, cradle.blob_bytes_max).charging(cradle.accounts.above())),
+            accounts: cradle.accounts,
             pause_capability: cradle.pause_capability,
             terminate_capability: cradle.terminate_capability,
             census: cradle.census,
@@ -173,10 +179,15 @@ impl Control {
     /// Adds to the set of pauses; the same one twice is one entry.
     pub(crate) fn pause(&self, token: CapabilityId) {
         let mut state = self.state.lock();
-        if !state.dying && !state.pauses.contains(&token) {
-            state.pauses.push(token);
-            self.flags.set(Flags::PAUSED);
+        if state.dying || state.pauses.contains(&token) {
+            return;
         }
+        state.pauses.push(token);
+        self.flags.set(Flags::PAUSED);
+        // Where it waits it notes that it is paused: its time stands still, and its timers do not keep a run going.
+        let waker = state.waker.clone().filter(|_| state.pauses.len() == 1 && self.flags.any(Flags::WAITING));
+        drop(state);
+        waker.into_iter().for_each(Waker::wake);
     }
 
     /// Takes out of the set of pauses; of no effect if it is not in there.
@@ -204,6 +215,19 @@ impl Control {
         let attention = state.attention.clone();
         drop(state);
         attention.into_iter().for_each(Waker::wake);
+    }
+
+    /// Ends all of them: each is to end before the first one does, so that none goes on for what the end of another
+    /// brings it.
+    pub(crate) fn end_together(all: &[Arc<Control>], exit: &Exit) {
+        for control in all {
+            let mut state = control.state.lock();
+            if !state.dying {
+                state.ending.get_or_insert_with(|| exit.clone());
+                control.flags.set(Flags::END);
+            }
+        }
+        all.iter().for_each(|control| control.end_now(exit.clone()));
     }
 
     /// Ends it at the end of its turn.
@@ -345,6 +369,8 @@ impl Control {
 
     /// Takes all listeners out of an isolate that was not admitted.
     pub(crate) fn unborn(&self) {
+        drop(self.mailbox.close());
+        self.accounts.close();
         let left = std::mem::take(&mut *self.state.lock());
         left.exit_listeners.into_iter().for_each(Answer::give_up);
         left.error_listeners.into_iter().for_each(ErrorListener::give_up);

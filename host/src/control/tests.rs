@@ -14,6 +14,7 @@ mod death;
 mod ends;
 mod error_listeners;
 mod exit_listeners;
+mod model;
 mod notices;
 mod pauses;
 mod pings;
@@ -58,6 +59,7 @@ fn cradle() -> Cradle {
         mailbox: mailbox(9),
         handles_max: 9,
         blob_bytes_max: 0,
+        accounts: Accounts::default(),
         pause_capability: PAUSE,
         terminate_capability: TERMINATE,
         census,

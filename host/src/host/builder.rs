@@ -9,6 +9,7 @@ use super::nursery::undertaker;
 use super::quarters::{Ground, Quarters, Threads, Trusted, failed};
 use super::uncaught::{Reporter, Uncaught, print};
 use super::{Door, Host, Inner};
+use crate::account::{Account, Bounds};
 use crate::cache::Cache;
 use crate::control::Links;
 use crate::engine::Shape;
@@ -28,6 +29,7 @@ use crate::world::World;
 /// | trusted isolates | 64, from the first trusted module on |
 /// | threads of trusted isolates | 2 |
 /// | memory ceiling | 4 GiB; each isolate's limit is lower |
+/// | total memory | none: what the machine has |
 /// | table ceiling | 100,000 elements |
 /// | module folder | none: isolates can spawn what [`Host::offer`] names |
 /// | cache folder | none: compiled code is kept in memory only |
@@ -41,6 +43,7 @@ pub struct HostBuilder {
     trusted_threads: Option<usize>,
     memory_bytes_max: u64,
     table_elements_max: u32,
+    total_memory_bytes_max: Option<u64>,
     cache: Option<PathBuf>,
     module_folder: Option<PathBuf>,
     on_uncaught: Option<Arc<OnUncaught>>,
@@ -58,6 +61,7 @@ impl Default for HostBuilder {
             trusted_threads: None,
             memory_bytes_max: 4 << 30,
             table_elements_max: 100_000,
+            total_memory_bytes_max: None,
             cache: None,
             module_folder: None,
             on_uncaught: None,
@@ -108,6 +112,12 @@ impl HostBuilder {
     /// The most linear memory that any isolate can be given, in bytes; at least 64 KiB, at most 4 GiB.
     pub fn memory_max(mut self, bytes: u64) -> HostBuilder {
         self.memory_bytes_max = bytes;
+        self
+    }
+
+    /// The most linear memory, and blobs, that all isolates can have together, in bytes.
+    pub fn total_memory_max(mut self, bytes: u64) -> HostBuilder {
+        self.total_memory_bytes_max = Some(bytes);
         self
     }
 
@@ -187,6 +197,7 @@ impl HostBuilder {
             stderr,
             left_behind: Mutex::default(),
             isolates_max: self.isolates,
+            account: Account::below(None, Bounds { memory: self.total_memory_bytes_max, ..Bounds::default() }),
             memory_bytes_max: self.memory_bytes_max,
         });
         Ok(Host { _door: Arc::new(Door(Arc::clone(&inner))), inner })

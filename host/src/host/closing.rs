@@ -71,7 +71,7 @@ impl Inner {
     pub(super) fn end_all(&self) {
         loop {
             let living = self.links.registry.all();
-            living.iter().for_each(|control| control.end_now(Exit::HostClosed));
+            Control::end_together(&living, &Exit::HostClosed);
             if living.is_empty() {
                 break;
             }

@@ -24,6 +24,7 @@ pub use uncaught::Uncaught;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::account::Account;
 use crate::control::{Control, Hold, Links};
 use crate::error::{LoadError, SpawnError};
 use crate::isolate::{Isolate, Module, Undertaker};
@@ -73,6 +74,8 @@ pub(crate) struct Inner {
     /// Trusted isolates that were declared dead in the middle of their code.
     left_behind: Mutex<Vec<Arc<Control>>>,
     isolates_max: u32,
+    /// What all isolates together are charged to, where the host bounds it.
+    account: Option<Arc<Account>>,
     /// Linear memory that any isolate can be given.
     memory_bytes_max: u64,
 }

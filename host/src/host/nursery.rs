@@ -4,22 +4,24 @@ use std::cell::RefCell;
 use std::pin::Pin;
 use std::sync::Weak;
 
+use insula_wire::codec::Unsendable;
 use insula_wire::{RemoteError, Status};
 
 use super::Inner;
 use super::quarters::Quarters;
 use super::uncaught::{Reporter, Uncaught, resolve};
 use crate::abi::{Fetching, Place, State};
-use crate::control::{Control, Cradle, Flags, Lineage, Links, NotAdmitted, Registry};
-use crate::error::SpawnError;
+use crate::control::{Accounts, Control, Cradle, Flags, Lineage, Links, NotAdmitted, Registry};
+use crate::error::{SendError, SpawnError};
 use crate::exit::{Exit, IsolateId, Killer};
 use crate::grant::{Authority, Grant};
 use crate::isolate::{EntryPoint, Life, Module, Undertaker, live, live_trusted};
 use crate::limits::Limits;
 use crate::outfit::{Outfit, Wasi};
-use crate::port::{CapabilityId, Claims, Mailbox, Room};
-use crate::scheduler::Task;
-use crate::spawn::{Birth, Entry, Output, Program, Spawn, Spawner};
+use crate::port::codec::Encoded;
+use crate::port::{CapabilityId, Charged, Claims, Mailbox, Room};
+use crate::scheduler::{Kept, Task};
+use crate::spawn::{Birth, Entry, Output, Program, Spawn, Spawner, error_schema};
 use crate::stdio::{Sink, Tail};
 use crate::sync::Arc;
 use crate::world::{NEVER, Nanos};
@@ -97,12 +99,11 @@ impl Inner {
             world: Arc::clone(&self.world),
         });
         let number = self.links.number;
-        let message = spawn.message.map(|message| message.and_then(|encoded| encoded.into_message(number)));
+        let own = |encoded: Result<Encoded, Unsendable>| -> Result<_, SendError> { Ok(encoded?.into_message(number)?) };
+        let message = spawn.message.map(own);
         let (message, claims) = message.transpose().map_err(SpawnError::Message)?.unzip();
-        let on_exit = spawn.on_exit.map(|(right, response)| {
-            let response = response.and_then(|encoded| encoded.into_message(number));
-            response.map(|(response, claims)| ((right, response), claims))
-        });
+        let on_exit =
+            spawn.on_exit.map(|(right, response)| own(response).map(|(response, claims)| ((right, response), claims)));
         let (on_exit, more_claims) = on_exit.transpose().map_err(SpawnError::Listener)?.unzip();
         let birth = Birth {
             entry: spawn.entry,
@@ -186,7 +187,7 @@ impl Inner {
         let elsewhere = || SpawnError::Invalid(format!("{}: the module was loaded by another host", module.name()));
         let quarters = self.quarters_of(module).ok_or_else(elsewhere)?;
         birth.limits.memory_bytes_max = birth.limits.memory_bytes_max.min(self.memory_bytes_max);
-        let control = self.control(module, &birth, parent);
+        let control = self.control(module, &mut birth, parent)?;
         if birth.is_main {
             control.flags.set(Flags::MAIN);
         }
@@ -210,10 +211,11 @@ impl Inner {
             control: Arc::clone(&control),
             place,
             limits: birth.limits,
+            says_entered: module.says_entered(),
+            admitted: self.world.now(),
             ends,
             memory: None,
             wasi: Wasi::new(outfit, Arc::clone(&tail)),
-            initial: birth.message,
             panic: None,
             refused: None,
             last_error: String::new(),
@@ -232,7 +234,8 @@ impl Inner {
     }
 
     fn launch(&self, quarters: &Quarters, module: &Module, entry: EntryPoint, state: State) {
-        let (control, metered) = (Arc::clone(&state.control), state.limits.cpu_time_max.is_some());
+        let control = Arc::clone(&state.control);
+        let kept = Kept { metered: state.limits.cpu_time_max.is_some(), timed: state.limits.run_deadline.is_some() };
         let life = Life {
             state,
             module: module.clone(),
@@ -242,25 +245,43 @@ impl Inner {
         };
         let life: Pin<Box<dyn Future<Output = ()> + Send>> =
             if module.is_trusted() { Box::pin(live_trusted(life)) } else { Box::pin(live(life)) };
-        Task::launch(life, control, &quarters.scheduler, &quarters.hooks, &self.world, metered);
+        Task::launch(life, control, &quarters.scheduler, &quarters.hooks, &self.world, kept);
     }
 
-    fn control(&self, module: &Module, birth: &Birth, parent: Option<&Arc<Control>>) -> Arc<Control> {
+    fn control(
+        &self,
+        module: &Module,
+        birth: &mut Birth,
+        parent: Option<&Arc<Control>>,
+    ) -> Result<Arc<Control>, SpawnError> {
         let id = self.links.registry.number();
         let limits = &birth.limits;
-        Control::new(Cradle {
+        let above = parent.map_or(self.account.as_ref(), |parent| parent.accounts.below());
+        let charged = Charged { sender_percent_max: limits.sender_percent_max, account: above.cloned() };
+        let mailbox = Mailbox::of_isolate(room(limits), charged);
+        birth
+            .message
+            .take()
+            .map_or(Ok(()), |message| mailbox.bear(message))
+            .map_err(|status| SpawnError::Message(status.into()))?;
+        let accounts = Accounts::open(above, limits.of_tree()).map_err(|exceeded| {
+            drop(mailbox.close());
+            SpawnError::Limit { which: exceeded.which, value: exceeded.value }
+        })?;
+        Ok(Control::new(Cradle {
             id,
             lineage: Lineage::new(id, parent.map(|parent| &parent.lineage)),
-            mailbox: Mailbox::new(room(limits)),
+            mailbox,
             handles_max: limits.handles_max,
             blob_bytes_max: limits.blob_bytes_max,
+            accounts,
             pause_capability: CapabilityId(self.world.number()),
             terminate_capability: CapabilityId(self.world.number()),
             census: Arc::clone(&self.links.census),
             name: if birth.name.is_empty() { default_name(module, &birth.entry) } else { birth.name.clone() },
             paused: birth.paused,
             errors_fatal: birth.errors_fatal,
-        })
+        }))
     }
 
     /// When the deadline of a new isolate comes: its own, or that of whoever spawned it if that is sooner.
@@ -277,12 +298,16 @@ fn listen(
 ) -> Result<(), SpawnError> {
     let refused = |status: Status| {
         control.unborn();
-        SpawnError::Listener(status)
+        SpawnError::Listener(status.into())
     };
     if let Some((right, response)) = on_exit {
         control.add_exit_listener(right, response).map_err(refused)?;
     }
     if let Some(right) = on_error {
+        let schema = right.port().schema();
+        if schema != 0 && schema != error_schema() {
+            return Err(refused(Status::Invalid));
+        }
         control.add_error_listener(right).map_err(refused)?;
     }
     Ok(())

@@ -83,6 +83,10 @@ impl Isolate {
         &self.control
     }
 
+    pub(crate) fn links(&self) -> &Arc<Links> {
+        self.hold.links()
+    }
+
     /// The capability that pausing needs.
     #[must_use]
     pub fn pause_capability(&self) -> Option<&Capability> {
@@ -231,9 +235,9 @@ impl Isolate {
         }
         let killed = Exit::Killed { by: Killer::Embedder };
         self.control.lineage.end_tree(killed.clone());
-        self.control.end_now(killed.clone());
-        let descendants = self.hold.links().registry.descendants(self.control.id);
-        descendants.iter().for_each(|child| child.end_now(killed.clone()));
+        let mut tree = self.hold.links().registry.descendants(self.control.id);
+        tree.push(Arc::clone(&self.control));
+        Control::end_together(&tree, &killed);
     }
 
     /// Asks it to end by itself: its `stop_requested` becomes true.

@@ -28,7 +28,11 @@ struct Linked {
     memory: Option<ModuleExport>,
     initialize: Option<ModuleExport>,
     event_loop: Option<ModuleExport>,
+    says_entered: bool,
 }
+
+/// Where a module says that its entry is called.
+const REPORT: &str = "insula:isolate/report@";
 
 /// What is called first in a new isolate, looked up and of the right type.
 #[derive(Clone, Copy)]
@@ -60,7 +64,11 @@ impl Module {
         let instance = linker.instantiate_pre(&code.compiled).map_err(|error| does_not_link(&code.name, &error))?;
         let plain = |name| code.entry(name, 0).filter(|(_, fits)| *fits).map(|(export, _)| export);
         let (initialize, event_loop) = (plain("_initialize"), plain("insula_loop"));
-        Ok(Module(Arc::new(Linked { memory: code.memory(), initialize, event_loop, instance, code })))
+        let report =
+            |import: &wasmtime::ImportType<'_>| import.module().starts_with(REPORT) && import.name() == "entered";
+        let says_entered = code.compiled.imports().any(|import| report(&import));
+        let memory = code.memory();
+        Ok(Module(Arc::new(Linked { memory, initialize, event_loop, says_entered, instance, code })))
     }
 
     /// The file it was loaded from, or what the embedder called it.
@@ -99,6 +107,11 @@ impl Module {
 
     pub(crate) fn event_loop(&self) -> Option<&ModuleExport> {
         self.0.event_loop.as_ref()
+    }
+
+    /// Whether it says by itself that its entry is called.
+    pub(crate) fn says_entered(&self) -> bool {
+        self.0.says_entered
     }
 
     /// The export that an entry means.

@@ -14,8 +14,8 @@ use crate::abi::{Ended, Place, State, Until, wait};
 use crate::control::{Control, Flags};
 use crate::exit::{Exit, Phase};
 use crate::scheduler::{Scheduler, YieldSlice, poll_began, slice_is_over};
-use crate::sync::Arc;
-use crate::world::{NEVER, World};
+use crate::sync::{Arc, Mutex};
+use crate::world::{NEVER, Nanos, Timer, World};
 
 /// What a life needs beside its state.
 pub(crate) struct Life {
@@ -39,7 +39,9 @@ pub(crate) async fn live(life: Life) {
     let (control, world, ends) = (Arc::clone(&state.control), Arc::clone(&state.place.world), state.ends);
     let _deadline =
         (ends != NEVER).then(|| world.timer(ends, Waker::from(Arc::new(DeadlineBell(Arc::clone(&control))))));
-    let until = Until { deadline: NEVER, ports_only: ends == NEVER, no_end: ends == NEVER };
+    let _run_deadline = RunDeadline::arm(&state, &control, &world);
+    let no_end = state.has_no_end();
+    let until = Until { deadline: NEVER, ports_only: no_end, no_end };
     if let Err(error) = wait(&control, &world, until, |_| Some(())).await {
         let exit = error.downcast::<Ended>().map_or(Exit::HostClosed, |Ended(exit)| exit);
         undertaker(&control, exit, None);
@@ -153,14 +155,70 @@ struct DeadlineBell(Arc<Control>);
 
 impl Wake for DeadlineBell {
     fn wake(self: std::sync::Arc<Self>) {
-        let flags = &self.0.flags;
-        let phase = if flags.any(Flags::WAITING) {
-            Phase::Waiting
-        } else if flags.any(Flags::ENTERED) {
-            Phase::Guest
-        } else {
-            Phase::Start
-        };
-        self.0.end_now(Exit::Deadline { phase });
+        self.0.end_now(Exit::Deadline { phase: phase(&self.0) });
+    }
+}
+
+/// What an isolate is doing.
+fn phase(control: &Control) -> Phase {
+    if control.flags.any(Flags::WAITING) {
+        Phase::Waiting
+    } else if control.flags.any(Flags::ENTERED) {
+        Phase::Guest
+    } else {
+        Phase::Start
+    }
+}
+
+/// A deadline that leaves out the time queued or paused (semantics 9.1): it rings when it would come if nothing more were
+/// left out, looks how much was, and rings again when that is made up.
+struct RunDeadline {
+    control: Arc<Control>,
+    world: Arc<World>,
+    admitted: Nanos,
+    nanos: u64,
+    timer: Mutex<Option<Timer>>,
+}
+
+/// Rings of a run deadline are at least so far apart: somebody who is paused has no time to make up.
+const RING_NANOS_MIN: u64 = 1_000_000;
+
+/// Takes the bell down when the life is over.
+struct Armed(Arc<RunDeadline>);
+
+impl RunDeadline {
+    fn arm(state: &State, control: &Arc<Control>, world: &Arc<World>) -> Option<Armed> {
+        let nanos = u64::try_from(state.limits.run_deadline?.as_nanos()).unwrap_or(NEVER);
+        let (control, world) = (Arc::clone(control), Arc::clone(world));
+        let admitted = state.admitted;
+        let bell = Arc::new(RunDeadline { control, world, admitted, nanos, timer: Mutex::new(None) });
+        bell.ring_at(admitted.saturating_add(nanos));
+        Some(Armed(bell))
+    }
+
+    fn ring_at(self: &Arc<RunDeadline>, due: Nanos) {
+        let timer = self.world.timer(due, Waker::from(Arc::clone(self)));
+        let before = self.timer.lock().replace(timer);
+        drop(before);
+    }
+}
+
+impl Wake for RunDeadline {
+    fn wake(self: std::sync::Arc<Self>) {
+        if self.control.exit().is_some() {
+            return;
+        }
+        let now = self.world.now();
+        match self.nanos.checked_sub(self.control.meter.counted_nanos(self.admitted, now)) {
+            None | Some(0) => self.control.end_now(Exit::Deadline { phase: phase(&self.control) }),
+            Some(left) => self.ring_at(now.saturating_add(left.max(RING_NANOS_MIN))),
+        }
+    }
+}
+
+impl Drop for Armed {
+    fn drop(&mut self) {
+        let timer = self.0.timer.lock().take();
+        drop(timer);
     }
 }

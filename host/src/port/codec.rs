@@ -5,7 +5,8 @@
 
 use std::cell::RefCell;
 
-use insula_wire::{CAPABILITIES_MAX, Kind, Status, codec};
+use insula_wire::codec::{self, Unsendable};
+use insula_wire::{CAPABILITIES_MAX, Kind, Status};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Attachment, Blob, BlobCell, Claims, Message};
@@ -61,13 +62,13 @@ impl Clone for Encoded {
 /// Encodes a value.
 ///
 /// # Errors
-/// `Unsendable` where the value refuses.
-pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, kind: Kind) -> Result<Encoded, Status> {
+/// Where the value refuses, which part of it and why.
+pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, kind: Kind) -> Result<Encoded, Unsendable> {
     let list = List::begin(|list| OUTGOING.replace(list), Outgoing::default());
     let mut bytes = Vec::new();
     let result = codec::encode_into(value, &mut bytes);
     let outgoing = list.end().unwrap_or_default();
-    result.map_err(|_| Status::Unsendable)?;
+    result.map_err(|error| error.cause)?;
     let message = Message { kind, bytes, attachments: outgoing.attachments };
     Ok(Encoded { message, host: outgoing.host, blobs: outgoing.blobs })
 }

@@ -4,6 +4,7 @@
 //! what it waits for; whoever puts in what it waits for takes the waker out and wakes it after the lock is let go.
 //! Notices (exit, error, ping) never find a mailbox full: their room is reserved when they are asked for.
 
+mod budget;
 mod inner;
 
 use std::collections::VecDeque;
@@ -13,6 +14,8 @@ use insula_wire::{MailboxPolicy, Status};
 
 use super::{Message, Port, SendRight};
 use crate::sync::{Arc, Mutex, atomic};
+use budget::Budget;
+pub(crate) use budget::{Charged, Sender};
 use inner::{Inner, Slot};
 
 /// The bounds of a mailbox.
@@ -79,23 +82,27 @@ impl std::fmt::Debug for Port {
 }
 
 impl Mailbox {
-    /// An empty mailbox of an isolate.
+    /// An empty mailbox that charges nobody else.
     pub(crate) fn new(room: Room) -> Arc<Mailbox> {
-        Mailbox::of(room, false)
+        Mailbox::of_isolate(room, Charged::default())
+    }
+
+    /// An empty mailbox of an isolate.
+    pub(crate) fn of_isolate(room: Room, charged: Charged) -> Arc<Mailbox> {
+        Mailbox::of(room, charged, false)
     }
 
     /// An empty mailbox of a port of the embedder's.
-    pub(crate) fn of_embedder(room: Room) -> Arc<Mailbox> {
-        Mailbox::of(room, true)
+    pub(crate) fn of_embedder(room: Room, charged: Charged) -> Arc<Mailbox> {
+        Mailbox::of(room, charged, true)
     }
 
-    fn of(room: Room, is_embedders: bool) -> Arc<Mailbox> {
+    fn of(room: Room, charged: Charged, is_embedders: bool) -> Arc<Mailbox> {
         Arc::new(Mailbox {
             is_embedders,
             inner: Mutex::new(Inner {
-                room,
-                messages: 0,
-                bytes: 0,
+                budget: Budget::new(room, charged),
+                birth: None,
                 arrived: 0,
                 slots: Vec::new(),
                 free: Vec::new(),
@@ -112,8 +119,8 @@ impl Mailbox {
     /// Opens a port.
     pub(crate) fn open(self: &Arc<Mailbox>, id: u64, schema: u64, policy: MailboxPolicy) -> Result<Arc<Port>, Limit> {
         let mut inner = self.inner.lock();
-        if inner.closed || inner.open >= inner.room.ports_max {
-            return Err(Limit(inner.room.ports_max));
+        if inner.closed || inner.open >= inner.budget.room.ports_max {
+            return Err(Limit(inner.budget.room.ports_max));
         }
         inner.open += 1;
         let slot = inner.free.pop().unwrap_or_else(|| {
@@ -126,20 +133,67 @@ impl Mailbox {
         Ok(port)
     }
 
-    /// Puts a message in, or hands it back. `waker` is kept where the port's policy is to wait and there is no room.
+    /// Puts a message of nobody's in, or hands it back. `waker` is kept where the port's policy is to wait and there is
+    /// no room.
     pub(crate) fn send(&self, port: &Port, message: Message, waker: Option<&Waker>) -> Result<(), Refused> {
+        self.send_from(Sender::NOBODY, port, message, waker)
+    }
+
+    /// As send, within the share of whoever sends.
+    pub(crate) fn send_from(
+        &self,
+        sender: Sender,
+        port: &Port,
+        message: Message,
+        waker: Option<&Waker>,
+    ) -> Result<(), Refused> {
         let mut after = After::default();
         let mut inner = self.inner.lock();
-        let too_large = message.bytes.len() as u64 > inner.room.message_bytes_max;
-        if inner.slot_of(port).is_some() && (too_large || message.cost() > inner.room.bytes_max) {
+        if inner.slot_of(port).is_some() && inner.is_too_large(&message) {
             return Err(Refused { status: Status::TooLarge, message });
         }
-        inner.admit(port, message, waker, &mut after)
+        inner.admit(port, sender, message, waker, &mut after)
+    }
+
+    /// Keeps the message that its owner is born with, which counts as queued until it is fetched.
+    ///
+    /// # Errors
+    /// `TooLarge`; `Full` where the accounts above have no room.
+    pub(crate) fn bear(&self, message: Message) -> Result<(), Status> {
+        let mut inner = self.inner.lock();
+        let refused = if inner.is_too_large(&message) {
+            Some(Status::TooLarge)
+        } else {
+            (!inner.budget.debit(Sender::NOBODY, message.cost())).then_some(Status::Full)
+        };
+        match refused {
+            None => {
+                inner.birth = Some(message);
+                Ok(())
+            }
+            Some(status) => {
+                drop(inner);
+                drop(message);
+                Err(status)
+            }
+        }
+    }
+
+    /// Takes the message that its owner was born with, if `fits` agrees. None where it was fetched.
+    pub(crate) fn take_birth<R>(&self, fits: impl FnOnce(&Message) -> Result<(), R>) -> Option<Result<Message, R>> {
+        let mut after = After::default();
+        let mut inner = self.inner.lock();
+        if let Err(reason) = fits(inner.birth.as_ref()?) {
+            return Some(Err(reason));
+        }
+        let message = inner.birth.take()?;
+        inner.credit(Sender::NOBODY, message.cost(), &mut after);
+        Some(Ok(message))
     }
 
     /// As send, for a notice without a reserve: its size is the host's own choice.
     pub(crate) fn notify(&self, port: &Port, notice: Message, after: &mut After) -> Result<(), Refused> {
-        self.inner.lock().admit(port, notice, None, after)
+        self.inner.lock().admit(port, Sender::NOBODY, notice, None, after)
     }
 
     /// Forgets a sender that waited for room and waits no more.
@@ -153,7 +207,7 @@ impl Mailbox {
     /// Whether the port takes a message of that size. A closed port takes any: it drops them.
     pub(crate) fn check(&self, port: &Port, message: &Message) -> Result<(), Status> {
         let inner = self.inner.lock();
-        let too_large = message.bytes.len() as u64 > inner.room.message_bytes_max;
+        let too_large = message.bytes.len() as u64 > inner.budget.room.message_bytes_max;
         if inner.slot_of(port).is_some() && too_large { Err(Status::TooLarge) } else { Ok(()) }
     }
 
@@ -174,12 +228,7 @@ impl Mailbox {
         if inner.slot_of(port).is_none() {
             return Err(Status::Closed);
         }
-        if !inner.has_room(1, cost) {
-            return Err(Status::Full);
-        }
-        inner.messages += 1;
-        inner.bytes += cost;
-        Ok(())
+        if inner.budget.debit(Sender::NOBODY, cost) { Ok(()) } else { Err(Status::Full) }
     }
 
     /// Exchanges the room of one notice for that of another of this cost, or leaves it as it is.
@@ -189,19 +238,17 @@ impl Mailbox {
         if inner.slot_of(port).is_none() {
             return Err(Status::Closed);
         }
-        let others = inner.bytes.saturating_sub(reserved);
-        if others + cost > inner.room.bytes_max {
+        if !inner.budget.has_room_without(1, reserved, cost) {
             return Err(Status::Full);
         }
-        inner.credit(0, reserved, &mut after);
-        inner.bytes += cost;
+        inner.change(reserved, cost, &mut after);
         Ok(())
     }
 
     /// Gives back the room of a notice that will not come.
     pub(crate) fn unreserve(&self, cost: u64) {
         let mut after = After::default();
-        self.inner.lock().credit(1, cost, &mut after);
+        self.inner.lock().credit(Sender::NOBODY, cost, &mut after);
     }
 
     /// Puts a notice into the room that was set aside for it. It is dropped if the port is closed by now.
@@ -213,16 +260,12 @@ impl Mailbox {
     pub(crate) fn post_then(&self, port: &Port, notice: Message, reserved: u64, after: &mut After) -> bool {
         let mut inner = self.inner.lock();
         let Some(slot) = inner.slot_of(port) else {
-            inner.credit(1, reserved, after);
+            inner.credit(Sender::NOBODY, reserved, after);
             after.messages.push(notice);
             return false;
         };
-        let cost = notice.cost();
-        match cost < reserved {
-            true => inner.credit(0, reserved - cost, after),
-            false => inner.bytes += cost - reserved,
-        }
-        inner.push(slot, notice, after);
+        inner.change(reserved, notice.cost(), after);
+        inner.push(slot, Sender::NOBODY, notice, after);
         true
     }
 
@@ -290,10 +333,11 @@ impl Mailbox {
         let closed = std::mem::take(&mut inner.slots[slot]);
         inner.free.push(port.slot);
         inner.open -= 1;
-        let bytes = closed.queue.iter().map(|(_, message)| message.cost()).sum();
-        inner.credit(closed.queue.len() as u64, bytes, &mut after);
+        for queued in closed.queue {
+            inner.credit(queued.sender, queued.message.cost(), &mut after);
+            after.messages.push(queued.message);
+        }
         inner.prune_arrivals();
-        after.messages.extend(closed.queue.into_iter().map(|(_, message)| message));
     }
 
     /// Closes everything for good. What was queued comes out, to be released where no lock is held.
@@ -303,13 +347,14 @@ impl Mailbox {
         let mut inner = self.inner.lock();
         inner.closed = true;
         let slots = std::mem::take(&mut inner.slots);
-        inner.credit(0, 0, &mut after);
+        let birth = inner.birth.take();
+        inner.wake_senders(&mut after);
         after.dropped.extend(inner.waiting.take().map(|(_, waker)| waker));
         after.dropped.extend(inner.others.drain(..).map(|(_, waker)| waker));
         (inner.free, inner.arrivals, inner.open) = (Vec::new(), VecDeque::new(), 0);
-        (inner.messages, inner.bytes) = (0, 0);
+        inner.budget.clear();
         drop(inner);
-        slots.into_iter().flat_map(|slot| slot.queue).map(|(_, message)| message).collect()
+        slots.into_iter().flat_map(|slot| slot.queue).map(|queued| queued.message).chain(birth).collect()
     }
 
     /// Whether it is of a port of the embedder's.
@@ -321,13 +366,12 @@ impl Mailbox {
     pub(crate) fn holds_capabilities(&self) -> bool {
         let inner = self.inner.lock();
         let mut queued = inner.slots.iter().flat_map(|slot| &slot.queue);
-        queued.any(|(_, message)| !message.attachments.is_empty())
+        queued.any(|queued| !queued.message.attachments.is_empty())
     }
 
     /// Messages and bytes that are queued or reserved.
     pub(crate) fn load(&self) -> (u64, u64) {
-        let inner = self.inner.lock();
-        (inner.messages, inner.bytes)
+        self.inner.lock().budget.load()
     }
 
     /// The ports that its owner waits on, for a report; empty where it does not wait.

@@ -17,7 +17,7 @@ mod message;
 mod table;
 
 pub(crate) use blob::{Blob, BlobCell, Claims};
-pub(crate) use mailbox::{After, Mailbox, Refused, Room, Take, Took, Wanted};
+pub(crate) use mailbox::{After, Charged, Mailbox, Refused, Room, Sender, Take, Took, Wanted};
 pub(crate) use message::{Attachment, CapabilityId, ControlRef, Message};
 pub(crate) use table::{Object, Table};
 

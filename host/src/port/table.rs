@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use insula_wire::{HandleKind, Status};
 
 use super::{Attachment, Blob, CapabilityId, ControlRef, Message, Port, SendRight};
+use crate::account::{Account, Charge};
 use crate::sync::Arc;
 
 const INDEX_BITS: u32 = 20;
@@ -81,6 +82,7 @@ pub(crate) struct Table {
     handles_max: u32,
     blob_bytes: u64,
     blob_bytes_max: u64,
+    account: Option<Arc<Account>>,
 }
 
 impl Table {
@@ -88,7 +90,12 @@ impl Table {
     pub(crate) fn new(handles_max: u64, blob_bytes_max: u64) -> Table {
         let handles_max = u32::try_from(handles_max).unwrap_or(INDEX_MAX).min(INDEX_MAX);
         let (entries, free, known) = (Vec::new(), Vec::new(), HashMap::new());
-        Table { entries, free, known, handles_max, blob_bytes: 0, blob_bytes_max }
+        Table { entries, free, known, handles_max, blob_bytes: 0, blob_bytes_max, account: None }
+    }
+
+    /// The same, with blobs charged to this account too.
+    pub(crate) fn charging(self, account: Option<&Arc<Account>>) -> Table {
+        Table { account: account.cloned(), ..self }
     }
 
     /// Whether `count` objects fit, be they all new. Slots that can be used again count as room.
@@ -100,6 +107,7 @@ impl Table {
     /// Whether blobs of so many bytes in all can be held beside those that are.
     pub(crate) fn has_room_for_blobs(&self, bytes: u64) -> bool {
         self.blob_bytes.saturating_add(bytes) <= self.blob_bytes_max
+            && self.account.as_ref().is_none_or(|account| account.has_room(Charge::Memory, bytes))
     }
 
     /// Whether all that a message carries fits.
@@ -119,10 +127,12 @@ impl Table {
             entry.count = entry.count.checked_add(1).ok_or(Status::TooMany)?;
             return Ok(handle(index, entry.generation));
         }
-        if !self.has_room(1) || !self.has_room_for_blobs(object.blob_bytes()) {
+        let blob_bytes = object.blob_bytes();
+        // The accounts above were looked at before, and others may have charged them since.
+        if !self.has_room(1) || self.blob_bytes.saturating_add(blob_bytes) > self.blob_bytes_max {
             return Err(Status::TooMany);
         }
-        self.blob_bytes += object.blob_bytes();
+        self.hold(blob_bytes);
         let index = self.free.pop().unwrap_or_else(|| {
             self.entries.push(Entry::default());
             self.entries.len() as u32
@@ -211,8 +221,22 @@ impl Table {
             self.free.push(index);
         }
         self.known.remove(&object.key());
-        self.blob_bytes -= object.blob_bytes();
+        self.let_go(object.blob_bytes());
         Some(object)
+    }
+
+    fn hold(&mut self, blob_bytes: u64) {
+        self.blob_bytes += blob_bytes;
+        if let Some(account) = self.account.as_ref().filter(|_| blob_bytes > 0) {
+            account.charge_in_any_case(Charge::Memory, blob_bytes);
+        }
+    }
+
+    fn let_go(&mut self, blob_bytes: u64) {
+        self.blob_bytes -= blob_bytes;
+        if let Some(account) = self.account.as_ref().filter(|_| blob_bytes > 0) {
+            account.credit(Charge::Memory, blob_bytes);
+        }
     }
 
     /// Everything, to be dropped where no lock is held.
@@ -221,7 +245,8 @@ impl Table {
         self.known.clear();
         self.free.clear();
         let entries = std::mem::take(&mut self.entries);
-        (self.handles_max, self.blob_bytes, self.blob_bytes_max) = (0, 0, 0);
+        self.let_go(self.blob_bytes);
+        (self.handles_max, self.blob_bytes_max) = (0, 0);
         entries.into_iter().filter_map(|entry| entry.object).collect()
     }
 

@@ -1,10 +1,13 @@
 //! Requests that name a port: pings and listeners.
 
-use insula_wire::{Kind, Priority, RemoteError};
+use insula_wire::{Kind, MailboxPolicy, Priority, RemoteError, Status};
 use serde::Serialize;
 
-use super::{SendError, SendPort};
+use super::value::{self, ErrorNotice};
+use super::{ReceivePort, SendPort};
+use crate::error::SendError;
 use crate::isolate::Isolate;
+use crate::limits::Limits;
 use crate::port::codec;
 use crate::spawn::Spawn;
 
@@ -15,7 +18,7 @@ impl Isolate {
     /// [`SendError`] where the answer would find no room.
     pub fn ping<R: Serialize>(&self, port: &SendPort<R>, response: R, priority: Priority) -> Result<(), SendError> {
         let (right, response, claims) = port.told(&response)?;
-        self.control().ping(right, response, priority).map_err(SendError)?;
+        self.control().ping(right, response, priority).map_err(SendError::from)?;
         claims.settle();
         Ok(())
     }
@@ -26,7 +29,7 @@ impl Isolate {
     /// [`SendError`] where the notice would find no room.
     pub fn add_exit_listener<R: Serialize>(&self, port: &SendPort<R>, response: R) -> Result<(), SendError> {
         let (right, response, claims) = port.told(&response)?;
-        self.control().add_exit_listener(right, response).map_err(SendError)?;
+        self.control().add_exit_listener(right, response).map_err(SendError::from)?;
         claims.settle();
         Ok(())
     }
@@ -36,16 +39,29 @@ impl Isolate {
         self.control().remove_exit_listener(port.number());
     }
 
-    /// Posts every uncaught error to `port`.
+    /// Posts every uncaught error to `port`, as [`RemoteError`](crate::RemoteError) or as [`Value`](crate::Value).
     ///
     /// # Errors
     /// [`SendError`] where a notice would find no room.
-    pub fn add_error_listener(&self, port: &SendPort<RemoteError>) -> Result<(), SendError> {
-        self.control().add_error_listener(port.right().clone()).map_err(SendError)
+    pub fn add_error_listener<E: ErrorNotice>(&self, port: &SendPort<E>) -> Result<(), SendError> {
+        if !value::takes_errors(port.right().port().schema()) {
+            return Err(Status::Invalid.into());
+        }
+        self.control().add_error_listener(port.right().clone()).map_err(SendError::from)
+    }
+
+    /// The uncaught errors of the isolate from now on; the port ends when the isolate has.
+    ///
+    /// # Errors
+    /// [`SendError`] where a notice would find no room.
+    pub fn errors(&self) -> Result<ReceivePort<RemoteError>, SendError> {
+        let port = ReceivePort::open(self.links(), &Limits::default(), MailboxPolicy::Error);
+        self.add_error_listener(&port.send_port())?;
+        Ok(port)
     }
 
     /// Takes an error listener back.
-    pub fn remove_error_listener(&self, port: &SendPort<RemoteError>) {
+    pub fn remove_error_listener<E: ErrorNotice>(&self, port: &SendPort<E>) {
         self.control().remove_error_listener(port.number());
     }
 }
@@ -56,8 +72,8 @@ impl Spawn {
         self.told_of_exit(port.right().clone(), codec::encode(&response, Kind::Data))
     }
 
-    /// Posts every uncaught error to `port`.
-    pub fn on_error(self, port: &SendPort<RemoteError>) -> Spawn {
+    /// Posts every uncaught error to `port`, as [`RemoteError`](crate::RemoteError) or as [`Value`](crate::Value).
+    pub fn on_error<E: ErrorNotice>(self, port: &SendPort<E>) -> Spawn {
         self.told_of_errors(port.right().clone())
     }
 }

@@ -4,6 +4,7 @@
 //! - [`SendPort`]: sendable itself, anywhere in a serde value, to isolates of its own host.
 //! - [`Blob`]: bytes that move with a message.
 //! - [`Names`]: a namespace of the host's name server.
+//! - [`Value`]: the untyped message.
 //! - [`Received`]: a message with its kind, so that one port can take data and notices.
 
 mod blob;
@@ -11,25 +12,23 @@ mod control;
 mod names;
 mod receive;
 mod send;
+mod value;
 
 pub use blob::{Blob, BlobError};
 pub use names::{NameError, Names};
 pub use receive::{Either, Messages, ReceivePort, recv_any, recv_either};
 pub use send::SendPort;
+pub use value::{ErrorNotice, Value};
 
-use insula_wire::codec::schema;
-use insula_wire::{MailboxPolicy, RemoteError, Status};
+use insula_wire::codec::TOO_DEEP;
+use insula_wire::{MailboxPolicy, RemoteError};
 
+use crate::control::Links;
 use crate::host::Host;
 use crate::isolate::Capability;
 use crate::limits::Limits;
-use crate::port::Mailbox;
+use crate::port::{Charged, Mailbox};
 use crate::sync::Arc;
-
-/// Why a message was not sent. Nothing of it was delivered, and the blobs in it are where they were.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the message was not sent: {0}")]
-pub struct SendError(pub Status);
 
 /// Why nothing was received.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,12 +47,16 @@ pub enum RecvError {
     #[error("the port is closed")]
     Closed,
     /// A message came that is no `T`; it is gone.
-    #[error("port {port}: the message is no {wanted}")]
+    #[error("port {port}: {}", undecodable(wanted, *position, *too_deep))]
     Undecodable {
         /// The port's number.
         port: u64,
         /// The type that was expected.
         wanted: &'static str,
+        /// How many of its bytes were in order.
+        position: usize,
+        /// Whether it is nested deeper than 512 levels.
+        too_deep: bool,
     },
     /// A notice came where data was expected.
     #[error("an uncaught error came where data was expected: {0}")]
@@ -64,6 +67,10 @@ pub enum RecvError {
         /// The port's number.
         port: u64,
     },
+}
+
+fn undecodable(wanted: &str, position: usize, too_deep: bool) -> String {
+    if too_deep { TOO_DEEP.to_owned() } else { format!("the message is no {wanted}, at byte {position}") }
 }
 
 /// A message, with what it is.
@@ -106,11 +113,7 @@ impl Host {
     /// Where the limits allow no port.
     #[must_use]
     pub fn receive_port_with<T: 'static>(&self, limits: &Limits, policy: MailboxPolicy) -> ReceivePort<T> {
-        let links = self.inner().links();
-        let mailbox = Mailbox::of_embedder(crate::host::room(limits));
-        links.keep(&mailbox);
-        let port = mailbox.open(links.world.number(), port_schema::<T>(), policy);
-        ReceivePort::new(port.expect("the limits allow a port"), Arc::clone(links))
+        ReceivePort::open(self.inner().links(), limits, policy)
     }
 
     /// A token that is equal to itself only, to pause isolates with or to send.
@@ -120,7 +123,17 @@ impl Host {
     }
 }
 
-/// Bytes take any message.
+/// Values take any message that is one, and bytes take any.
 fn port_schema<T: 'static>() -> u64 {
-    if std::any::TypeId::of::<T>() == std::any::TypeId::of::<Vec<u8>>() { 0 } else { schema::<T>() }
+    if std::any::TypeId::of::<T>() == std::any::TypeId::of::<Vec<u8>>() { 0 } else { value::schema::<T>() }
+}
+
+impl<T: 'static> ReceivePort<T> {
+    fn open(links: &Arc<Links>, limits: &Limits, policy: MailboxPolicy) -> ReceivePort<T> {
+        let charged = Charged { sender_percent_max: limits.sender_percent_max, account: None };
+        let mailbox = Mailbox::of_embedder(crate::host::room(limits), charged);
+        links.keep(&mailbox);
+        let port = mailbox.open(links.world.number(), port_schema::<T>(), policy);
+        ReceivePort::new(port.expect("the limits allow a port"), Arc::clone(links))
+    }
 }

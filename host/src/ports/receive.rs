@@ -9,9 +9,10 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, bounded};
 use futures_core::Stream;
 use insula_wire::Kind;
+use insula_wire::codec::Cause;
 use serde::de::DeserializeOwned;
 
-use super::{Received, RecvError, SendPort};
+use super::{Received, RecvError, SendPort, value};
 use crate::control::{Hold, Links};
 use crate::port::{Message, Port, SendRight, Take, Took, Wanted, codec};
 use crate::sync::Arc;
@@ -78,7 +79,7 @@ impl<T: DeserializeOwned> ReceivePort<T> {
     /// # Errors
     /// [`RecvError::Unreachable`] when nobody can send; an error notice, or what is no `T`, as errors of their own.
     pub fn recv(&self) -> Result<T, RecvError> {
-        self.recv_message().and_then(Received::into_value)
+        self.recv_message().and_then(data)
     }
 
     /// As [`ReceivePort::recv`], for `timeout` at most.
@@ -86,7 +87,7 @@ impl<T: DeserializeOwned> ReceivePort<T> {
     /// # Errors
     /// As there, and [`RecvError::TimedOut`].
     pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvError> {
-        self.recv_message_timeout(timeout).and_then(Received::into_value)
+        self.recv_message_timeout(timeout).and_then(data)
     }
 
     /// What is there now.
@@ -94,7 +95,7 @@ impl<T: DeserializeOwned> ReceivePort<T> {
     /// # Errors
     /// As [`ReceivePort::recv`], and [`RecvError::Empty`].
     pub fn try_recv(&self) -> Result<T, RecvError> {
-        self.take(None).unwrap_or(Err(RecvError::Empty)).and_then(Received::into_value)
+        self.take(None).unwrap_or(Err(RecvError::Empty)).and_then(data)
     }
 
     /// As [`ReceivePort::recv`], as a future. Dropping it loses nothing.
@@ -102,7 +103,7 @@ impl<T: DeserializeOwned> ReceivePort<T> {
     /// # Errors
     /// As there.
     pub async fn recv_async(&self) -> Result<T, RecvError> {
-        self.recv_message_async().await.and_then(Received::into_value)
+        self.recv_message_async().await.and_then(data)
     }
 
     /// Blocks until a message comes, whatever its kind.
@@ -170,7 +171,12 @@ impl<T: DeserializeOwned> ReceivePort<T> {
 
     fn decode(&self, message: Message) -> Result<Received<T>, RecvError> {
         let kind = message.kind;
-        let undecodable = |_| RecvError::Undecodable { port: self.port.id(), wanted: std::any::type_name::<T>() };
+        let undecodable = |error: insula_wire::codec::Error| RecvError::Undecodable {
+            port: self.port.id(),
+            wanted: std::any::type_name::<T>(),
+            position: error.position,
+            too_deep: error.cause == Cause::TooDeep,
+        };
         if kind == Kind::Error {
             return codec::decode(message).map(Received::Error).map_err(undecodable);
         }
@@ -180,6 +186,14 @@ impl<T: DeserializeOwned> ReceivePort<T> {
             Kind::Ping => Received::Ping(value),
             Kind::Data | Kind::Error => Received::Data(value),
         })
+    }
+}
+
+/// What a message says, whatever it is; an uncaught error is an error, but for a port of values, where it is one.
+fn data<T: DeserializeOwned>(received: Received<T>) -> Result<T, RecvError> {
+    match received {
+        Received::Error(error) => value::retold(&error).ok_or(RecvError::ErrorNotice(error)),
+        Received::Data(value) | Received::Exit(value) | Received::Ping(value) => Ok(value),
     }
 }
 
@@ -253,7 +267,7 @@ impl<T: DeserializeOwned> Stream for ReceivePort<T> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<T, RecvError>>> {
         match self.take(Some(cx.waker())) {
-            Some(taken) => Poll::Ready(until_its_end(taken.and_then(Received::into_value))),
+            Some(taken) => Poll::Ready(until_its_end(taken.and_then(data))),
             None => Poll::Pending,
         }
     }
@@ -291,8 +305,8 @@ where
     B: DeserializeOwned,
 {
     wait(&first.links, NEVER, &[&first.port, &second.port], |waker| {
-        let one = first.take(Some(waker)).map(|taken| taken.and_then(Received::into_value).map(Either::First));
-        let other = || second.take(Some(waker)).map(|taken| taken.and_then(Received::into_value).map(Either::Second));
+        let one = first.take(Some(waker)).map(|taken| taken.and_then(data).map(Either::First));
+        let other = || second.take(Some(waker)).map(|taken| taken.and_then(data).map(Either::Second));
         match one {
             Some(one) => or_else(one, other),
             None => other().filter(is_no_end),
@@ -310,7 +324,7 @@ pub fn recv_any<T: DeserializeOwned>(ports: &[&ReceivePort<T>]) -> Result<(usize
     wait(links, NEVER, &waited, |waker| {
         let mut ended = Some(Err(RecvError::Unreachable));
         for (at, port) in ports.iter().enumerate() {
-            match port.take(Some(waker)).map(|taken| taken.and_then(Received::into_value).map(|value| (at, value))) {
+            match port.take(Some(waker)).map(|taken| taken.and_then(data).map(|value| (at, value))) {
                 Some(taken) if is_no_end(&taken) => return Some(taken),
                 Some(_) => {}
                 None => ended = None,

@@ -11,9 +11,10 @@ use serde::de::Error as _;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::SendError;
 use super::receive::thread_waker;
+use super::value;
 use crate::control::{Hold, Links};
+use crate::error::SendError;
 use crate::port::{Attachment, Claims, Message, Refused, SendRight, codec};
 use crate::world::{NEVER, Nanos};
 
@@ -54,6 +55,11 @@ impl<T> SendPort<T> {
         &self.links
     }
 
+    /// The same right as one to send messages of another type.
+    pub(super) fn cast<U>(self) -> SendPort<U> {
+        SendPort { right: self.right, links: self.links, _hold: self._hold, message: PhantomData }
+    }
+
     /// Its port's number, as reports name it.
     #[must_use]
     pub fn number(&self) -> u64 {
@@ -86,7 +92,7 @@ impl<T: Serialize> SendPort<T> {
     /// As there.
     pub fn try_send(&self, message: &T) -> Result<(), SendError> {
         let mut unsent = self.unsent(message)?;
-        self.post(&mut unsent, None).map_or(Err(SendError(Status::Full)), |sent| sent.map_err(SendError))
+        self.post(&mut unsent, None).map_or(Err(Status::Full.into()), |sent| sent.map_err(SendError::from))
     }
 
     /// As [`SendPort::send`], but waits for so long at most.
@@ -108,20 +114,20 @@ impl<T: Serialize> SendPort<T> {
             waiting.stand(cx.waker());
             self.post(&mut unsent, Some(cx.waker())).map_or(Poll::Pending, Poll::Ready)
         });
-        sent.await.map_err(SendError)
+        sent.await.map_err(SendError::from)
     }
 
     fn send_until(&self, message: &T, ends: Nanos) -> Result<(), SendError> {
         let mut unsent = self.unsent(message)?;
         if let Some(sent) = self.post(&mut unsent, None) {
-            return sent.map_err(SendError);
+            return sent.map_err(SendError::from);
         }
         let (woken, waker) = thread_waker();
         let mut waiting = AtTheDoor { right: &self.right, waker: None };
         waiting.stand(&waker);
         loop {
             if let Some(sent) = self.post(&mut unsent, Some(&waker)) {
-                return sent.map_err(SendError);
+                return sent.map_err(SendError::from);
             }
             // The waker holds the other end, so a wait without an end ends by being woken.
             if ends == NEVER {
@@ -130,15 +136,15 @@ impl<T: Serialize> SendPort<T> {
             }
             let left = Duration::from_nanos(ends.saturating_sub(self.links.world.now()));
             if left.is_zero() {
-                return Err(SendError(Status::TimedOut));
+                return Err(Status::TimedOut.into());
             }
             let _ = woken.recv_timeout(left);
         }
     }
 
     fn unsent(&self, message: &T) -> Result<Unsent, SendError> {
-        let encoded = codec::encode(message, Kind::Data).map_err(SendError)?;
-        let (message, claims) = encoded.into_message(self.links.number).map_err(SendError)?;
+        let encoded = codec::encode(message, Kind::Data).map_err(SendError::from)?;
+        let (message, claims) = encoded.into_message(self.links.number).map_err(SendError::from)?;
         Ok(Some((message, claims)))
     }
 
@@ -161,8 +167,11 @@ impl<T: Serialize> SendPort<T> {
 
     /// A response for a notice at this port.
     pub(super) fn told(&self, response: &T) -> Result<(SendRight, Message, Claims), SendError> {
-        let encoded = codec::encode(response, Kind::Data).map_err(SendError)?;
-        let (message, claims) = encoded.into_message(self.links.number).map_err(SendError)?;
+        if !value::fits::<T>(self.right.port().schema()) {
+            return Err(Status::Invalid.into());
+        }
+        let encoded = codec::encode(response, Kind::Data).map_err(SendError::from)?;
+        let (message, claims) = encoded.into_message(self.links.number).map_err(SendError::from)?;
         Ok((self.right.clone(), message, claims))
     }
 }

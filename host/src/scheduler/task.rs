@@ -9,7 +9,7 @@ use std::sync::Weak;
 use std::task::{Context, Poll, Wake, Waker};
 
 use super::{POLLED, Scheduler};
-use crate::control::{Control, Flags};
+use crate::control::{Census, Control, Flags};
 use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering::SeqCst};
 use crate::sync::{Arc, Mutex};
 use crate::world::World;
@@ -25,8 +25,33 @@ const DEAD: u8 = 5;
 
 type Life = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// A future that must be dropped where its drop may take time.
-struct Grave(#[expect(dead_code, reason = "held for its drop")] Option<Life>);
+/// A future that must be dropped where its drop may take time. What it holds may be the last way to reach somebody, so
+/// until then nobody says that all are asleep.
+struct Grave {
+    life: Option<Life>,
+    census: Arc<Census>,
+}
+
+impl Grave {
+    fn new(life: Option<Life>, census: &Arc<Census>) -> Grave {
+        census.hold();
+        Grave { life, census: Arc::clone(census) }
+    }
+}
+
+impl Drop for Grave {
+    fn drop(&mut self) {
+        // Its drop may panic, as whatever unwinds a fiber.
+        struct LetGo<'a>(&'a Census);
+        impl Drop for LetGo<'_> {
+            fn drop(&mut self) {
+                self.0.let_go();
+            }
+        }
+        let _let_go = LetGo(&self.census);
+        drop(self.life.take());
+    }
+}
 
 /// How a life was cut short.
 pub(crate) enum Outcome {
@@ -53,6 +78,15 @@ pub(crate) struct Task {
     world: Arc<World>,
     /// Its CPU time is limited, so ticks must come while it runs.
     metered: bool,
+    /// It has a run deadline, so the time is kept that it does not have.
+    timed: bool,
+}
+
+/// What of a life the scheduler keeps account of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kept {
+    pub(crate) metered: bool,
+    pub(crate) timed: bool,
 }
 
 /// What all tasks of a host share.
@@ -80,7 +114,7 @@ impl Task {
         scheduler: &Arc<dyn Scheduler>,
         hooks: &Arc<Hooks>,
         world: &Arc<World>,
-        metered: bool,
+        kept: Kept,
     ) {
         let task = Arc::new(Task {
             state: AtomicU8::new(QUEUED),
@@ -92,7 +126,8 @@ impl Task {
             scheduler: Arc::downgrade(scheduler),
             hooks: Arc::clone(hooks),
             world: Arc::clone(world),
-            metered,
+            metered: kept.metered,
+            timed: kept.timed,
         });
         let waker = Waker::from(Arc::clone(&task));
         let attention = Waker::from(Arc::new(Attention(Arc::clone(&task))));
@@ -101,6 +136,7 @@ impl Task {
         if control.flags.any(Flags::END) {
             task.look_at_once();
         }
+        task.counts_not();
         scheduler.enqueue(task);
     }
 
@@ -120,6 +156,9 @@ impl Task {
         let mut slot = self.slot.lock();
         let Some((life, waker)) = slot.as_mut() else { return After::Gone };
         let began = self.world.now();
+        if self.timed {
+            self.control.meter.counts(began);
+        }
         POLLED.with(|polled| {
             polled.began_tick.set(ticks);
             polled.began.set(began);
@@ -168,13 +207,24 @@ impl Task {
         }
     }
 
+    /// It is queued or paused from now on: a run deadline leaves that out.
+    fn counts_not(&self) {
+        if self.timed {
+            self.control.meter.counts_not(self.world.now());
+        }
+    }
+
     fn park(self: Arc<Task>) -> After {
         self.strikes.store(0, SeqCst);
+        if self.control.flags.any(Flags::PAUSED) {
+            self.counts_not();
+        }
         self.hog.store(false, SeqCst);
         let asleep = self.control.flags.any(Flags::ASLEEP);
         let parked = if asleep { ASLEEP } else { PARKED };
         if self.state.compare_exchange(RUNNING, parked, SeqCst, SeqCst).is_err() {
             self.state.store(QUEUED, SeqCst);
+            self.counts_not();
             if self.control.flags.any(Flags::END) {
                 self.look_at_once();
             }
@@ -192,6 +242,7 @@ impl Task {
 
     fn preempted(self: Arc<Task>) -> After {
         self.state.store(QUEUED, SeqCst);
+        self.counts_not();
         if self.control.flags.any(Flags::END) {
             self.look_at_once();
         }
@@ -211,9 +262,13 @@ impl Task {
     fn ready(&self) -> bool {
         loop {
             match self.state.load(SeqCst) {
-                PARKED if self.shift(&[PARKED], QUEUED).is_some() => return true,
+                PARKED if self.shift(&[PARKED], QUEUED).is_some() => {
+                    self.counts_not();
+                    return true;
+                }
                 ASLEEP if self.shift(&[ASLEEP], QUEUED).is_some() => {
                     self.control.census.woke();
+                    self.counts_not();
                     return true;
                 }
                 RUNNING if self.shift(&[RUNNING], NOTIFIED).is_some() => return false,
@@ -233,8 +288,9 @@ impl Task {
                     }
                     self.is_over();
                     let over = self.slot.lock().take();
+                    let grave = Grave::new(over.map(|(life, _)| life), &self.control.census);
                     (self.hooks.cut_short)(&self.control, Outcome::Ended);
-                    bury(Grave(over.map(|(life, _)| life)));
+                    bury(grave);
                     return;
                 }
                 RUNNING | NOTIFIED => {

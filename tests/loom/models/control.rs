@@ -4,7 +4,7 @@ use loom::thread;
 
 use super::{Arc, Kind, MailboxPolicy, Poll, SendRight, Status};
 use super::{block_on, check, mailbox, message, poll_fn, receive};
-use crate::control::{Census, Control, Cradle, Lineage, TurnEnd};
+use crate::control::{Accounts, Census, Control, Cradle, Lineage, TurnEnd};
 use crate::exit::{Exit, IsolateId, Killer};
 use crate::port::CapabilityId;
 
@@ -21,6 +21,7 @@ fn newborn(paused: bool) -> Arc<Control> {
         mailbox: mailbox(8, MailboxPolicy::Error).0,
         handles_max: 8,
         blob_bytes_max: 0,
+        accounts: Accounts::default(),
         pause_capability: PAUSE,
         terminate_capability: CapabilityId(2),
         census,

@@ -40,6 +40,28 @@ fn s5_1_at_one_port_last_words_come_before_a_late_error_notice() {
     assert_eq!((kinds, &*heard[1].1), (vec![Kind::Data, Kind::Data, Kind::Error, Kind::Exit], "last words"));
 }
 
+/// No guest can provoke a failure of ours; what is told of one is told by the same step.
+#[test]
+fn s5_row_host_fault_tells_the_error_and_then_the_exit() {
+    let (control, observer) = (newborn(), Observer::new());
+    control.add_exit_listener(observer.right(), message("gone")).unwrap();
+    control.add_error_listener(observer.right()).unwrap();
+    observer.send("data").unwrap();
+    control.die(Exit::HostFault { message: "ours".into() }, || {}).unwrap();
+    let expected = [(Kind::Data, "data"), (Kind::Error, "host fault: ours"), (Kind::Exit, "gone")];
+    assert_eq!(observer.heard(), said(expected));
+}
+
+#[test]
+fn s5_1_who_listens_while_it_dies_is_told_after_all_others() {
+    let (control, observer) = (newborn(), Observer::new());
+    control.add_error_listener(observer.right()).unwrap();
+    control.set_last_words(observer.right(), message("last words")).unwrap();
+    let late = || control.add_exit_listener(observer.right(), message("late")).unwrap();
+    drop(control.die(failed("x"), late));
+    assert_eq!(observer.heard(), said([(Kind::Error, "x"), (Kind::Exit, "late")]));
+}
+
 #[test]
 fn s5_1_all_error_notices_come_before_all_exit_notices() {
     let (control, one) = (newborn(), Observer::new());

@@ -52,7 +52,7 @@ fn right(port: &Arc<Port>, host: u64) -> Right {
 }
 
 fn message<T: Serialize + ?Sized>(value: &T) -> Result<Message, Status> {
-    Ok(encode(value, Kind::Data)?.into_message(HOST)?.0)
+    Ok(encode(value, Kind::Data).map_err(|_| Status::Unsendable)?.into_message(HOST)?.0)
 }
 
 fn ports_of(message: &Message) -> Vec<u64> {
@@ -72,7 +72,7 @@ fn what_is_encoded_decodes() {
 
 #[test]
 fn the_kind_is_what_was_asked_for() {
-    let message = encode("x", Kind::Ping).and_then(|encoded| encoded.into_message(HOST));
+    let message = encode("x", Kind::Ping).unwrap().into_message(HOST);
     assert_eq!(message.map(|(message, _)| message.kind).ok(), Some(Kind::Ping));
 }
 

@@ -5,14 +5,14 @@ use std::task::Waker;
 
 use insula_wire::{Kind, MailboxPolicy, Status};
 
-use super::{After, Refused, Room, Take, Took, Wanted};
+use super::{After, Budget, Refused, Sender, Take, Took, Wanted};
 use crate::port::{Message, Port};
 use crate::sync::Arc;
 
 pub(super) struct Inner {
-    pub(super) room: Room,
-    pub(super) messages: u64,
-    pub(super) bytes: u64,
+    pub(super) budget: Budget,
+    /// What its owner is born with, until it is fetched.
+    pub(super) birth: Option<Message>,
     pub(super) arrived: u64,
     pub(super) slots: Vec<Slot>,
     pub(super) free: Vec<u32>,
@@ -32,11 +32,26 @@ pub(super) struct Inner {
 pub(super) struct Slot {
     pub(super) port: Option<Arc<Port>>,
     pub(super) policy: Option<MailboxPolicy>,
-    pub(super) queue: VecDeque<(u64, Message)>,
+    pub(super) queue: VecDeque<Queued>,
     pub(super) listened: bool,
     pub(super) keep_alive: bool,
     /// Oldest messages that made room, since the port was opened.
     pub(super) dropped: u64,
+}
+
+pub(super) struct Queued {
+    pub(super) arrived: u64,
+    pub(super) sender: Sender,
+    pub(super) message: Message,
+}
+
+impl Slot {
+    /// Messages and bytes of the data that is queued here, of all senders or of one.
+    fn data_of(&self, sender: Option<Sender>) -> (u64, u64) {
+        let counted = |queued: &&Queued| sender.is_none_or(|sender| queued.sender == sender);
+        let data = self.queue.iter().filter(|queued| queued.message.kind == Kind::Data).filter(counted);
+        data.fold((0, 0), |(messages, bytes), queued| (messages + 1, bytes + queued.message.cost()))
+    }
 }
 
 impl Inner {
@@ -46,33 +61,34 @@ impl Inner {
         same.then_some(port.slot as usize)
     }
 
-    pub(super) fn has_room(&self, messages: u64, bytes: u64) -> bool {
-        self.messages + messages <= self.room.messages_max && self.bytes + bytes <= self.room.bytes_max
+    /// Whether the message would not fit into an empty mailbox.
+    pub(super) fn is_too_large(&self, message: &Message) -> bool {
+        let room = &self.budget.room;
+        message.bytes.len() as u64 > room.message_bytes_max || message.cost() > room.bytes_max
     }
 
     /// Puts a message in where there is room, or can be made.
     pub(super) fn admit(
         &mut self,
         port: &Port,
+        sender: Sender,
         message: Message,
         waker: Option<&Waker>,
         after: &mut After,
     ) -> Result<(), Refused> {
         let cost = message.cost();
         let Some(slot) = self.slot_of(port) else { return Err(Refused { status: Status::Closed, message }) };
-        if !self.has_room(1, cost) {
+        if !self.budget.debit(sender, cost) {
             match self.slots[slot].policy {
-                Some(MailboxPolicy::DropOldest) => self.drop_oldest(slot, cost, after),
+                Some(MailboxPolicy::DropOldest) => self.drop_oldest(slot, sender, cost, after),
                 Some(MailboxPolicy::Wait) => self.wait_for_room(waker),
                 Some(MailboxPolicy::Error) | None => {}
             }
-            if !self.has_room(1, cost) {
+            if !self.budget.debit(sender, cost) {
                 return Err(Refused { status: Status::Full, message });
             }
         }
-        self.messages += 1;
-        self.bytes += cost;
-        self.push(slot, message, after);
+        self.push(slot, sender, message, after);
         Ok(())
     }
 
@@ -85,11 +101,11 @@ impl Inner {
     }
 
     /// Puts a message that is paid for into its queue, and wakes who waits for it.
-    pub(super) fn push(&mut self, slot: usize, message: Message, after: &mut After) {
+    pub(super) fn push(&mut self, slot: usize, sender: Sender, message: Message, after: &mut After) {
         self.arrived += 1;
         let arrived = self.arrived;
         let entry = &mut self.slots[slot];
-        entry.queue.push_back((arrived, message));
+        entry.queue.push_back(Queued { arrived, sender, message });
         let listened = entry.listened;
         let Some(port) = entry.port.clone() else { return };
         if listened {
@@ -127,14 +143,14 @@ impl Inner {
             Wanted::Port(port) => self.slot_of(port).filter(|slot| !self.slots[*slot].queue.is_empty()),
             Wanted::Any(ports) => {
                 let slots = ports.iter().filter_map(|port| self.slot_of(port));
-                let fronts = slots.filter_map(|slot| Some((self.slots[slot].queue.front()?.0, slot)));
+                let fronts = slots.filter_map(|slot| Some((self.slots[slot].queue.front()?.arrived, slot)));
                 fronts.min().map(|(_, slot)| slot)
             }
             Wanted::Listened => loop {
                 let (arrived, slot) = *self.arrivals.front()?;
                 let entry = self.slots.get(slot as usize);
                 let front = entry.filter(|entry| entry.listened).and_then(|entry| entry.queue.front());
-                if front.is_some_and(|(front, _)| *front == arrived) {
+                if front.is_some_and(|front| front.arrived == arrived) {
                     break Some(slot as usize);
                 }
                 self.arrivals.pop_front();
@@ -145,37 +161,55 @@ impl Inner {
     pub(super) fn front(&self, slot: usize) -> (Arc<Port>, &Message) {
         let entry = &self.slots[slot];
         let port = entry.port.as_ref().expect("a slot with messages has a port");
-        let (_, message) = entry.queue.front().expect("the caller found a message here");
-        (Arc::clone(port), message)
+        let front = entry.queue.front().expect("the caller found a message here");
+        (Arc::clone(port), &front.message)
     }
 
     /// Takes the first message of a slot out.
     pub(super) fn pop(&mut self, slot: usize, after: &mut After) -> Message {
-        let (_, message) = self.slots[slot].queue.pop_front().expect("the caller found a message here");
-        self.credit(1, message.cost(), after);
+        let front = self.slots[slot].queue.pop_front().expect("the caller found a message here");
+        self.credit(front.sender, front.message.cost(), after);
         self.prune_arrivals();
-        message
+        front.message
     }
 
-    /// Gives room back, and wakes the senders that wait for it.
-    pub(super) fn credit(&mut self, messages: u64, bytes: u64, after: &mut After) {
-        self.messages = self.messages.saturating_sub(messages);
-        self.bytes = self.bytes.saturating_sub(bytes);
+    /// Gives the room of a message back, and wakes the senders that wait for it.
+    pub(super) fn credit(&mut self, sender: Sender, cost: u64, after: &mut After) {
+        self.budget.credit(sender, cost);
+        self.wake_senders(after);
+    }
+
+    /// Exchanges the room of a notice for another.
+    pub(super) fn change(&mut self, from: u64, to: u64, after: &mut After) {
+        self.budget.change(from, to);
+        if to < from {
+            self.wake_senders(after);
+        }
+    }
+
+    /// Lets those look again that wait for room.
+    pub(super) fn wake_senders(&mut self, after: &mut After) {
         self.senders.drain(..).for_each(|waker| after.wake(waker));
     }
 
-    /// Makes room for a message of this cost out of the port's oldest data, if that can be enough. Notices stay.
-    fn drop_oldest(&mut self, slot: usize, cost: u64, after: &mut After) {
-        let data = self.slots[slot].queue.iter().filter(|(_, message)| message.kind == Kind::Data);
-        let (messages, bytes) = data.fold((0, 0), |(n, bytes), (_, message)| (n + 1, bytes + message.cost()));
-        let enough =
-            self.messages - messages < self.room.messages_max && self.bytes - bytes + cost <= self.room.bytes_max;
-        while enough && !self.has_room(1, cost) {
+    /// Makes room for a message of this cost out of the port's oldest data, if that can be enough. Notices stay, and for
+    /// a sender whose own share is full only its own data goes.
+    fn drop_oldest(&mut self, slot: usize, sender: Sender, cost: u64, after: &mut After) {
+        let (messages, bytes) = self.slots[slot].data_of(None);
+        let (own_messages, own_bytes) = self.slots[slot].data_of(Some(sender));
+        let enough = self.budget.has_room_without(messages, bytes, cost)
+            && self.budget.has_share_without(sender, own_messages, own_bytes, cost);
+        while enough {
+            let has_share = self.budget.has_share_without(sender, 0, 0, cost);
+            if has_share && self.budget.has_room_without(0, 0, cost) {
+                break;
+            }
             let queue = &mut self.slots[slot].queue;
-            let oldest = queue.iter().position(|(_, message)| message.kind == Kind::Data);
-            let Some((_, message)) = oldest.and_then(|oldest| queue.remove(oldest)) else { return };
+            let goes = |queued: &Queued| queued.message.kind == Kind::Data && (has_share || queued.sender == sender);
+            let oldest = queue.iter().position(goes);
+            let Some(Queued { sender, message, .. }) = oldest.and_then(|oldest| queue.remove(oldest)) else { return };
             self.slots[slot].dropped += 1;
-            self.credit(1, message.cost(), after);
+            self.credit(sender, message.cost(), after);
             after.messages.push(message);
         }
         self.prune_arrivals();
@@ -183,7 +217,7 @@ impl Inner {
 
     /// Drops entries of messages that were taken otherwise, once they are the most.
     pub(super) fn prune_arrivals(&mut self) {
-        if self.arrivals.len() > 64 && self.arrivals.len() as u64 > 2 * self.messages {
+        if self.arrivals.len() > 64 && self.arrivals.len() as u64 > 2 * self.budget.load().0 {
             self.rebuild_arrivals();
         }
     }
@@ -191,7 +225,7 @@ impl Inner {
     pub(super) fn rebuild_arrivals(&mut self) {
         let listened = self.slots.iter().enumerate().filter(|(_, slot)| slot.listened);
         let mut arrivals: Vec<(u64, u32)> =
-            listened.flat_map(|(at, slot)| slot.queue.iter().map(move |(n, _)| (*n, at as u32))).collect();
+            listened.flat_map(|(at, slot)| slot.queue.iter().map(move |queued| (queued.arrived, at as u32))).collect();
         arrivals.sort_unstable();
         self.arrivals = arrivals.into();
     }

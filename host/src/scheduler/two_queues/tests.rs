@@ -4,9 +4,9 @@ use std::future::poll_fn;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::task::Poll;
 
-use super::super::Hooks;
+use super::super::{Hooks, Kept};
 use super::*;
-use crate::control::{Census, Control, Cradle, Lineage};
+use crate::control::{Accounts, Census, Control, Cradle, Lineage};
 use crate::exit::{Exit, IsolateId};
 use crate::port::{CapabilityId, Mailbox, Room};
 use crate::world::World;
@@ -19,6 +19,7 @@ fn control(id: u64) -> Arc<Control> {
         mailbox: Mailbox::new(Room { messages_max: 1, bytes_max: 1, message_bytes_max: 1, ports_max: 1 }),
         handles_max: 1,
         blob_bytes_max: 1,
+        accounts: Accounts::default(),
         pause_capability: CapabilityId(1),
         terminate_capability: CapabilityId(2),
         census: Arc::new(Census::default()),
@@ -47,7 +48,14 @@ impl Bench {
 
     fn launch(&self, control: &Arc<Control>, life: impl Future<Output = ()> + Send + 'static) {
         let control = Arc::clone(control);
-        Task::launch(Box::pin(life), control, &self.scheduler, &self.hooks, &self.world, false);
+        Task::launch(
+            Box::pin(life),
+            control,
+            &self.scheduler,
+            &self.hooks,
+            &self.world,
+            Kept { metered: false, timed: false },
+        );
     }
 
     /// A task that has begun and does not end before the sender goes. The receiver says when it is gone.

@@ -1,0 +1,58 @@
+//! What one isolate charges to the accounts of its ancestors, and what its own children charge.
+
+use crate::account::{Account, Bounds, Charge, Exceeded};
+use crate::sync::Arc;
+use crate::sync::atomic::{AtomicU64, Ordering};
+
+/// The accounts above an isolate, and the one that its children charge.
+#[derive(Debug, Default)]
+pub(crate) struct Accounts {
+    above: Option<Arc<Account>>,
+    below: Option<Arc<Account>>,
+    memory: AtomicU64,
+}
+
+impl Accounts {
+    /// Of a new child below this account, which counts as one of its isolates from now on.
+    ///
+    /// # Errors
+    /// The bound that leaves no room for one more.
+    pub(crate) fn open(above: Option<&Arc<Account>>, bounds: Bounds) -> Result<Accounts, Exceeded> {
+        if let Some(above) = above {
+            above.charge(Charge::Isolates, 1)?;
+        }
+        Ok(Accounts { above: above.cloned(), below: Account::below(above, bounds), memory: AtomicU64::new(0) })
+    }
+
+    /// The accounts above.
+    pub(crate) fn above(&self) -> Option<&Arc<Account>> {
+        self.above.as_ref()
+    }
+
+    /// What children charge.
+    pub(crate) fn below(&self) -> Option<&Arc<Account>> {
+        self.below.as_ref()
+    }
+
+    /// Its linear memory, which has `current` bytes, is to have `desired`. A growth that was charged and then failed is
+    /// made good here.
+    ///
+    /// # Errors
+    /// The bound that would be exceeded.
+    pub(crate) fn grow(&self, current: u64, desired: u64) -> Result<(), Exceeded> {
+        let Some(above) = &self.above else { return Ok(()) };
+        let charged = self.memory.swap(current, Ordering::SeqCst);
+        above.credit(Charge::Memory, charged.saturating_sub(current));
+        above.charge(Charge::Memory, desired.saturating_sub(current))?;
+        self.memory.store(desired, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// It is dead, or was not born: nothing of it counts any more. Mailbox and table give back their own.
+    pub(crate) fn close(&self) {
+        if let Some(above) = &self.above {
+            above.credit(Charge::Memory, self.memory.swap(0, Ordering::SeqCst));
+            above.credit(Charge::Isolates, 1);
+        }
+    }
+}

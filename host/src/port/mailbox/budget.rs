@@ -1,0 +1,151 @@
+//! What a mailbox holds, in messages and bytes: of its own room, of each sender's share of it, and of the accounts above
+//! its owner (semantics 9.2, 9.3).
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use super::Room;
+use crate::account::{Account, Charge};
+use crate::sync::Arc;
+
+/// Who a message is counted for: an isolate, or nobody (the host, the embedder, the owner itself).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Sender(u64);
+
+impl Sender {
+    /// Nobody's share.
+    pub(crate) const NOBODY: Sender = Sender(0);
+
+    /// An isolate, by its number.
+    pub(crate) fn isolate(number: u64) -> Sender {
+        Sender(number)
+    }
+}
+
+/// Whom a mailbox charges beside itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Charged {
+    /// The part of the room that one sender may fill, in percent.
+    pub(crate) sender_percent_max: u64,
+    /// The accounts above its owner.
+    pub(crate) account: Option<Arc<Account>>,
+}
+
+impl Default for Charged {
+    fn default() -> Charged {
+        Charged { sender_percent_max: 100, account: None }
+    }
+}
+
+pub(super) struct Budget {
+    pub(super) room: Room,
+    charged: Charged,
+    messages: u64,
+    bytes: u64,
+    shares: HashMap<Sender, Share, BuildHasherDefault<NumberHasher>>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Share {
+    messages: u64,
+    bytes: u64,
+}
+
+impl Budget {
+    pub(super) fn new(room: Room, charged: Charged) -> Budget {
+        Budget { room, charged, messages: 0, bytes: 0, shares: HashMap::default() }
+    }
+
+    /// Messages and bytes.
+    pub(super) fn load(&self) -> (u64, u64) {
+        (self.messages, self.bytes)
+    }
+
+    /// Whether there would be room if so much were gone.
+    pub(super) fn has_room_without(&self, messages: u64, bytes: u64, cost: u64) -> bool {
+        self.messages - messages < self.room.messages_max && self.bytes - bytes + cost <= self.room.bytes_max
+    }
+
+    /// Whether the sender's share would have room if so much of it were gone. A sender with nothing here may always
+    /// send one message, or its share would bound the size of a message.
+    pub(super) fn has_share_without(&self, sender: Sender, messages: u64, bytes: u64, cost: u64) -> bool {
+        let Some(share) = self.shares.get(&sender) else { return true };
+        let part = |whole: u64| (u128::from(whole) * u128::from(self.charged.sender_percent_max) / 100) as u64;
+        let (had_messages, had_bytes) = (share.messages - messages, share.bytes - bytes);
+        had_messages == 0
+            || (had_messages < part(self.room.messages_max) && had_bytes + cost <= part(self.room.bytes_max))
+    }
+
+    /// Counts one more message of this cost, where there is room for it everywhere.
+    pub(super) fn debit(&mut self, sender: Sender, cost: u64) -> bool {
+        if !self.has_room_without(0, 0, cost) || !self.has_share_without(sender, 0, 0, cost) {
+            return false;
+        }
+        if let Some(account) = &self.charged.account
+            && account.charge(Charge::Queued, cost).is_err()
+        {
+            return false;
+        }
+        self.messages += 1;
+        self.bytes += cost;
+        if sender != Sender::NOBODY && self.charged.sender_percent_max < 100 {
+            let share = self.shares.entry(sender).or_default();
+            share.messages += 1;
+            share.bytes += cost;
+        }
+        true
+    }
+
+    /// The cost of what is counted already is another one.
+    pub(super) fn change(&mut self, from: u64, to: u64) {
+        self.bytes = self.bytes.saturating_sub(from) + to;
+        if let Some(account) = &self.charged.account {
+            account.charge_in_any_case(Charge::Queued, to);
+            account.credit(Charge::Queued, from);
+        }
+    }
+
+    /// Counts one message less.
+    pub(super) fn credit(&mut self, sender: Sender, cost: u64) {
+        self.messages = self.messages.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(cost);
+        if let Some(account) = &self.charged.account {
+            account.credit(Charge::Queued, cost);
+        }
+        if let Some(share) = self.shares.get_mut(&sender) {
+            share.messages -= 1;
+            share.bytes -= cost;
+            if share.messages == 0 {
+                self.shares.remove(&sender);
+            }
+        }
+    }
+
+    /// Nothing is held any more.
+    pub(super) fn clear(&mut self) {
+        if let Some(account) = &self.charged.account {
+            account.credit(Charge::Queued, self.bytes);
+        }
+        (self.messages, self.bytes) = (0, 0);
+        self.shares.clear();
+    }
+}
+
+/// Isolates are numbered by the host, so nobody can choose numbers that collide.
+#[derive(Default)]
+struct NumberHasher(u64);
+
+impl Hasher for NumberHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+        self.0 = (self.0 ^ number).wrapping_mul(SPREAD).rotate_left(29);
+    }
+}
