@@ -48,7 +48,7 @@ pub use abi::{Import, imports};
 pub use error::{BuildError, LoadError, SendError, SpawnError};
 pub use exit::{Exit, Frame, IsolateId, Killer, Phase};
 pub use grant::Grant;
-pub use host::{Ended, Host, HostBuilder, Sleeper, Uncaught};
+pub use host::{Ended, Host, HostBuilder, Sleeper, Uncaught, Wait};
 pub use insula_wire::codec::Unsendable;
 pub use insula_wire::{MailboxPolicy, Priority, RemoteError, Status};
 pub use isolate::{Capability, Isolate, Module};

@@ -95,3 +95,10 @@ fn a_signal_asks_first() {
         assert_eq!(child.wait().expect("it ends").code(), Some(code));
     }
 }
+
+#[test]
+fn s5_5_a_run_that_waits_for_main_only_ends_with_it() {
+    // Its child would sleep for an hour.
+    let ran = run(["--wait", "main", &guest("main_first").display().to_string(), "patient"]);
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (Some(0), "main ends\n", ""), "{ran:?}");
+}

@@ -84,7 +84,7 @@ fn a_pool_that_cannot_be_born_or_answer_says_so() {
             "without memory: true",
             "more than there is room for: true",
             "the worker does not take the argument: the message is larger than the limit",
-            "the value cannot be sent: the message holds something that cannot be sent",
+            "the value cannot be sent: 1.Value: a secret",
             "the worker is still there: Ok(1)",
             "PoolStats { idle: 1, busy: 0, queued: 0, done: 1, failed: 2, cancelled: 0, replaced: 0 }",
             "Err(the value found no room in this isolate's mailbox)",

@@ -148,5 +148,5 @@ fn s2_5_a_computation_can_be_awaited() {
 
 #[test]
 fn s6_4_a_message_that_a_stream_cannot_decode_is_an_uncaught_error() {
-    tells("tasks_undecodable", &["the message does not decode as u32", "received 7", "the end"]);
+    tells("tasks_undecodable", &["the message does not decode as u32, at byte 1", "received 7", "the end"]);
 }

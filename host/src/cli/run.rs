@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
-use insula::{Grant, Host, Spawn, Stdin};
+use insula::{Grant, Host, Spawn, Stdin, Wait};
 
 use super::code::Outcome;
 use super::grants::{Folder, Offer, Variable};
@@ -33,6 +33,10 @@ pub(super) struct Run {
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) isolates: u32,
 
+    /// What the run waits for when its main has returned
+    #[arg(long, value_name = "WHOM", value_enum, default_value_t = WaitFor::All)]
+    pub(super) wait: WaitFor,
+
     /// How many threads run them; by default as many as there are cores
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) threads: Option<u16>,
@@ -41,6 +45,24 @@ pub(super) struct Run {
     /// the program's own arguments, untouched
     #[arg(value_name = "TARGET", required = true, trailing_var_arg = true)]
     pub(super) target_and_arguments: Vec<OsString>,
+}
+
+/// Whom a run waits for.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq)]
+pub(super) enum WaitFor {
+    /// All isolates.
+    All,
+    /// Its main only; the others are ended then.
+    Main,
+}
+
+impl From<WaitFor> for Wait {
+    fn from(wait: WaitFor) -> Wait {
+        match wait {
+            WaitFor::All => Wait::All,
+            WaitFor::Main => Wait::Main,
+        }
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -75,7 +97,8 @@ impl Run {
         let given = [Grant::fine_clock(), Grant::names("run"), Grant::modules()];
         let spawn = given.into_iter().chain(grants).fold(spawn, Spawn::grant);
         let signals = Signals::watch(&host)?;
-        let ended = host.run(&program, spawn).with_context(|| format!("cannot run {}", report::path(&module)))?;
+        let ended = host.run_until(&program, spawn, self.wait.into());
+        let ended = ended.with_context(|| format!("cannot run {}", report::path(&module)))?;
         if let Some(signal) = signals.caught() {
             return Ok(Outcome::Signalled(signal));
         }

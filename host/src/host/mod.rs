@@ -18,7 +18,7 @@ mod uncaught;
 
 pub use builder::HostBuilder;
 pub(crate) use nursery::room;
-pub use run::{Ended, Sleeper};
+pub use run::{Ended, Sleeper, Wait};
 pub use uncaught::Uncaught;
 
 use std::path::Path;

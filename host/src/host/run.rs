@@ -21,6 +21,17 @@ pub struct Ended {
     pub asleep: Option<Vec<Sleeper>>,
 }
 
+/// What a run waits for after its main returned or exited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Wait {
+    /// All other isolates of the host.
+    #[default]
+    All,
+    /// Nobody: they are ended, as in Dart.
+    Main,
+}
+
 /// An isolate that nothing could wake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -49,7 +60,7 @@ impl fmt::Display for Sleeper {
 
 enum Seen {
     AllEnded,
-    MainFailed,
+    MainEnded,
     AllAsleep,
 }
 
@@ -63,12 +74,20 @@ impl Host {
     /// # Errors
     /// [`SpawnError`] where main is not born.
     pub fn run(&self, module: &Module, spawn: Spawn) -> Result<Ended, SpawnError> {
+        self.run_until(module, spawn, Wait::All)
+    }
+
+    /// As [`Host::run`], and says what is waited for.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn run_until(&self, module: &Module, spawn: Spawn, wait: Wait) -> Result<Ended, SpawnError> {
         let inner = self.inner();
         let (main, _) = inner.spawn(module, spawn, true)?;
-        let seen = inner.links.census.changed().wait_until(|| inner.look(&main));
+        let seen = inner.links.census.changed().wait_until(|| inner.look(&main, wait));
         let asleep = match seen {
             Seen::AllAsleep => Some(inner.links.registry.all().iter().map(sleeper).collect()),
-            Seen::AllEnded | Seen::MainFailed => None,
+            Seen::AllEnded | Seen::MainEnded => None,
         };
         inner.end_all();
         inner.flush();
@@ -78,11 +97,12 @@ impl Host {
 
 impl Inner {
     /// Whether the run has ended, and why.
-    fn look(&self, main: &Control) -> Option<Seen> {
+    fn look(&self, main: &Control, wait: Wait) -> Option<Seen> {
         match main.exit() {
+            Some(_) if wait == Wait::Main => Some(Seen::MainEnded),
             Some(Exit::Returned | Exit::Exited) if self.links.census.live() == 0 => Some(Seen::AllEnded),
             Some(Exit::Returned | Exit::Exited) | None => self.links.all_asleep().then_some(Seen::AllAsleep),
-            Some(_) => Some(Seen::MainFailed),
+            Some(_) => Some(Seen::MainEnded),
         }
     }
 }
