@@ -197,9 +197,9 @@ fn s5_row_host_fault_ends_one_isolate_and_is_told() {
     let (ports, heard) = (host.receive_port::<SendPort<u32>>(), host.receive_port::<u32>());
     let notices = host.receive_port::<insula::RemoteError>();
     let waker = std::task::Waker::from(std::sync::Arc::new(Panics));
+    let message = (ports.send_port(), heard.send_port());
     let mut received = std::pin::pin!(ports.recv_async());
     assert!(received.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
-    let message = (ports.send_port(), heard.send_port());
     let spawn = Spawn::entry("run").message(&message).on_error(&notices.send_port());
     let gone = insula::RemoteError::default();
     let isolate = host.spawn(&module, spawn.on_exit(&notices.send_port(), gone.clone())).expect("it has an entry");
