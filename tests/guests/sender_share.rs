@@ -4,6 +4,9 @@ use std::error::Error;
 
 use insula_guest::{Isolate, Limits, ReceivePort, SendPort};
 
+/// Where to send, and what lets it go on.
+type Ports = (SendPort<Vec<u8>>, SendPort<()>);
+
 type Told = (SendPort<Vec<u8>>, SendPort<(usize, String)>);
 
 fn floods((port, told): Told) -> Result<(), Box<dyn Error>> {
@@ -13,9 +16,7 @@ fn floods((port, told): Told) -> Result<(), Box<dyn Error>> {
 }
 
 /// Its mailbox is the one that is flooded.
-fn receives(
-    (ports, report): (SendPort<(SendPort<Vec<u8>>, SendPort<()>)>, SendPort<String>),
-) -> Result<(), Box<dyn Error>> {
+fn receives((ports, report): (SendPort<Ports>, SendPort<String>)) -> Result<(), Box<dyn Error>> {
     let (port, go) = (ReceivePort::<Vec<u8>>::new(), ReceivePort::<()>::new());
     ports.send((port.send_port(), go.send_port()))?;
     go.recv()?;

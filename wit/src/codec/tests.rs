@@ -221,16 +221,3 @@ fn what_refuses_is_found() {
     assert_eq!(refusal(&(7, by_number)), "1.table[..].callback: not for sending");
     assert_eq!(refusal(&Refuses), "not for sending");
 }
-
-#[cfg(not(feature = "paths"))]
-#[test]
-fn what_refuses_says_so() {
-    let work = Work {
-        name: "x".to_string(),
-        jobs: vec![Part::Done],
-        table: BTreeMap::from([(1, None), (2, Some(Part::Pair(1, Refuses)))]),
-    };
-    assert_eq!(refusal(&work), "the message holds something that cannot be sent");
-    assert_eq!(refusal(&Part::Call { callback: Refuses }), "the message holds something that cannot be sent");
-    assert_eq!(size_of::<Unsendable>(), 0);
-}

@@ -199,7 +199,10 @@ impl Inner {
         let (own_messages, own_bytes) = self.slots[slot].data_of(Some(sender));
         let enough = self.budget.has_room_without(messages, bytes, cost)
             && self.budget.has_share_without(sender, own_messages, own_bytes, cost);
-        while enough {
+        if !enough {
+            return;
+        }
+        loop {
             let has_share = self.budget.has_share_without(sender, 0, 0, cost);
             if has_share && self.budget.has_room_without(0, 0, cost) {
                 break;
