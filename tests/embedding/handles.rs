@@ -1,7 +1,7 @@
 //! What an embedder and a guest hand each other: isolates, capabilities, blobs, names.
 
 use insula::{
-    Blob, Capability, Either, Exit, Grant, Host, Isolate, Killer, Limits, MailboxPolicy, NameError, Priority,
+    AskError, Blob, Capability, Either, Exit, Grant, Host, Isolate, Killer, Limits, MailboxPolicy, NameError, Priority,
     RecvError, SendPort, Spawn, Status, recv_either,
 };
 use serde::{Deserialize, Serialize};
@@ -209,4 +209,26 @@ fn s5_row_host_fault_ends_one_isolate_and_is_told() {
     assert!(matches!(&told[0], Ok(insula::Received::Error(error)) if error.message.contains("host fault")), "{told:?}");
     assert_eq!(told[1], Ok(insula::Received::Exit(gone)));
     assert_eq!(host.live(), 0);
+}
+
+#[test]
+fn a_link_and_questions_of_an_embedder_end_with_the_other_side() {
+    let host = host();
+    let module = host.load_file(harness::guest("serves_link")).expect("the guest is a module");
+    let (link, end) = host.duplex::<usize, String>();
+    let ports = host.receive_port::<SendPort<(u64, SendPort<u64>)>>();
+    let spawn = Spawn::entry("run").message(&(&end, ports.send_port()));
+    let isolate = host.spawn(&module, spawn).expect("it has an entry");
+    drop(end);
+    let squares = ports.recv().expect("it takes questions");
+    let patience = std::time::Duration::from_secs(60);
+    link.send("four".to_owned()).expect("it serves");
+    assert_eq!(link.recv(), Ok(4));
+    assert_eq!(squares.ask(|reply| (12, reply), patience), Ok(144_u64));
+    assert_eq!(squares.ask::<u64, _>(|reply| (0, reply), patience), Err(AskError::Unreachable));
+    link.send("end".to_owned()).expect("it serves");
+    assert_eq!((isolate.join(), link.recv()), (Exit::Returned, Err(RecvError::Unreachable)));
+    assert_eq!(link.send("late".to_owned()), Err(Status::Closed.into()));
+    let late = squares.ask::<u64, _>(|reply| (1, reply), patience);
+    assert_eq!(late, Err(AskError::Unasked(Status::Closed.into())));
 }

@@ -3,18 +3,23 @@
 //! - [`ReceivePort`]: blocking, with a timeout, as an iterator, as a future or as a stream; closes when it is dropped.
 //! - [`SendPort`]: sendable itself, anywhere in a serde value, to isolates of its own host.
 //! - [`Blob`]: bytes that move with a message.
+//! - [`SendPort::ask`], [`Duplex`]: questions with an answer, and links.
 //! - [`Names`]: a namespace of the host's name server.
 //! - [`Value`]: the untyped message.
 //! - [`Received`]: a message with its kind, so that one port can take data and notices.
 
+mod ask;
 mod blob;
 mod control;
+mod duplex;
 mod names;
 mod receive;
 mod send;
 mod value;
 
+pub use ask::AskError;
 pub use blob::{Blob, BlobError};
+pub use duplex::{Duplex, DuplexEnd};
 pub use names::{NameError, Names};
 pub use receive::{Either, Messages, ReceivePort, recv_any, recv_either};
 pub use send::SendPort;

@@ -111,7 +111,7 @@ impl<T: DeserializeOwned> ReceivePort<T> {
     /// # Errors
     /// [`RecvError::Unreachable`], [`RecvError::Undecodable`].
     pub fn recv_message(&self) -> Result<Received<T>, RecvError> {
-        wait(&self.links, NEVER, &[&self.port], |waker| self.take(Some(waker)))
+        self.recv_message_until(NEVER)
     }
 
     /// As [`ReceivePort::recv_message`], for `timeout` at most.
@@ -119,7 +119,7 @@ impl<T: DeserializeOwned> ReceivePort<T> {
     /// # Errors
     /// As there, and [`RecvError::TimedOut`].
     pub fn recv_message_timeout(&self, timeout: Duration) -> Result<Received<T>, RecvError> {
-        wait(&self.links, self.links.world.after(timeout), &[&self.port], |waker| self.take(Some(waker)))
+        self.recv_message_until(self.links.world.after(timeout))
     }
 
     /// As [`ReceivePort::recv_message`], as a future. Dropping it loses nothing.
@@ -156,6 +156,11 @@ impl<T: DeserializeOwned> ReceivePort<T> {
         Messages { port: self }
     }
 
+    /// As [`ReceivePort::recv_message`], until then at most.
+    pub(super) fn recv_message_until(&self, ends: Nanos) -> Result<Received<T>, RecvError> {
+        wait(&self.links, ends, &[&self.port], |waker| self.take(Some(waker)))
+    }
+
     fn take(&self, waker: Option<&Waker>) -> Option<Result<Received<T>, RecvError>> {
         // What a message carries may be the last way to wake an isolate: it is held until it is decoded.
         let _hold = Hold::new(&self.links);
@@ -190,7 +195,7 @@ impl<T: DeserializeOwned> ReceivePort<T> {
 }
 
 /// What a message says, whatever it is; an uncaught error is an error, but for a port of values, where it is one.
-fn data<T: DeserializeOwned>(received: Received<T>) -> Result<T, RecvError> {
+pub(super) fn data<T: DeserializeOwned>(received: Received<T>) -> Result<T, RecvError> {
     match received {
         Received::Error(error) => value::retold(&error).ok_or(RecvError::ErrorNotice(error)),
         Received::Data(value) | Received::Exit(value) | Received::Ping(value) => Ok(value),

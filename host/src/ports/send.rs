@@ -117,7 +117,7 @@ impl<T: Serialize> SendPort<T> {
         sent.await.map_err(SendError::from)
     }
 
-    fn send_until(&self, message: &T, ends: Nanos) -> Result<(), SendError> {
+    pub(super) fn send_until(&self, message: &T, ends: Nanos) -> Result<(), SendError> {
         let mut unsent = self.unsent(message)?;
         if let Some(sent) = self.post(&mut unsent, None) {
             return sent.map_err(SendError::from);
