@@ -1,6 +1,5 @@
 //! A question and its answer, for an embedder.
 
-use std::future::Future;
 use std::time::Duration;
 
 use insula_wire::{MailboxPolicy, Status};
@@ -71,17 +70,15 @@ impl<Q: Serialize> SendPort<Q> {
     ///
     /// # Errors
     /// As there, but for the time.
-    pub fn ask_async<A, F>(&self, question: F) -> impl Future<Output = Result<A, AskError>>
+    pub async fn ask_async<A, F>(&self, question: F) -> Result<A, AskError>
     where
         A: DeserializeOwned + 'static,
         F: FnOnce(SendPort<A>) -> Q,
     {
-        async move {
-            let answers = self.answers();
-            let question = question(answers.send_port());
-            self.send_async(question).await.map_err(unasked)?;
-            answers.recv_async().await.map_err(unanswered)
-        }
+        let answers = self.answers();
+        let question = question(answers.send_port());
+        self.send_async(question).await.map_err(unasked)?;
+        answers.recv_async().await.map_err(unanswered)
     }
 
     fn answers<A: 'static>(&self) -> ReceivePort<A> {
