@@ -9,6 +9,15 @@ use crate::spawn::Entry;
 use crate::sync::Arc;
 
 /// A loaded module. Cheap to clone; one compiled module serves any number of isolates.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let host = insula::Host::builder().isolates(1).build()?;
+/// let (one, same) = (host.load("one", b"(module)")?, host.load("same", b"(module)")?);
+/// assert_eq!((one.name(), one.digest()), ("one", same.digest()));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Module(Arc<Linked>);
 
