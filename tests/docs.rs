@@ -1,4 +1,5 @@
-//! The pages for people: every link leads somewhere, every page is found from another, every program is compiled.
+//! What people read: every link leads somewhere, every page is found from another, every program is compiled, and every
+//! public type shows how it is used.
 //!
 //! The programs are compiled, or run, as doctests of the crate that they are about, which includes the page for that.
 
@@ -78,6 +79,34 @@ fn languages(text: &str) -> Vec<&str> {
     text.lines().filter_map(|line| line.trim_start().strip_prefix("```")).step_by(2).collect()
 }
 
+/// The public types of a file whose documentation has no example. What is hidden from people needs none.
+fn without_example(source: &Source) -> Vec<String> {
+    let (mut found, mut example, mut hidden) = (Vec::new(), false, false);
+    for (number, line) in (1..).zip(source.text().lines()) {
+        if line.starts_with("pub struct ") || line.starts_with("pub enum ") || line.starts_with("pub trait ") {
+            if !example && !hidden {
+                found.push(source.finding(number, "a public type without an example"));
+            }
+        } else if line.starts_with("///") || line.starts_with("#[") {
+            example |= line.starts_with("/// ```");
+            hidden |= line == "#[doc(hidden)]";
+            continue;
+        } else if line.starts_with(')') {
+            continue; // of an attribute of several lines
+        }
+        (example, hidden) = (false, false);
+    }
+    found
+}
+
+#[test]
+fn every_public_type_has_an_example() {
+    let crates = ["guest/src/", "host/src/"];
+    let library = sources().iter().filter(|source| crates.iter().any(|folder| source.is_in(folder)));
+    let found: Vec<String> = library.filter(|source| source.is_rust()).flat_map(without_example).collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
 #[test]
 fn every_link_leads_somewhere() {
     let mut lost = Vec::new();
@@ -132,4 +161,12 @@ fn links_and_headings_are_read_as_github_reads_them() {
     let anchors: Vec<String> = anchors(text).into_iter().collect();
     assert_eq!(anchors, ["a-title-and-more", "again", "again-1"]);
     assert_eq!(languages(text), ["sh"]);
+}
+
+#[test]
+fn a_type_without_an_example_is_found() {
+    let shown = "/// A.\n///\n/// ```\n/// A;\n/// ```\n#[derive(Clone)]\npub struct A;\n";
+    let text =
+        format!("{shown}\n/// B.\npub enum B {{}}\n\n#[doc(hidden)]\npub trait C {{}}\n\npub(crate) struct D;\n");
+    assert_eq!(without_example(&Source::new("a.rs", &text)), ["a.rs:10: a public type without an example"]);
 }
