@@ -10,6 +10,7 @@
 //! | [`random`] | random programs keep the laws of the model |
 //! | [`scale`] | many isolates at once |
 //! | [`readme`] | what the README shows compiles and runs |
+//! | [`docs`] | every link leads somewhere, and every program in the guides is compiled |
 //! | [`sentences`] | every sentence of the semantics has a test, and docs/semantics.md says which |
 //! | [`contract`] | the WIT, the host's linker and the SDK say the same |
 //! | [`interleavings`] | layer 2 is right in every interleaving of a few threads |
@@ -18,6 +19,7 @@
 mod cli;
 mod conformance;
 mod contract;
+mod docs;
 mod embedding;
 mod harness;
 mod hostile;

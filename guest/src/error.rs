@@ -4,12 +4,8 @@
 use std::error::Error;
 use std::fmt;
 
+use insula_wire::Status;
 use insula_wire::codec::{TOO_DEEP, Unsendable};
-use insula_wire::{RemoteError, Status};
-use serde::{Deserialize, Serialize};
-
-use crate::call::Text;
-use crate::sys;
 
 /// An error whose `Debug` is its text too: that is what a `main` which returns it prints, and half the code.
 macro_rules! reads_as_text {
@@ -23,6 +19,10 @@ macro_rules! reads_as_text {
         impl Error for $error {}
     };
 }
+
+mod calls;
+
+pub use calls::{AskError, ControlError, JobError, Refused, RunError, SpawnError, SubmitError};
 
 /// Why a message was not sent. Nothing of it was delivered, and blobs stay with the sender.
 ///
@@ -88,6 +88,13 @@ impl fmt::Display for SendError {
 reads_as_text!(SendError);
 
 /// A message that is not of the type of the port that it came to. It is gone.
+///
+/// ```no_run
+/// # let port = insula_guest::ReceivePort::<u32>::new();
+/// if let Err(insula_guest::RecvError::Undecodable(message)) = port.recv() {
+///     println!("no {}, after {} bytes", message.type_name, message.position);
+/// }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Undecodable {
@@ -116,6 +123,17 @@ impl fmt::Display for Undecodable {
 reads_as_text!(Undecodable);
 
 /// Why a receive got nothing.
+///
+/// ```no_run
+/// use insula_guest::RecvError;
+///
+/// # fn receive(port: &insula_guest::ReceivePort<String>) -> Result<Option<String>, RecvError> {
+/// match port.recv() {
+///     Err(RecvError::Closed | RecvError::Unreachable) => Ok(None), // the end, as of a loop over the port
+///     received => received.map(Some),
+/// }
+/// # }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RecvError {
@@ -164,6 +182,17 @@ impl fmt::Display for RecvError {
 reads_as_text!(RecvError);
 
 /// Why a receive that does not wait got nothing.
+///
+/// ```no_run
+/// use insula_guest::TryRecvError;
+///
+/// # let port = insula_guest::ReceivePort::<String>::new();
+/// match port.try_recv() {
+///     Ok(line) => println!("{line}"),
+///     Err(TryRecvError::Empty) => println!("perhaps later"),
+///     Err(error) => println!("never: {error}"),
+/// }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TryRecvError {
@@ -185,6 +214,18 @@ impl fmt::Display for TryRecvError {
 reads_as_text!(TryRecvError);
 
 /// Why a receive that waits for a while got nothing.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use insula_guest::RecvTimeoutError;
+///
+/// # let port = insula_guest::ReceivePort::<String>::new();
+/// match port.recv_timeout(Duration::from_secs(1)) {
+///     Ok(line) => println!("{line}"),
+///     Err(RecvTimeoutError::TimedOut) => println!("perhaps later"),
+///     Err(error) => println!("never: {error}"),
+/// }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RecvTimeoutError {
@@ -206,6 +247,17 @@ impl fmt::Display for RecvTimeoutError {
 reads_as_text!(RecvTimeoutError);
 
 /// What was waited for did not come in time.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use insula_guest::{TimedOut, task};
+///
+/// # async fn all_day() {}
+/// # async fn work() {
+/// let done = task::timeout(Duration::from_secs(1), all_day()).await;
+/// assert_eq!(done, Err(TimedOut));
+/// # }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TimedOut;
 
@@ -218,6 +270,17 @@ impl fmt::Display for TimedOut {
 reads_as_text!(TimedOut);
 
 /// Why there is no single message.
+///
+/// ```no_run
+/// use insula_guest::SingleError;
+///
+/// # let port = insula_guest::ReceivePort::<String>::new();
+/// match port.single() {
+///     Ok(answer) => println!("{answer}"),
+///     Err(SingleError::Several) => println!("they do not agree"),
+///     Err(error) => println!("no answer: {error}"),
+/// }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SingleError {
@@ -254,197 +317,3 @@ impl fmt::Display for SingleError {
 }
 
 reads_as_text!(SingleError);
-
-/// A call that the host refused, and its reason in words: which limit, which grant, which argument.
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Refused {
-    /// The kind of the reason.
-    pub status: Status,
-    /// The reason as the host tells it; may be empty.
-    pub reason: String,
-}
-
-impl Refused {
-    /// Asks the host why, at once: the next refusal replaces the reason.
-    pub(crate) fn by_host(status: Status) -> Refused {
-        Refused { status, reason: sys::text(Text::LastError).unwrap_or_default() }
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.reason.as_str() {
-            "" => self.status.fmt(f),
-            reason => f.write_str(reason),
-        }
-    }
-}
-
-reads_as_text!(Refused);
-
-/// Why no isolate was born.
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SpawnError {
-    /// The initial message, or the response of the exit notice, cannot be sent.
-    Message(SendError),
-    /// The host refused: an unknown export or module, a limit, a missing grant, options that contradict each other.
-    Refused(Refused),
-}
-
-impl fmt::Display for SpawnError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SpawnError::Message(error) => error.fmt(f),
-            SpawnError::Refused(refused) => refused.fmt(f),
-        }
-    }
-}
-
-reads_as_text!(SpawnError);
-
-/// Why a control request was not taken. A request without the authority that it needs is no error: it is ignored.
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ControlError {
-    /// The response cannot be sent.
-    Response(SendError),
-    /// The host refused: no room for the notice, a port of another type.
-    Refused(Refused),
-}
-
-impl fmt::Display for ControlError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ControlError::Response(error) => error.fmt(f),
-            ControlError::Refused(refused) => refused.fmt(f),
-        }
-    }
-}
-
-reads_as_text!(ControlError);
-
-/// Why a computation gave no value.
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RunError {
-    /// The isolate was not born.
-    Spawn(SpawnError),
-    /// It failed, was killed, or ended without a result.
-    Remote(RemoteError),
-    /// It took too long, and was killed.
-    TimedOut,
-}
-
-impl From<SpawnError> for RunError {
-    fn from(error: SpawnError) -> RunError {
-        RunError::Spawn(error)
-    }
-}
-
-impl fmt::Display for RunError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            RunError::Spawn(error) => error.fmt(f),
-            RunError::Remote(error) => error.fmt(f),
-            RunError::TimedOut => Status::TimedOut.fmt(f),
-        }
-    }
-}
-
-reads_as_text!(RunError);
-
-/// Why a question got no answer; see [`SendPort::ask`](crate::SendPort::ask).
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AskError {
-    /// It was not sent.
-    Unasked(SendError),
-    /// No answer came in time.
-    TimedOut,
-    /// Nobody can answer any more: whoever had the port for the answer dropped it, or is dead.
-    Unreachable,
-    /// What came is no answer.
-    Failed(RecvError),
-}
-
-impl fmt::Display for AskError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            AskError::Unasked(error) => error.fmt(f),
-            AskError::TimedOut => Status::TimedOut.fmt(f),
-            AskError::Unreachable => f.write_str("nobody can answer any more"),
-            AskError::Failed(error) => error.fmt(f),
-        }
-    }
-}
-
-reads_as_text!(AskError);
-
-/// Why a job was not submitted to a pool.
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SubmitError {
-    /// The argument cannot be sent.
-    Message(SendError),
-    /// As many jobs are queued as may be.
-    Full,
-    /// The pool has ended.
-    Closed,
-    /// The host refused the port for the value.
-    Refused(Refused),
-}
-
-impl From<SendError> for SubmitError {
-    fn from(error: SendError) -> SubmitError {
-        match error {
-            SendError::Closed => SubmitError::Closed,
-            error => SubmitError::Message(error),
-        }
-    }
-}
-
-impl fmt::Display for SubmitError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SubmitError::Message(error) => error.fmt(f),
-            SubmitError::Full => f.write_str("the pool's queue is full"),
-            SubmitError::Closed => f.write_str("the pool has ended"),
-            SubmitError::Refused(refused) => refused.fmt(f),
-        }
-    }
-}
-
-reads_as_text!(SubmitError);
-
-/// Why a job gave no value. An error that the job returned is no such error: it is the value.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum JobError {
-    /// It failed: a panic, a trap, a kill, a value that cannot be sent.
-    Remote(RemoteError),
-    /// It took too long, and was killed.
-    TimedOut,
-    /// The pool ended before the job did.
-    Closed,
-}
-
-impl JobError {
-    /// A failure that is told in words.
-    pub(crate) fn told(message: String) -> JobError {
-        JobError::Remote(RemoteError { message, stack: String::new() })
-    }
-}
-
-impl fmt::Display for JobError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            JobError::Remote(error) => error.fmt(f),
-            JobError::TimedOut => Status::TimedOut.fmt(f),
-            JobError::Closed => f.write_str("the pool has ended"),
-        }
-    }
-}
-
-reads_as_text!(JobError);

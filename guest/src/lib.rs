@@ -120,3 +120,16 @@ pub use stream::MessageStream;
 pub use task::run;
 pub use time::{Timer, sleep};
 pub use value::{ErrorNotice, Value};
+
+/// The programs in the guides compile.
+#[cfg(doctest)]
+mod guides {
+    #[doc = include_str!("../../docs/dart.md")]
+    struct Dart;
+
+    #[doc = include_str!("../../docs/erlang.md")]
+    struct Erlang;
+
+    #[doc = include_str!("../../docs/messages.md")]
+    struct Messages;
+}

@@ -429,6 +429,17 @@ fn end_of_loop(error: RecvError) {
 }
 
 /// What came from one of two: ports, see [`recv_either`]; or futures, see [`task::select`](crate::task::select).
+///
+/// ```no_run
+/// use insula_guest::Either;
+///
+/// fn told(from: Either<String, u32>) -> String {
+///     match from {
+///         Either::First(text) => text,
+///         Either::Second(number) => number.to_string(),
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Either<A, B> {
     /// Of the first.

@@ -8,6 +8,12 @@ use insula_wire::Status;
 use insula_wire::codec::Unsendable;
 
 /// Why a host could not be built.
+///
+/// ```
+/// use insula::{BuildError, Host};
+/// let refused = Host::builder().isolates(1_000_000).build();
+/// assert!(matches!(refused, Err(BuildError::TooManyIsolates { wanted: 1_000_000, .. })));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -33,6 +39,16 @@ pub enum BuildError {
 }
 
 /// Why a module could not be loaded.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use insula::LoadError;
+/// let host = insula::Host::builder().isolates(1).build()?;
+/// let refused = host.load("elsewhere", b"(module (import \"env\" \"dance\" (func)))");
+/// assert!(matches!(refused, Err(LoadError::UnknownImport { field, .. }) if field == "dance"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
@@ -119,6 +135,18 @@ pub enum LoadError {
 }
 
 /// Why an isolate was not born.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use insula::{Spawn, SpawnError};
+/// let host = insula::Host::builder().isolates(1).build()?;
+/// let module = host.load("empty", b"(module)")?;
+/// let refused = host.spawn(&module, Spawn::entry("run")).map(|_| ());
+/// assert!(matches!(&refused, Err(SpawnError::NoEntry { entry, .. }) if entry == "run"));
+/// assert_eq!(refused.unwrap_err().to_string(), "empty: no export `run`");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SpawnError {

@@ -6,6 +6,17 @@ use insula_wire::RemoteError;
 use serde::{Deserialize, Serialize};
 
 /// The number of an isolate, unique within its host.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use insula::Spawn;
+/// let host = insula::Host::builder().isolates(2).build()?;
+/// let module = host.load("run", b"(module (func (export \"run\")))")?;
+/// let (one, two) = (host.spawn(&module, Spawn::entry("run"))?, host.spawn(&module, Spawn::entry("run"))?);
+/// assert_ne!(one.id(), two.id());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct IsolateId(pub(crate) u64);
 
@@ -89,6 +100,11 @@ pub enum Exit {
 }
 
 /// Who killed an isolate.
+///
+/// ```
+/// use insula::{Exit, Killer};
+/// assert_eq!(Exit::Killed { by: Killer::Embedder }.to_string(), "killed by the embedder");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Killer {
     /// The program that embeds the host.
@@ -98,6 +114,11 @@ pub enum Killer {
 }
 
 /// Where a deadline found an isolate.
+///
+/// ```
+/// use insula::{Exit, Phase};
+/// assert_eq!(Exit::Deadline { phase: Phase::Waiting }.to_string(), "deadline passed while waiting");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
     /// Before its entry was called.
@@ -109,6 +130,11 @@ pub enum Phase {
 }
 
 /// One frame of a guest's stack.
+///
+/// ```
+/// let frame = insula::Frame { function: Some("app::work".to_owned()), index: 7, offset: 0x1a2b };
+/// assert_eq!(frame.to_string(), "app::work @ 0x1a2b");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frame {
     /// The function, demangled; none where the module has no names.

@@ -59,3 +59,10 @@ pub use ports::{
 };
 pub use printable::{printable, printable_line};
 pub use spawn::{Output, Spawn, Stdin};
+
+/// The programs in the guide compile, and those that need no guest run.
+#[cfg(doctest)]
+mod guides {
+    #[doc = include_str!("../../docs/embedding.md")]
+    struct Embedding;
+}

@@ -59,6 +59,10 @@ pub(crate) trait Spawner: Send + Sync {
 }
 
 /// Where a guest's standard input comes from.
+///
+/// ```
+/// let spawn = insula::Spawn::main().stdin(insula::Stdin::Inherit);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Stdin {
     /// It is at its end from the start.
@@ -69,6 +73,11 @@ pub enum Stdin {
 }
 
 /// Where a guest's standard output or error goes.
+///
+/// ```
+/// use insula::{Output, Spawn};
+/// let spawn = Spawn::main().stdout(Output::Null).stderr(Output::Null);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Output {
     /// The host program's own.

@@ -30,6 +30,10 @@ macro_rules! wire_enum {
 
 wire_enum! {
     /// Why a call did not do what it was asked.
+    ///
+    /// ```
+    /// assert_eq!(insula_wire::Status::Full.to_string(), "the mailbox is full");
+    /// ```
     Status from 1 {
         /// The port is closed, or its isolate is dead.
         Closed = "closed",
@@ -96,6 +100,12 @@ impl core::error::Error for Status {}
 
 wire_enum! {
     /// What a message is.
+    ///
+    /// ```
+    /// use insula_wire::Kind;
+    /// let is_notice = |kind| kind != Kind::Data;
+    /// assert!(is_notice(Kind::Exit));
+    /// ```
     Kind from 0 {
         /// Sent by somebody.
         Data = "data",
@@ -126,6 +136,11 @@ wire_enum! {
 
 wire_enum! {
     /// What a send to a full mailbox does.
+    ///
+    /// ```
+    /// use insula_wire::MailboxPolicy;
+    /// assert_eq!(MailboxPolicy::from_code(2), Some(MailboxPolicy::DropOldest));
+    /// ```
     MailboxPolicy from 0 {
         /// It answers `Full`.
         Error = "error",
@@ -138,6 +153,11 @@ wire_enum! {
 
 wire_enum! {
     /// When a kill or a ping acts.
+    ///
+    /// ```
+    /// use insula_wire::Priority;
+    /// assert_eq!(Priority::from_code(0), Some(Priority::Immediate));
+    /// ```
     Priority from 0 {
         /// In the middle of a busy loop too.
         Immediate = "immediate",

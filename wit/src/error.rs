@@ -9,6 +9,11 @@ use serde::{Deserialize, Serialize};
 ///
 /// `message` is the panic's own text and place, a trap's kind in words, or a limit's name and value. `stack` is the
 /// guest's frames, innermost first, a line each: position, function, and offset in the module.
+///
+/// ```
+/// let error = insula_wire::RemoteError { message: "integer divide by zero".into(), stack: "0: f @ 0x1a".into() };
+/// assert_eq!(error.to_string(), "integer divide by zero");
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RemoteError {
     /// What went wrong.

@@ -33,6 +33,16 @@ use crate::world::World;
 /// | table ceiling | 100,000 elements |
 /// | module folder | none: isolates can spawn what [`Host::offer`] names |
 /// | cache folder | none: compiled code is kept in memory only |
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use insula::Host;
+/// let builder = Host::builder().isolates(10).on_uncaught(|uncaught| eprintln!("{uncaught}"));
+/// let (one, two) = (builder.clone().threads(1).build()?, builder.seed(7).build()?);
+/// assert_eq!(one.isolates_max() + two.isolates_max(), 20);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 #[must_use]
 pub struct HostBuilder {

@@ -12,6 +12,17 @@ use crate::spawn::Spawn;
 use crate::sync::Arc;
 
 /// How a program ended.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use insula::{Exit, Spawn};
+/// let host = insula::Host::builder().isolates(1).build()?;
+/// let module = host.load("empty", b"(module (memory (export \"memory\") 1) (func (export \"_start\")))")?;
+/// let ended = host.run(&module, Spawn::main())?;
+/// assert_eq!((ended.main, ended.asleep), (Exit::Returned, None));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ended {
@@ -22,6 +33,15 @@ pub struct Ended {
 }
 
 /// What a run waits for after its main returned or exited.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use insula::{Host, Spawn, Wait};
+/// let host = Host::builder().build()?;
+/// let ended = host.run_until(&host.load_file("app.wasm")?, Spawn::main(), Wait::Main)?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Wait {
@@ -33,6 +53,14 @@ pub enum Wait {
 }
 
 /// An isolate that nothing could wake.
+///
+/// ```no_run
+/// # fn tell(ended: insula::Ended) {
+/// for sleeper in ended.asleep.unwrap_or_default() {
+///     eprintln!("{sleeper}"); // isolate #3 `worker` waits on port 7
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sleeper {

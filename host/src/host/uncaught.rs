@@ -17,6 +17,12 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex};
 
 /// An error that nobody listened for.
+///
+/// ```
+/// use insula::{Host, Uncaught};
+/// let page = |uncaught: &Uncaught| println!("{}: {}", uncaught.name, uncaught.error.message);
+/// let builder = Host::builder().on_uncaught(page);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Uncaught {

@@ -11,6 +11,18 @@ use crate::error::SendError;
 use crate::limits::Limits;
 
 /// Why a question got no answer; see [`SendPort::ask`].
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use insula::{AskError, SendPort};
+/// let host = insula::Host::builder().isolates(1).build()?;
+/// let questions = host.receive_port::<SendPort<u32>>();
+/// let asked = questions.send_port().ask::<u32, _>(|reply| reply, Duration::ZERO);
+/// assert_eq!(asked, Err(AskError::TimedOut));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AskError {

@@ -29,6 +29,17 @@ use crate::sync::{Arc, Mutex};
 pub struct Blob(BlobCell);
 
 /// The blob was taken or sent.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use insula::{Blob, BlobError};
+/// let host = insula::Host::builder().isolates(1).build()?;
+/// let (port, blob) = (host.receive_port::<Blob>(), Blob::new(vec![1, 2, 3]));
+/// port.send_port().send_ref(&blob)?;
+/// assert_eq!(blob.length(), Err(BlobError));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the blob is gone: it was sent, or taken")]
 pub struct BlobError;

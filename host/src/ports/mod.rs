@@ -36,6 +36,19 @@ use crate::port::{Charged, Mailbox};
 use crate::sync::Arc;
 
 /// Why nothing was received.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use insula::RecvError;
+/// let host = insula::Host::builder().isolates(1).build()?;
+/// let port = host.receive_port::<u32>();
+/// let to_port = port.send_port();
+/// assert_eq!(port.try_recv(), Err(RecvError::Empty));
+/// drop(to_port);
+/// assert_eq!(port.recv(), Err(RecvError::Unreachable));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecvError {
@@ -79,6 +92,18 @@ fn undecodable(wanted: &str, position: usize, too_deep: bool) -> String {
 }
 
 /// A message, with what it is.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use insula::{Received, Spawn};
+/// let host = insula::Host::builder().isolates(1).build()?;
+/// let module = host.load("run", b"(module (func (export \"run\")))")?;
+/// let port = host.receive_port::<String>();
+/// host.spawn(&module, Spawn::entry("run").on_exit(&port.send_port(), "it is gone".to_owned()))?;
+/// assert_eq!(port.recv_message()?, Received::Exit("it is gone".to_owned()));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Received<T> {

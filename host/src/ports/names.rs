@@ -25,6 +25,17 @@ pub struct Names {
 }
 
 /// Why a name was not registered.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use insula::NameError;
+/// let host = insula::Host::builder().isolates(1).build()?;
+/// let (names, port) = (host.names("app"), host.receive_port::<String>());
+/// names.register("log", &port.send_port())?;
+/// assert_eq!(names.register("log", &port.send_port()), Err(NameError::Taken("log".to_owned())));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameError {

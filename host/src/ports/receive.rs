@@ -240,6 +240,16 @@ pub(super) fn thread_waker() -> (Receiver<()>, Waker) {
 /// The messages of a port that stays open; see [`ReceivePort::messages`].
 ///
 /// It ends when the port is closed or unreachable; an error notice, or a message that is no `T`, is an item.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let host = insula::Host::builder().isolates(1).build()?;
+/// let port = host.receive_port::<u32>();
+/// (1..=3).try_for_each(|number| port.send_port().send(number))?;
+/// assert_eq!(port.messages().sum::<Result<u32, _>>()?, 6);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Messages<'a, T> {
     port: &'a ReceivePort<T>,
@@ -292,6 +302,17 @@ impl<T> std::fmt::Debug for ReceivePort<T> {
 }
 
 /// A message of one of two ports; see [`recv_either`].
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use insula::{Either, recv_either};
+/// let host = insula::Host::builder().isolates(1).build()?;
+/// let (texts, numbers) = (host.receive_port::<String>(), host.receive_port::<u32>());
+/// numbers.send_port().send(7)?;
+/// assert_eq!(recv_either(&texts, &numbers)?, Either::Second(7));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Either<A, B> {
     /// Of the first port.

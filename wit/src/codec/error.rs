@@ -30,6 +30,14 @@ pub enum Cause {
 /// Which part of a value cannot be sent, and why.
 ///
 /// Both are known where the feature `paths` is on; else this holds nothing, and costs nothing.
+///
+/// ```
+/// use insula_wire::codec::Unsendable;
+///
+/// fn tell(unsendable: &Unsendable) {
+///     println!("{unsendable}"); // `jobs[2].callback: already mutably borrowed`, or that something cannot be sent
+/// }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unsendable {
     #[cfg(feature = "paths")]
