@@ -9,7 +9,7 @@ fn host() -> Host {
 }
 
 #[test]
-fn s5_5_all_are_asleep_also_where_one_is_paused_in_a_sleep() {
+fn beyond_all_asleep_also_where_one_is_paused_in_a_sleep() {
     let host = host();
     let module = host.load_file(harness::guest("falls_asleep")).expect("the guest is a module");
     // By a port of its own the embedder wakes nobody.

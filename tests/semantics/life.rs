@@ -63,7 +63,7 @@ fn dart_spawn_chain() {
 }
 
 #[test]
-fn s2_2_another_module_is_spawned_by_its_name() {
+fn dart_spawn_uri_args_message_nested_missing_and_name() {
     tells(
         "spawns_module",
         &[

@@ -19,7 +19,7 @@ fn s1_4_ports_refuse_at_the_sender_and_are_equal_to_themselves() {
 }
 
 #[test]
-fn s6_6_a_blob_moves_with_a_send_and_is_taken_once() {
+fn dart_transferable() {
     let lines = [
         "one, two",
         "1048576 bytes, the last is 7, then 7",
