@@ -46,6 +46,7 @@ fn context(state: &mut State) -> &mut p1::WasiP1Ctx {
     if state.control.flags.any(Flags::LEFT_BEHIND) {
         state.wasi.strip();
     }
+    state.called();
     state.wasi.context()
 }
 

@@ -19,6 +19,7 @@ fn now(caller: Caller<'_, State>) -> u64 {
 
 async fn sleep(caller: Caller<'_, State>, until: u64) -> Result<u32> {
     let state = caller.data();
+    state.called();
     let deadline = state.instant(until);
     let (control, place) = (Arc::clone(&state.control), Arc::clone(&state.place));
     let until = Until { deadline, ports_only: false, no_end: state.has_no_end() };

@@ -37,6 +37,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
 
 /// The isolate that a control port names, be it dead by now.
 fn target(state: &State, handle: u32) -> std::result::Result<Arc<Control>, Status> {
+    state.called();
     match state.control.table.lock().find(handle)? {
         Object::Control(control) => Ok(Control::of(control)),
         Object::Receive(_) | Object::Own(_) | Object::Send(_) | Object::Capability(_) | Object::Blob(_) => {
@@ -132,7 +133,9 @@ fn request_stop(caller: Caller<'_, State>, isolate: u32, terminate: u32) -> Resu
 }
 
 fn stop_requested(caller: Caller<'_, State>) -> u32 {
-    u32::from(caller.data().control.flags.any(Flags::STOP))
+    let state = caller.data();
+    state.called();
+    u32::from(state.control.flags.any(Flags::STOP))
 }
 
 /// A listener with its response, out of a call's parameters.

@@ -26,11 +26,14 @@ fn create_capability(mut caller: Caller<'_, State>, result: u32) -> Result<u32> 
 }
 
 fn duplicate(caller: Caller<'_, State>, handle: u32) -> Result<u32> {
-    answer(caller.data().control.table.lock().duplicate(handle))
+    let state = caller.data();
+    state.called();
+    answer(state.control.table.lock().duplicate(handle))
 }
 
 fn release(caller: Caller<'_, State>, handle: u32) -> Result<u32> {
     let state = caller.data();
+    state.called();
     let released = state.control.table.lock().release(handle);
     answer(released.map(|object| {
         if let Some(Object::Receive(port)) = &object {

@@ -99,6 +99,7 @@ fn nobody() -> State {
         memory: None,
         wasi: Wasi::new(Arc::new(Outfit::bare(&world)), Arc::new(Tail::new(0))),
         panic: None,
+        panicking: std::cell::Cell::new(false),
         refused: None,
         last_error: String::new(),
     }

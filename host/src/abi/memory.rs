@@ -32,6 +32,7 @@ pub(crate) fn view<'a>(caller: &'a mut Caller<'_, State>) -> Result<(Guest<'a>, 
         },
     };
     let (bytes, state) = memory.data_and_store_mut(caller);
+    state.called();
     Ok((Guest(bytes), state))
 }
 

@@ -38,11 +38,14 @@ fn panic(mut caller: Caller<'_, State>, message: u32, length: u32, place: u32, p
     let (guest, state) = view(&mut caller)?;
     let report = (shown(guest.bytes(text(message, length))?), shown(guest.bytes(text(place, place_length))?));
     state.panic = Some(report);
+    state.panicking.set(true);
     answer(Ok(()))
 }
 
 fn entered(caller: Caller<'_, State>) -> Result<u32> {
-    caller.data().control.flags.set(Flags::ENTERED);
+    let state = caller.data();
+    state.called();
+    state.control.flags.set(Flags::ENTERED);
     answer(Ok(()))
 }
 

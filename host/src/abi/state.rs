@@ -1,5 +1,6 @@
 //! What a Store holds.
 
+use std::cell::Cell;
 use std::pin::Pin;
 
 use insula_wire::{RemoteError, Status};
@@ -26,8 +27,10 @@ pub(crate) struct State {
     pub(crate) ends: Nanos,
     pub(crate) memory: Option<Memory>,
     pub(crate) wasi: Wasi,
-    /// Text and place of a panic that was reported and not yet followed by its trap.
+    /// Text and place of a panic that was reported, and whether nothing was called since: only a trap that follows at
+    /// once is that panic (semantics 7.4).
     pub(crate) panic: Option<(String, String)>,
+    pub(crate) panicking: Cell<bool>,
     /// The limit that a growth was refused for.
     pub(crate) refused: Option<(&'static str, u64)>,
     pub(crate) last_error: String,
@@ -62,8 +65,14 @@ pub(crate) type Fetching = Pin<Box<dyn Future<Output = Result<(), (String, Statu
 const COARSE_NANOS: u64 = 1_000_000;
 
 impl State {
+    /// The guest calls for something: it does not panic now.
+    pub(crate) fn called(&self) {
+        self.panicking.set(false);
+    }
+
     /// The time, as this isolate may know it.
     pub(crate) fn now(&self) -> Nanos {
+        self.called();
         let now = self.place.world.now();
         if self.place.fine_clock { now } else { now - now % COARSE_NANOS }
     }
@@ -80,6 +89,7 @@ impl State {
 
     /// The receive port that a handle names.
     pub(crate) fn receive_port(&self, handle: u32) -> Result<Arc<Port>, Status> {
+        self.called();
         match self.control.table.lock().find(handle)? {
             Object::Receive(port) => Ok(Arc::clone(port)),
             Object::Own(_) | Object::Send(_) | Object::Capability(_) | Object::Control(_) | Object::Blob(_) => {
@@ -90,6 +100,7 @@ impl State {
 
     /// The port that a SendPort's handle names.
     pub(crate) fn send_port(&self, handle: u32) -> Result<Arc<Port>, Status> {
+        self.called();
         match self.control.table.lock().find(handle)? {
             Object::Send(right) => Ok(Arc::clone(right.port())),
             Object::Own(port) => Ok(Arc::clone(port)),

@@ -217,6 +217,7 @@ impl Inner {
             memory: None,
             wasi: Wasi::new(outfit, Arc::clone(&tail)),
             panic: None,
+            panicking: std::cell::Cell::new(false),
             refused: None,
             last_error: String::new(),
         };

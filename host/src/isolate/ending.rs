@@ -29,7 +29,7 @@ pub(super) fn exit_of(result: Result<(), Error>, state: &mut State) -> Exit {
 
 fn trapped(trap: Trap, error: &Error, state: &mut State) -> Exit {
     let frames = frames(error);
-    let reported = state.panic.take();
+    let reported = state.panic.take().filter(|_| state.panicking.get());
     match (trap, reported, state.refused.take()) {
         (Trap::UnreachableCodeReached, Some((message, place)), _) => Exit::Panicked { message, place, frames },
         (Trap::UnreachableCodeReached, None, Some((which, value))) => Exit::Limit { which: which.to_owned(), value },
