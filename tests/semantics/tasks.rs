@@ -150,3 +150,8 @@ fn s2_5_a_computation_can_be_awaited() {
 fn s6_4_a_message_that_a_stream_cannot_decode_is_an_uncaught_error() {
     tells("tasks_undecodable", &["the message does not decode as u32, at byte 1", "received 7", "the end"]);
 }
+
+#[test]
+fn a_task_that_is_ready_when_a_run_ends_goes_on() {
+    tells("tasks_left_ready", &["a task that was ready went on"]);
+}

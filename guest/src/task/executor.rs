@@ -117,7 +117,7 @@ fn run_ready(mut root: Option<&mut Root<'_>>) -> Left {
     });
     let mut next_turn = VecDeque::new();
     let mut done = false;
-    while let Some(wakeup) = READY.with_borrow_mut(VecDeque::pop_front).filter(|_| !done) {
+    while !done && let Some(wakeup) = READY.with_borrow_mut(VecDeque::pop_front) {
         if wakeup.turn.swap(turn, Relaxed) == turn {
             next_turn.push_back(wakeup);
             continue;

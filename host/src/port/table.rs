@@ -242,8 +242,8 @@ impl Table {
     /// Everything, to be dropped where no lock is held.
     #[must_use = "the objects are released by the caller"]
     pub(crate) fn clear(&mut self) -> Vec<Object> {
-        self.known.clear();
-        self.free.clear();
+        // With their memory: whoever holds a handle of the dead keeps the table too.
+        (self.known, self.free) = (HashMap::new(), Vec::new());
         let entries = std::mem::take(&mut self.entries);
         self.let_go(self.blob_bytes);
         (self.handles_max, self.blob_bytes_max) = (0, 0);

@@ -121,9 +121,9 @@ impl Budget {
         }
     }
 
-    /// Nothing is held any more.
+    /// Nothing is held any more, and nothing charged: notices that were promised room here give none back.
     pub(super) fn clear(&mut self) {
-        if let Some(account) = &self.charged.account {
+        if let Some(account) = self.charged.account.take() {
             account.credit(Charge::Queued, self.bytes);
         }
         (self.messages, self.bytes) = (0, 0);

@@ -250,3 +250,13 @@ fn s6_6_a_blob_that_was_sent_is_gone_at_the_sender() {
     assert_ne!(next, handle);
     assert_eq!(table.insert(Object::Blob(Blob::new(vec![0]))), Err(Status::TooMany), "the bytes are bounded");
 }
+
+/// A handle of a dead isolate keeps its control, and the control its table: 7 MiB of a table that was full.
+#[test]
+fn a_table_that_is_cleared_keeps_no_memory() {
+    let mut table = Table::new(999, 0);
+    let handles: Vec<u32> = (0..500).map(|id| table.insert(token(id)).unwrap()).collect();
+    handles[..100].iter().for_each(|handle| drop(free(&mut table, *handle)));
+    assert_eq!(table.clear().len(), 400);
+    assert_eq!((table.known.capacity(), table.free.capacity(), table.entries.capacity()), (0, 0, 0));
+}

@@ -1,6 +1,7 @@
 //! What once went wrong in the mailbox.
 
 use super::*;
+use crate::account::{Account, Bounds, Charge};
 
 /// `drop_oldest` throws the wakers away that `pop` hands it: a sender that waits is never woken again.
 #[test]
@@ -117,4 +118,23 @@ fn nothing_is_dropped_under_the_lock() {
         done.send(()).unwrap();
     });
     assert!(is_done.recv_timeout(std::time::Duration::from_secs(2)).is_ok());
+}
+
+/// A notice that was promised room here goes when the mailbox is closed, and its room is given back twice: the account
+/// above then wraps, and takes nothing any more.
+#[test]
+fn what_a_dead_mailbox_had_promised_is_given_back_once() {
+    let account = Account::below(None, Bounds { queued: Some(1_000), ..Bounds::default() }).unwrap();
+    let room = Room { messages_max: 9, bytes_max: 999, message_bytes_max: 999, ports_max: 2 };
+    let charged = Charged { sender_percent_max: 100, account: Some(Arc::clone(&account)) };
+    let mailbox = Mailbox::of_isolate(room, charged);
+    let port = open_with(&mailbox, 1, MailboxPolicy::Error);
+    mailbox.reserve(&port, 100).unwrap();
+    mailbox.reserve(&port, 100).unwrap();
+    assert_eq!(account.count(Charge::Queued), 200);
+    assert!(mailbox.close().is_empty());
+    assert_eq!(account.count(Charge::Queued), 0);
+    mailbox.post(&port, notice("late"), 100);
+    mailbox.unreserve(100);
+    assert_eq!(account.count(Charge::Queued), 0);
 }
