@@ -26,6 +26,9 @@ pub(crate) struct Bounds {
     pub(crate) queued: Option<u64>,
 }
 
+/// Accounts that one line may have: trees within trees that each bound what is below.
+pub(crate) const DEPTH_MAX: u32 = 256;
+
 /// A bound that would be exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Exceeded {
@@ -39,6 +42,8 @@ pub(crate) struct Exceeded {
 #[derive(Debug)]
 pub(crate) struct Account {
     above: Option<Arc<Account>>,
+    /// Accounts from here up.
+    depth: u32,
     bounds: Bounds,
     counts: [AtomicU64; 3],
 }
@@ -49,7 +54,13 @@ impl Account {
         if bounds == Bounds::default() {
             return above.cloned();
         }
-        Some(Arc::new(Account { above: above.cloned(), bounds, counts: Default::default() }))
+        let depth = 1 + above.map_or(0, |above| above.depth);
+        Some(Arc::new(Account { above: above.cloned(), depth, bounds, counts: Default::default() }))
+    }
+
+    /// Whether another account can be below: every charge walks the line.
+    pub(crate) fn may_be_above(&self) -> bool {
+        self.depth < DEPTH_MAX
     }
 
     fn line(&self) -> impl Iterator<Item = &Account> {

@@ -1,6 +1,6 @@
 //! Semantics 5.5: when a run ends because nothing can wake anybody, and what an embedder has to do with that.
 
-use insula::{Exit, Host, SendPort, Spawn};
+use insula::{Exit, Host, Limits, MailboxPolicy, SendPort, Spawn};
 
 use crate::harness;
 
@@ -38,6 +38,28 @@ fn s5_5_a_port_in_a_message_to_the_embedder_can_wake_its_owner() {
             std::thread::yield_now();
         }
         ports.recv().expect("it was sent").send(7).expect("its owner waits for it");
+        run.join().expect("a run does not panic")
+    });
+    assert_eq!((ended.asleep, ended.main), (None, Exit::Returned));
+}
+
+#[test]
+fn s5_5_who_waits_for_room_at_the_embedder_s_port_is_not_asleep() {
+    let host = host();
+    let module = host.load_file(harness::guest("fills_a_port")).expect("the guest is a module");
+    let port = host.receive_port_with::<u32>(&Limits::default().mailbox(10, 10_000), MailboxPolicy::Wait);
+    let spawn = Spawn::main().message(&port.send_port());
+    let ended = std::thread::scope(|scope| {
+        let run = scope.spawn(|| host.run(&module, spawn).expect("there is room"));
+        // Until its share is full, and main waits for room; then for as long as a wrong run needs to end.
+        while port.load().0 < 2 {
+            std::thread::yield_now();
+        }
+        for _ in 0..1_000 {
+            std::thread::yield_now();
+        }
+        let received: Vec<_> = port.messages().collect();
+        assert_eq!(received, (0..100).map(Ok).collect::<Vec<_>>());
         run.join().expect("a run does not panic")
     });
     assert_eq!((ended.asleep, ended.main), (None, Exit::Returned));

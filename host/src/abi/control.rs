@@ -73,9 +73,10 @@ fn pause(caller: Caller<'_, State>, isolate: u32, authority: u32, token: u32) ->
         let token = capability(state, token)?;
         Ok((isolate, authority, token))
     });
-    answer(parts.map(|(isolate, authority, token)| {
-        if let Some(token) = token.filter(|_| authority == Some(isolate.pause_capability)) {
-            isolate.pause(token);
+    answer(parts.and_then(|(isolate, authority, token)| {
+        match token.filter(|_| authority == Some(isolate.pause_capability)) {
+            Some(token) => isolate.pause(token),
+            None => Ok(()),
         }
     }))
 }

@@ -33,6 +33,8 @@ pub(crate) fn view<'a>(caller: &'a mut Caller<'_, State>) -> Result<(Guest<'a>, 
     };
     let (bytes, state) = memory.data_and_store_mut(caller);
     state.called();
+    // What is refused from here on has its own reason.
+    state.last_error.clear();
     Ok((Guest(bytes), state))
 }
 

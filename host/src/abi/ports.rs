@@ -140,7 +140,9 @@ async fn send_waiting(
         Err(status) => return answer(Err(status)),
     };
     let moves = unsent.as_ref().map(Moves::of);
-    let until = state.until(deadline);
+    let mut until = state.until(deadline);
+    // Of room at the embedder's an isolate is told by somebody outside.
+    until.ports_only &= !port.mailbox().is_embedders();
     let (control, place) = (Arc::clone(&state.control), Arc::clone(&state.place));
     // One's own full mailbox is never waited for (semantics 1.6).
     let own = Arc::ptr_eq(port.mailbox(), &control.mailbox);
@@ -152,7 +154,7 @@ async fn send_waiting(
             waiting.waker.get_or_insert_with(|| waker.clone());
         }
         match port.mailbox().send_from(sender, &port, message, Some(waker).filter(|_| !own)) {
-            Err(Refused { status: Status::Full, message }) if !own && port.mailbox().waits_for_room(&port) => {
+            Err(Refused { waits: true, message, .. }) if !own => {
                 unsent = Some(message);
                 None
             }

@@ -64,8 +64,11 @@ fn error(mut caller: Caller<'_, State>, message: u32, length: u32) -> Result<u32
 }
 
 fn last_error(mut caller: Caller<'_, State>, at: u32, capacity: u32, result: u32) -> Result<u32> {
+    let last_error = std::mem::take(&mut caller.data_mut().last_error);
     let (mut guest, state) = view(&mut caller)?;
-    guest.put_text(text(at, capacity), &state.last_error, result)?;
+    let put = guest.put_text(text(at, capacity), &last_error, result);
+    state.last_error = last_error;
+    put?;
     answer(Ok(()))
 }
 

@@ -1,6 +1,6 @@
 //! What one isolate charges to the accounts of its ancestors, and what its own children charge.
 
-use crate::account::{Account, Bounds, Charge, Exceeded};
+use crate::account::{Account, Bounds, Charge, DEPTH_MAX, Exceeded};
 use crate::sync::Arc;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,6 +19,9 @@ impl Accounts {
     /// The bound that leaves no room for one more.
     pub(crate) fn open(above: Option<&Arc<Account>>, bounds: Bounds) -> Result<Accounts, Exceeded> {
         if let Some(above) = above {
+            if bounds != Bounds::default() && !above.may_be_above() {
+                return Err(Exceeded { which: "nested trees", value: DEPTH_MAX.into() });
+            }
             above.charge(Charge::Isolates, 1)?;
         }
         Ok(Accounts { above: above.cloned(), below: Account::below(above, bounds), memory: AtomicU64::new(0) })

@@ -26,6 +26,7 @@ pub(crate) use hold::{Hold, Links};
 pub(crate) use registry::{Lineage, NotAdmitted, Registry};
 
 use answer::{Answer, ERROR_ROOM, ErrorListener, Gone};
+use std::collections::HashSet;
 use std::task::Waker;
 
 use insula_wire::{Kind, Priority, RemoteError, Status};
@@ -74,7 +75,7 @@ struct State {
     /// The death step is over, all notices are out.
     dead: Option<Exit>,
     errors_fatal: bool,
-    pauses: Vec<CapabilityId>,
+    pauses: HashSet<CapabilityId>,
     ending: Option<Exit>,
     ending_after_turn: Option<Exit>,
     exit_listeners: Vec<Answer>,
@@ -87,6 +88,9 @@ struct State {
     attention: Option<Waker>,
     joiners: Vec<Waker>,
 }
+
+/// Pauses that one isolate may have: whoever pauses it makes it hold them.
+const PAUSES_MAX: usize = 65_536;
 
 /// What the end of a turn means for the isolate.
 pub(crate) enum TurnEnd {
@@ -113,9 +117,9 @@ impl Control {
         let flags = Flags::default();
         // Until its first wait is over: a newborn is at the end of a turn.
         flags.set(Flags::WAITING);
-        let mut pauses = Vec::new();
+        let mut pauses = HashSet::new();
         if cradle.paused {
-            pauses.push(cradle.pause_capability);
+            pauses.insert(cradle.pause_capability);
             flags.set(Flags::PAUSED);
         }
         Arc::new(Control {
@@ -176,26 +180,41 @@ impl Control {
         state.dead.clone()
     }
 
+    /// Forgets who waits for its end and waits no more.
+    pub(crate) fn stop_joining(&self, waker: &Waker) {
+        let mut state = self.state.lock();
+        let (stays, goes): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut state.joiners).into_iter().partition(|joiner| !joiner.will_wake(waker));
+        state.joiners = stays;
+        drop(state);
+        drop(goes);
+    }
+
     /// Adds to the set of pauses; the same one twice is one entry.
-    pub(crate) fn pause(&self, token: CapabilityId) {
+    ///
+    /// # Errors
+    /// `Full` where the set has as many as it may.
+    pub(crate) fn pause(&self, token: CapabilityId) -> Result<(), Status> {
         let mut state = self.state.lock();
         if state.dying || state.pauses.contains(&token) {
-            return;
+            return Ok(());
         }
-        state.pauses.push(token);
+        if state.pauses.len() >= PAUSES_MAX {
+            return Err(Status::Full);
+        }
+        state.pauses.insert(token);
         self.flags.set(Flags::PAUSED);
         // Where it waits it notes that it is paused: its time stands still, and its timers do not keep a run going.
         let waker = state.waker.clone().filter(|_| state.pauses.len() == 1 && self.flags.any(Flags::WAITING));
         drop(state);
         waker.into_iter().for_each(Waker::wake);
+        Ok(())
     }
 
     /// Takes out of the set of pauses; of no effect if it is not in there.
     pub(crate) fn resume(&self, token: CapabilityId) {
         let mut state = self.state.lock();
-        let before = state.pauses.len();
-        state.pauses.retain(|paused| *paused != token);
-        let lifted = before > 0 && state.pauses.is_empty();
+        let lifted = state.pauses.remove(&token) && state.pauses.is_empty();
         if lifted {
             self.flags.clear(Flags::PAUSED);
         }
@@ -291,6 +310,9 @@ impl Control {
     pub(crate) fn add_exit_listener(&self, right: SendRight, response: Message) -> Result<(), Status> {
         let (mut after, mut gone) = (After::default(), Gone::default());
         let mut state = self.state.lock();
+        if state.dead.is_none() {
+            state.room_for(&response, &mut gone)?;
+        }
         let same = |other: &Answer| other.right.port().id() == right.port().id();
         if let Some(at) = state.exit_listeners.iter().position(same) {
             let known = &mut state.exit_listeners[at];
@@ -300,9 +322,6 @@ impl Control {
             after.release(replaced.right);
             after.release_all(replaced.response);
             return Ok(());
-        }
-        if state.dead.is_none() {
-            state.room_for(&response, &mut gone)?;
         }
         let answer = Answer::reserve(right, response)?;
         match &state.dead {
@@ -450,6 +469,12 @@ impl Control {
             return TurnEnd::End(exit.clone());
         }
         if state.pauses.is_empty() { TurnEnd::Go } else { TurnEnd::Paused }
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        self.lineage.forget();
     }
 }
 

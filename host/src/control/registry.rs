@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{Control, Flags};
 use crate::exit::{Exit, IsolateId};
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex};
 
 /// The living of one host, never more than it was built for.
@@ -101,7 +101,9 @@ impl Registry {
 #[derive(Debug)]
 pub(crate) struct Lineage {
     id: IsolateId,
-    parent: Option<Arc<Lineage>>,
+    parent: Mutex<Option<Arc<Lineage>>>,
+    /// Nobody refers to the isolate any more: nobody can end its tree, if nobody has.
+    is_forgotten: AtomicBool,
     /// Set before a kill of the whole tree looks who is in it; whoever is admitted later looks at it.
     ended: Mutex<Option<Exit>>,
 }
@@ -109,7 +111,32 @@ pub(crate) struct Lineage {
 impl Lineage {
     /// The line of a child of `parent`, or of the embedder.
     pub(crate) fn new(id: IsolateId, parent: Option<&Arc<Lineage>>) -> Arc<Lineage> {
-        Arc::new(Lineage { id, parent: parent.cloned(), ended: Mutex::new(None) })
+        parent.into_iter().for_each(|parent| parent.shorten());
+        let (parent, ended) = (Mutex::new(parent.cloned()), Mutex::new(None));
+        Arc::new(Lineage { id, parent, is_forgotten: AtomicBool::new(false), ended })
+    }
+
+    fn parent(&self) -> Option<Arc<Lineage>> {
+        self.parent.lock().clone()
+    }
+
+    /// Leaves out ancestors that nobody refers to any more: else a program that is its own heir for ever would have a
+    /// line that grows, and every birth would walk it.
+    fn shorten(&self) {
+        while let Some(parent) = self.parent() {
+            let counts = !parent.is_forgotten.load(Ordering::SeqCst) || parent.ended.lock().is_some();
+            if counts {
+                break;
+            }
+            let above = parent.parent();
+            let forgotten = std::mem::replace(&mut *self.parent.lock(), above);
+            drop(forgotten);
+        }
+    }
+
+    /// Nobody refers to its isolate any more.
+    pub(super) fn forget(&self) {
+        self.is_forgotten.store(true, Ordering::SeqCst);
     }
 
     /// Nobody is born into this tree any more.
@@ -119,23 +146,23 @@ impl Lineage {
 
     /// Why a new member of this line is to end at once.
     pub(crate) fn tree_ended(&self) -> Option<Exit> {
-        let mut line = self.parent.as_ref();
+        let mut line = self.parent();
         while let Some(member) = line {
             if let Some(exit) = &*member.ended.lock() {
                 return Some(exit.clone());
             }
-            line = member.parent.as_ref();
+            line = member.parent();
         }
         None
     }
 
     fn descends_from(&self, ancestor: IsolateId) -> bool {
-        let mut line = self.parent.as_ref();
+        let mut line = self.parent();
         while let Some(member) = line {
             if member.id == ancestor {
                 return true;
             }
-            line = member.parent.as_ref();
+            line = member.parent();
         }
         false
     }
@@ -144,9 +171,9 @@ impl Lineage {
 impl Drop for Lineage {
     /// By a loop: a chain of a hundred thousand spawns would overflow the stack otherwise.
     fn drop(&mut self) {
-        let mut next = self.parent.take();
+        let mut next = self.parent.lock().take();
         while let Some(parent) = next {
-            next = Arc::into_inner(parent).and_then(|mut parent| parent.parent.take());
+            next = Arc::into_inner(parent).and_then(|parent| parent.parent.lock().take());
         }
     }
 }
@@ -154,6 +181,29 @@ impl Drop for Lineage {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_of_heirs_stays_short() {
+        let mut line = Lineage::new(IsolateId(0), None);
+        for id in 1..1_000 {
+            let heir = Lineage::new(IsolateId(id), Some(&line));
+            line.forget();
+            line = heir;
+        }
+        let last = Lineage::new(IsolateId(1_000), Some(&line));
+        let length = std::iter::successors(last.parent(), |member| member.parent()).count();
+        assert_eq!(length, 1, "only who can still be named is in it");
+        assert!(last.descends_from(IsolateId(999)));
+    }
+
+    #[test]
+    fn a_tree_that_was_ended_stays_ended_when_its_root_is_forgotten() {
+        let root = Lineage::new(IsolateId(0), None);
+        let child = Lineage::new(IsolateId(1), Some(&root));
+        root.end_tree(Exit::HostClosed);
+        root.forget();
+        assert_eq!(Lineage::new(IsolateId(2), Some(&child)).tree_ended(), Some(Exit::HostClosed));
+    }
 
     #[test]
     fn a_long_line_is_dropped_without_recursion() {

@@ -174,8 +174,24 @@ impl Isolate {
 
     /// As [`Isolate::join`], as a future. Dropping it loses nothing.
     pub async fn ended(&self) -> Exit {
-        let poll = |cx: &mut Context<'_>| self.control.poll_exit(cx.waker()).map_or(Poll::Pending, Poll::Ready);
-        poll_fn(poll).await
+        struct Joining<'a>(&'a Control, Option<Waker>);
+        impl Drop for Joining<'_> {
+            fn drop(&mut self) {
+                if let Some(waker) = self.1.take() {
+                    self.0.stop_joining(&waker);
+                }
+            }
+        }
+        let mut joining = Joining(&self.control, None);
+        poll_fn(|cx: &mut Context<'_>| {
+            if !joining.1.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                if let Some(waker) = joining.1.replace(cx.waker().clone()) {
+                    self.control.stop_joining(&waker);
+                }
+            }
+            self.control.poll_exit(cx.waker()).map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
     }
 
     /// The last 4 KiB of its standard error; empty for an isolate that somebody else spawned.
@@ -196,7 +212,8 @@ impl Isolate {
     /// As [`Isolate::pause`], with a token of the caller's; the same one twice is one pause.
     pub fn pause_with(&self, token: &Capability) {
         if let Some(token) = self.is_ours(Some(*token)).filter(|_| self.may_pause()) {
-            self.control.pause(token);
+            // A set that is full of pauses is paused.
+            let _ = self.control.pause(token);
         }
     }
 

@@ -31,6 +31,8 @@ pub(crate) struct Room {
 pub(crate) struct Refused {
     pub(crate) status: Status,
     pub(crate) message: Message,
+    /// It may be sent again when there is room: the waker, if one was given, is told.
+    pub(crate) waits: bool,
 }
 
 /// A mailbox that has as many ports as it may.
@@ -150,7 +152,7 @@ impl Mailbox {
         let mut after = After::default();
         let mut inner = self.inner.lock();
         if inner.slot_of(port).is_some() && inner.is_too_large(&message) {
-            return Err(Refused { status: Status::TooLarge, message });
+            return Err(Refused { status: Status::TooLarge, message, waits: false });
         }
         inner.admit(port, sender, message, waker, &mut after)
     }
@@ -216,12 +218,6 @@ impl Mailbox {
         self.inner.lock().slot_of(port).is_some()
     }
 
-    /// Whether senders to this port wait where there is no room.
-    pub(crate) fn waits_for_room(&self, port: &Port) -> bool {
-        let inner = self.inner.lock();
-        inner.slot_of(port).is_some_and(|slot| inner.slots[slot].policy == Some(MailboxPolicy::Wait))
-    }
-
     /// Sets room aside for a notice of this cost; [`Mailbox::post`] or [`Mailbox::unreserve`] uses it.
     pub(crate) fn reserve(&self, port: &Port, cost: u64) -> Result<(), Status> {
         let mut inner = self.inner.lock();
@@ -238,7 +234,7 @@ impl Mailbox {
         if inner.slot_of(port).is_none() {
             return Err(Status::Closed);
         }
-        if !inner.budget.has_room_without(1, reserved, cost) {
+        if !inner.budget.has_room_without(1, reserved, cost) || !inner.budget.account_has_room(reserved, cost) {
             return Err(Status::Full);
         }
         inner.change(reserved, cost, &mut after);

@@ -127,7 +127,12 @@ impl<T: DeserializeOwned> ReceivePort<T> {
     /// # Errors
     /// As there.
     pub async fn recv_message_async(&self) -> Result<Received<T>, RecvError> {
-        poll_fn(|cx: &mut Context<'_>| self.take(Some(cx.waker())).map_or(Poll::Pending, Poll::Ready)).await
+        let mut waiting = Waiting { port: &self.port, waker: None };
+        poll_fn(|cx: &mut Context<'_>| {
+            waiting.with(cx.waker());
+            self.take(Some(cx.waker())).map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
     }
 
     /// The next message; closes the port.
@@ -223,6 +228,33 @@ fn wait<R>(
     };
     ports.iter().for_each(|port| port.mailbox().stop_waiting(&waker));
     found
+}
+
+/// A future that waits at a port: its waker does not stay behind.
+struct Waiting<'a> {
+    port: &'a Arc<Port>,
+    waker: Option<Waker>,
+}
+
+impl Waiting<'_> {
+    fn with(&mut self, waker: &Waker) {
+        if !self.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            self.leave();
+            self.waker = Some(waker.clone());
+        }
+    }
+
+    fn leave(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            self.port.mailbox().stop_waiting(&waker);
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.leave();
+    }
 }
 
 pub(super) fn thread_waker() -> (Receiver<()>, Waker) {

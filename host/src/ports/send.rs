@@ -157,7 +157,7 @@ impl<T: Serialize> SendPort<T> {
                 claims.settle();
                 Some(Ok(()))
             }
-            Err(Refused { status: Status::Full, message }) if port.mailbox().waits_for_room(port) => {
+            Err(Refused { waits: true, message, .. }) => {
                 *unsent = Some((message, claims));
                 None
             }

@@ -11,16 +11,22 @@ use super::{Cause, Level};
 
 type Plain<'de> = postcard::Deserializer<'de, postcard::de_flavors::Slice<'de>>;
 
+/// Elements without size, such as `()`, that one message may have: a few bytes could claim billions.
+const SIZELESS_MAX: usize = 65_536;
+
 pub(super) struct Decoder<'de> {
     plain: Plain<'de>,
     level: Level,
     /// Elements that lengths may still announce: of all in a message, each is a byte at least.
     announceable: usize,
+    /// Elements that there may still be, those without size among them.
+    countable: usize,
 }
 
 impl<'de> Decoder<'de> {
     pub(super) fn new(bytes: &'de [u8]) -> Decoder<'de> {
-        Decoder { plain: Plain::from_bytes(bytes), level: Level::TOP, announceable: bytes.len() }
+        let (announceable, countable) = (bytes.len(), bytes.len().saturating_add(SIZELESS_MAX));
+        Decoder { plain: Plain::from_bytes(bytes), level: Level::TOP, announceable, countable }
     }
 
     /// What was not read.
@@ -55,6 +61,8 @@ impl<'de> Decoder<'de> {
     #[inline]
     fn counted<V>(&mut self, read: impl FnOnce(Parts<'_, 'de>) -> Result<V, Cause>) -> Result<V, Cause> {
         let count = u32::deserialize(&mut self.plain)? as usize;
+        let too_many = || Cause::Encoding(postcard::Error::DeserializeBadEncoding);
+        self.countable = self.countable.checked_sub(count).ok_or_else(too_many)?;
         let announced = count.min(self.announceable);
         self.announceable -= announced;
         self.parts(count, announced, read)

@@ -221,3 +221,13 @@ fn what_refuses_is_found() {
     assert_eq!(refusal(&(7, by_number)), "1.table[..].callback: not for sending");
     assert_eq!(refusal(&Refuses), "not for sending");
 }
+
+#[test]
+fn elements_without_size_are_not_counted_for_ever() {
+    let (mut most, mut more) = (Vec::new(), vec![]);
+    encode_into(&vec![(); 65_536], &mut most).unwrap();
+    assert_eq!(decode::<Vec<()>>(&most).map(|units| units.len()), Ok(65_536));
+    encode_into(&vec![(); 70_000], &mut more).unwrap();
+    assert!(decode::<Vec<()>>(&more).is_err());
+    assert!(decode::<Vec<()>>(&[0xff, 0xff, 0xff, 0xff, 0x0f]).is_err(), "four billion in five bytes");
+}

@@ -16,7 +16,7 @@ fn goes_on(control: &Control) -> bool {
 fn s4_1_a_pause_holds_at_the_end_of_the_turn() {
     let control = newborn();
     assert!(goes_on(&control));
-    control.pause(OTHER);
+    control.pause(OTHER).unwrap();
     assert!(control.flags.any(Flags::PAUSED));
     assert!(!goes_on(&control));
     assert!(!goes_on(&control));
@@ -25,9 +25,9 @@ fn s4_1_a_pause_holds_at_the_end_of_the_turn() {
 #[test]
 fn s4_1_the_same_pause_twice_is_one_entry() {
     let control = newborn();
-    control.pause(OTHER);
-    control.pause(OTHER);
-    assert_eq!(control.state.lock().pauses, [OTHER]);
+    control.pause(OTHER).unwrap();
+    control.pause(OTHER).unwrap();
+    assert_eq!(control.state.lock().pauses, [OTHER].into());
     control.resume(OTHER);
     assert!(goes_on(&control));
 }
@@ -35,8 +35,8 @@ fn s4_1_the_same_pause_twice_is_one_entry() {
 #[test]
 fn s4_1_it_goes_on_when_the_set_is_empty() {
     let control = newborn();
-    control.pause(OTHER);
-    control.pause(CapabilityId(11));
+    control.pause(OTHER).unwrap();
+    control.pause(CapabilityId(11)).unwrap();
     control.resume(OTHER);
     assert!(!goes_on(&control));
     control.resume(CapabilityId(11));
@@ -48,13 +48,13 @@ fn s4_1_it_goes_on_when_the_set_is_empty() {
 fn s4_1_resuming_what_is_not_in_the_set_has_no_effect() {
     let control = newborn();
     control.resume(OTHER);
-    control.pause(OTHER);
+    control.pause(OTHER).unwrap();
     control.resume(CapabilityId(11));
     control.resume(TERMINATE);
     assert!(!goes_on(&control));
     control.resume(OTHER);
     control.resume(OTHER);
-    control.pause(OTHER);
+    control.pause(OTHER).unwrap();
     assert!(!goes_on(&control), "an earlier resume is not kept");
 }
 
@@ -63,8 +63,8 @@ fn a_resume_wakes_once_the_set_is_empty() {
     let control = newborn();
     let (woken, attentive) = bells(&control);
     control.resume(OTHER);
-    control.pause(OTHER);
-    control.pause(PAUSE);
+    control.pause(OTHER).unwrap();
+    control.pause(PAUSE).unwrap();
     control.resume(OTHER);
     assert_eq!(woken.rings(), 1, "who waits notes its first pause");
     control.resume(PAUSE);
@@ -85,8 +85,8 @@ fn s2_4_a_paused_birth_waits_for_the_pause_capability() {
 #[test]
 fn s2_4_a_paused_birth_waits_for_all_other_pauses_too() {
     let control = Control::new(Cradle { paused: true, ..cradle() });
-    control.pause(OTHER);
-    control.pause(PAUSE);
+    control.pause(OTHER).unwrap();
+    control.pause(PAUSE).unwrap();
     control.resume(PAUSE);
     assert!(!goes_on(&control));
     control.resume(OTHER);
@@ -97,7 +97,7 @@ fn s2_4_a_paused_birth_waits_for_all_other_pauses_too() {
 fn the_dead_are_not_paused() {
     let control = newborn();
     control.die(Exit::Returned, || {}).unwrap();
-    control.pause(OTHER);
+    control.pause(OTHER).unwrap();
     assert!(!control.flags.any(Flags::PAUSED));
     control.resume(OTHER);
 }

@@ -76,6 +76,12 @@ impl Budget {
             || (had_messages < part(self.room.messages_max) && had_bytes + cost <= part(self.room.bytes_max))
     }
 
+    /// Whether the accounts above have room for what costs more than it did.
+    pub(super) fn account_has_room(&self, from: u64, to: u64) -> bool {
+        let more = to.saturating_sub(from);
+        self.charged.account.as_ref().is_none_or(|account| account.has_room(Charge::Queued, more))
+    }
+
     /// Counts one more message of this cost, where there is room for it everywhere.
     pub(super) fn debit(&mut self, sender: Sender, cost: u64) -> bool {
         if !self.has_room_without(0, 0, cost) || !self.has_share_without(sender, 0, 0, cost) {

@@ -33,6 +33,8 @@ pub(super) struct Slot {
     pub(super) port: Option<Arc<Port>>,
     pub(super) policy: Option<MailboxPolicy>,
     pub(super) queue: VecDeque<Queued>,
+    /// Messages and bytes of the data among them.
+    pub(super) data: (u64, u64),
     pub(super) listened: bool,
     pub(super) keep_alive: bool,
     /// Oldest messages that made room, since the port was opened.
@@ -45,12 +47,24 @@ pub(super) struct Queued {
     pub(super) message: Message,
 }
 
+/// Messages of a queue that are looked at for the oldest that can make room: the look is under the lock.
+const LOOKS_MAX: usize = 64;
+
 impl Slot {
-    /// Messages and bytes of the data that is queued here, of all senders or of one.
-    fn data_of(&self, sender: Option<Sender>) -> (u64, u64) {
-        let counted = |queued: &&Queued| sender.is_none_or(|sender| queued.sender == sender);
-        let data = self.queue.iter().filter(|queued| queued.message.kind == Kind::Data).filter(counted);
-        data.fold((0, 0), |(messages, bytes), queued| (messages + 1, bytes + queued.message.cost()))
+    fn put(&mut self, queued: Queued) {
+        if queued.message.kind == Kind::Data {
+            self.data = (self.data.0 + 1, self.data.1 + queued.message.cost());
+        }
+        self.queue.push_back(queued);
+    }
+
+    /// Takes the message at this place out.
+    fn remove(&mut self, at: usize) -> Option<Queued> {
+        let queued = self.queue.remove(at)?;
+        if queued.message.kind == Kind::Data {
+            self.data = (self.data.0 - 1, self.data.1 - queued.message.cost());
+        }
+        Some(queued)
     }
 }
 
@@ -77,15 +91,21 @@ impl Inner {
         after: &mut After,
     ) -> Result<(), Refused> {
         let cost = message.cost();
-        let Some(slot) = self.slot_of(port) else { return Err(Refused { status: Status::Closed, message }) };
+        let Some(slot) = self.slot_of(port) else {
+            return Err(Refused { status: Status::Closed, message, waits: false });
+        };
         if !self.budget.debit(sender, cost) {
+            // Of room in the accounts above nobody here is told, so it is not waited for.
+            let is_full =
+                !self.budget.has_room_without(0, 0, cost) || !self.budget.has_share_without(sender, 0, 0, cost);
+            let waits = is_full && self.slots[slot].policy == Some(MailboxPolicy::Wait);
             match self.slots[slot].policy {
                 Some(MailboxPolicy::DropOldest) => self.drop_oldest(slot, sender, cost, after),
-                Some(MailboxPolicy::Wait) => self.wait_for_room(waker),
-                Some(MailboxPolicy::Error) | None => {}
+                Some(MailboxPolicy::Wait) if waits => self.wait_for_room(waker),
+                Some(MailboxPolicy::Wait | MailboxPolicy::Error) | None => {}
             }
             if !self.budget.debit(sender, cost) {
-                return Err(Refused { status: Status::Full, message });
+                return Err(Refused { status: Status::Full, message, waits });
             }
         }
         self.push(slot, sender, message, after);
@@ -105,7 +125,7 @@ impl Inner {
         self.arrived += 1;
         let arrived = self.arrived;
         let entry = &mut self.slots[slot];
-        entry.queue.push_back(Queued { arrived, sender, message });
+        entry.put(Queued { arrived, sender, message });
         let listened = entry.listened;
         let Some(port) = entry.port.clone() else { return };
         if listened {
@@ -167,7 +187,7 @@ impl Inner {
 
     /// Takes the first message of a slot out.
     pub(super) fn pop(&mut self, slot: usize, after: &mut After) -> Message {
-        let front = self.slots[slot].queue.pop_front().expect("the caller found a message here");
+        let front = self.slots[slot].remove(0).expect("the caller found a message here");
         self.credit(front.sender, front.message.cost(), after);
         self.prune_arrivals();
         front.message
@@ -193,13 +213,10 @@ impl Inner {
     }
 
     /// Makes room for a message of this cost out of the port's oldest data, if that can be enough. Notices stay, and for
-    /// a sender whose own share is full only its own data goes.
+    /// a sender whose own share is full only its own data goes, as far as it is among the oldest.
     fn drop_oldest(&mut self, slot: usize, sender: Sender, cost: u64, after: &mut After) {
-        let (messages, bytes) = self.slots[slot].data_of(None);
-        let (own_messages, own_bytes) = self.slots[slot].data_of(Some(sender));
-        let enough = self.budget.has_room_without(messages, bytes, cost)
-            && self.budget.has_share_without(sender, own_messages, own_bytes, cost);
-        if !enough {
+        let (messages, bytes) = self.slots[slot].data;
+        if !self.budget.has_room_without(messages, bytes, cost) {
             return;
         }
         loop {
@@ -207,10 +224,11 @@ impl Inner {
             if has_share && self.budget.has_room_without(0, 0, cost) {
                 break;
             }
-            let queue = &mut self.slots[slot].queue;
             let goes = |queued: &Queued| queued.message.kind == Kind::Data && (has_share || queued.sender == sender);
-            let oldest = queue.iter().position(goes);
-            let Some(Queued { sender, message, .. }) = oldest.and_then(|oldest| queue.remove(oldest)) else { return };
+            let oldest = self.slots[slot].queue.iter().take(LOOKS_MAX).position(goes);
+            let Some(Queued { sender, message, .. }) = oldest.and_then(|oldest| self.slots[slot].remove(oldest)) else {
+                break;
+            };
             self.slots[slot].dropped += 1;
             self.credit(sender, message.cost(), after);
             after.messages.push(message);

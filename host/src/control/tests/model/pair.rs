@@ -102,7 +102,7 @@ impl Pair {
         let exit = Exit::Killed { by: Killer::Isolate(IsolateId(1000 + self.last)) };
         match act {
             Act::Pause { who, token } => {
-                self.controls[who % n].pause(CapabilityId(token));
+                self.controls[who % n].pause(CapabilityId(token)).unwrap();
                 let someone = &mut self.model.isolates[who % n];
                 if someone.lives && !someone.pauses.contains(&token) {
                     someone.pauses.push(token);

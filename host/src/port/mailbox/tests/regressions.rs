@@ -138,3 +138,59 @@ fn what_a_dead_mailbox_had_promised_is_given_back_once() {
     mailbox.unreserve(100);
     assert_eq!(account.count(Charge::Queued), 0);
 }
+
+/// Of room in the accounts above nobody at this mailbox is told: a sender would wait for good.
+#[test]
+fn a_sender_does_not_wait_for_the_room_of_the_tree() {
+    let bounds = Bounds { queued: Some(2 * OVERHEAD), ..Bounds::default() };
+    let account = Account::below(None, bounds);
+    let charged = || Charged { account: account.clone(), ..Charged::default() };
+    let room = || Room { messages_max: 9, bytes_max: 1000, message_bytes_max: 999, ports_max: 2 };
+    let [sibling, waiting] = [(); 2].map(|()| Mailbox::of_isolate(room(), charged()));
+    let sibling_port = open(&sibling, 1);
+    let port = open_with(&waiting, 2, MailboxPolicy::Wait);
+    send(&sibling_port, "").unwrap();
+    send(&sibling_port, "").unwrap();
+    let refused = waiting.send(&port, message(""), None).err();
+    assert!(refused.is_some_and(|refused| refused.status == Status::Full && !refused.waits));
+    receive(&sibling_port).unwrap();
+    assert_eq!(send(&port, ""), Ok(()));
+}
+
+/// A response that takes the place of another is charged to the tree as any other.
+#[test]
+fn room_that_is_exchanged_counts_in_the_tree() {
+    let bounds = Bounds { queued: Some(3 * OVERHEAD), ..Bounds::default() };
+    let charged = Charged { account: Account::below(None, bounds), ..Charged::default() };
+    let room = Room { messages_max: 9, bytes_max: 1000, message_bytes_max: 999, ports_max: 2 };
+    let mailbox = Mailbox::of_isolate(room, charged);
+    let port = open(&mailbox, 1);
+    mailbox.reserve(&port, OVERHEAD).unwrap();
+    assert_eq!(mailbox.reserve_instead(&port, OVERHEAD, 4 * OVERHEAD), Err(Status::Full));
+    assert_eq!(mailbox.reserve_instead(&port, OVERHEAD, 3 * OVERHEAD), Ok(()));
+    assert_eq!(mailbox.load(), (1, 3 * OVERHEAD));
+}
+
+/// The oldest is found near the front, however long the queue is; what is not there makes no room.
+#[test]
+fn a_share_that_is_full_of_what_is_far_from_the_front_is_full() {
+    let charged = Charged { sender_percent_max: 10, account: None };
+    let room = Room { messages_max: 100, bytes_max: 1 << 20, message_bytes_max: 999, ports_max: 2 };
+    let mailbox = Mailbox::of_isolate(room, charged);
+    let port = open_with(&mailbox, 1, MailboxPolicy::DropOldest);
+    for n in 0..80 {
+        mailbox.send_from(Sender::isolate(100 + n), &port, message("others"), None).map_err(|_| ()).unwrap();
+    }
+    let mine = |n: usize| {
+        mailbox.send_from(Sender::isolate(1), &port, message("mine"), None).map_err(|refused| (n, refused.status))
+    };
+    for n in 0..10 {
+        assert_eq!(mine(n), Ok(()));
+    }
+    assert_eq!(mine(10), Err((10, Status::Full)));
+    for _ in 0..20 {
+        receive(&port).unwrap();
+    }
+    assert_eq!(mine(11), Ok(()), "now its oldest is near the front, and makes room");
+    assert_eq!(mailbox.load().0, 70);
+}
