@@ -184,10 +184,9 @@ impl Isolate {
         }
         let mut joining = Joining(&self.control, None);
         poll_fn(|cx: &mut Context<'_>| {
-            if !joining.1.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-                if let Some(waker) = joining.1.replace(cx.waker().clone()) {
-                    self.control.stop_joining(&waker);
-                }
+            let known = joining.1.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+            if !known && let Some(waker) = joining.1.replace(cx.waker().clone()) {
+                self.control.stop_joining(&waker);
             }
             self.control.poll_exit(cx.waker()).map_or(Poll::Pending, Poll::Ready)
         })
