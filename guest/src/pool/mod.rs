@@ -186,6 +186,9 @@ pub struct PoolHandle {
 impl PoolHandle {
     /// Submits a job, of priority 0 and without a timeout. It waits only for the pool to accept it.
     ///
+    /// A job goes on when its submitter has ended: one that may never end needs a [timeout](Submit::timeout), or it holds
+    /// its worker for good.
+    ///
     /// # Errors
     /// When the queue is full, the pool has ended, or the argument cannot be sent; see [`SubmitError`].
     pub fn submit<F, A, V>(&self, f: F, argument: A) -> Result<Job<V>, SubmitError>
