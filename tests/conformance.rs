@@ -11,3 +11,4 @@ mod ledger;
 mod life;
 mod ports;
 mod scale;
+mod wire;

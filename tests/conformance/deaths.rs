@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use insula::{Exit, Host, Isolate, Limits, Module, Output, Priority, ReceivePort, RemoteError, Spawn};
+use insula::{Exit, Grant, Host, Isolate, Limits, Module, Output, Priority, ReceivePort, RemoteError, Spawn};
 
 use super::ledger::{Entry, Told, judge};
+use super::wire;
 use crate::harness;
 
 /// Deaths of each cause, for each observer.
@@ -48,6 +49,7 @@ fn mortal(host: &Host, module: &Module, cause: &str) -> (Isolate, ReceivePort<Re
         _ => Limits::default(),
     };
     let spawn = Spawn::entry(cause).message(&port.send_port()).limits(limits).stderr(Output::Null);
+    let spawn = spawn.grant(Grant::names("deaths"));
     let spawn = spawn.errors_are_fatal(!matches!(cause, "not_fatal" | "says_all"));
     let spawn = spawn.on_error(&port.send_port()).on_exit(&port.send_port(), note("gone"));
     (host.spawn(module, spawn).expect("there is room"), port)
@@ -56,6 +58,7 @@ fn mortal(host: &Host, module: &Module, cause: &str) -> (Isolate, ReceivePort<Re
 /// The embedder's port hears it.
 fn told_to_the_embedder(row: &Row) {
     let (host, module, spinners) = host();
+    let _wire = (row.cause == "host_fault").then(|| wire::lay(&host));
     for _ in 0..DEATHS / AT_ONCE {
         let dying: Vec<_> = (0..AT_ONCE).map(|_| mortal(&host, &module, row.cause)).collect();
         for (isolate, port) in dying {
@@ -78,8 +81,10 @@ fn told_to_the_embedder(row: &Row) {
 /// A guest's port hears it.
 fn told_to_a_guest(row: &Row) {
     let (host, module, spinners) = host();
+    let _wire = (row.cause == "host_fault").then(|| wire::lay(&host));
     let passed_on = host.receive_port::<Vec<(String, String)>>();
     let watches = Spawn::entry("watches").message(&(passed_on.send_port(), row.cause, DEATHS)).stderr(Output::Null);
+    let watches = watches.grant(Grant::names("deaths"));
     let watcher = host.spawn(&module, watches).expect("it has an entry");
     let mut deaths = 0;
     while let Ok(told) = passed_on.recv() {
@@ -168,6 +173,16 @@ fn s5_row_deadline() {
     told("deadline", &[Told::DataIfSent("one"), Told::DataIfSent("two"), Told::Error("deadline"), GONE], |exit| {
         matches!(exit, Exit::Deadline { .. })
     });
+}
+
+/// A panic below a poll: here of whoever is woken by what the guest sends.
+#[test]
+fn s5_row_host_fault() {
+    told(
+        "host_fault",
+        &[ONE, TWO, Told::Error(wire::TEXT), GONE],
+        |exit| matches!(exit, Exit::HostFault { message } if message == wire::TEXT),
+    );
 }
 
 /// An embedder sees a start function that traps, a guest an initial message that does not decode.

@@ -93,6 +93,16 @@ fn s6_5_the_embedder_and_its_guests_share_a_namespace() {
 }
 
 #[test]
+fn s2_3_two_namespaces_contradict_each_other() {
+    let host = host();
+    let module = host.load("empty", b"(module (func (export \"run\")))").expect("the text is a module");
+    let spawn = |other| Spawn::entry("run").grant(Grant::names("one")).grant(Grant::names(other));
+    let refused = host.spawn(&module, spawn("two")).expect_err("which of them?").to_string();
+    assert_eq!(refused, "an isolate has one namespace: not namespace one and namespace two");
+    assert!(host.spawn(&module, spawn("one")).is_ok());
+}
+
+#[test]
 fn s6_1_a_port_of_the_embedder_s_closes_once_and_gives_one_message() {
     let host = host();
     let port = host.receive_port::<u8>();
@@ -181,34 +191,6 @@ fn s2_3_a_message_that_an_export_cannot_decode_is_a_failed_start() {
     let isolate = host.spawn(&module, Spawn::entry("run").message(&"no port")).expect("it has an entry");
     let exit = isolate.join();
     assert!(matches!(&exit, Exit::StartFailed { error } if error.message.contains("initial message")), "{exit:?}");
-}
-
-/// A panic below a poll is a failure of the host's side: here of a waker that the embedder brought.
-#[test]
-fn s5_row_host_fault_ends_one_isolate_and_is_told() {
-    struct Panics;
-    impl std::task::Wake for Panics {
-        fn wake(self: std::sync::Arc<Self>) {
-            panic!("a waker of the embedder's");
-        }
-    }
-    let host = host();
-    let module = host.load_file(harness::guest("canary")).expect("the guest is a module");
-    let (ports, heard) = (host.receive_port::<SendPort<u32>>(), host.receive_port::<u32>());
-    let notices = host.receive_port::<insula::RemoteError>();
-    let waker = std::task::Waker::from(std::sync::Arc::new(Panics));
-    let message = (ports.send_port(), heard.send_port());
-    let mut received = std::pin::pin!(ports.recv_async());
-    assert!(received.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
-    let spawn = Spawn::entry("run").message(&message).on_error(&notices.send_port());
-    let gone = insula::RemoteError::default();
-    let isolate = host.spawn(&module, spawn.on_exit(&notices.send_port(), gone.clone())).expect("it has an entry");
-    let exit = isolate.join();
-    assert!(matches!(&exit, Exit::HostFault { message } if message == "a waker of the embedder's"), "{exit:?}");
-    let told = [notices.recv_message(), notices.recv_message()];
-    assert!(matches!(&told[0], Ok(insula::Received::Error(error)) if error.message.contains("host fault")), "{told:?}");
-    assert_eq!(told[1], Ok(insula::Received::Exit(gone)));
-    assert_eq!(host.live(), 0);
 }
 
 #[test]

@@ -88,6 +88,16 @@ fn deadline(port: Observer) {
     insula_guest::sleep(Duration::from_secs(3600));
 }
 
+/// Sends where the wake-up of the receiver panics, which the host takes for a fault of its own.
+fn host_fault(port: Observer) -> Result<(), Box<dyn Error>> {
+    says_two(&port);
+    let wire: SendPort<()> = insula_guest::names::lookup("wire")?;
+    // Until somebody waits there: another may have tripped it just now.
+    loop {
+        wire.send(())?;
+    }
+}
+
 fn start_failed(_: (u64, Vec<String>)) {}
 
 fn spins(_: ()) {
@@ -146,6 +156,7 @@ insula_guest::export!(killed as "killed");
 insula_guest::export!(kills_itself as "kills_itself");
 insula_guest::export!(limit as "limit");
 insula_guest::export!(deadline as "deadline");
+insula_guest::export!(host_fault as "host_fault");
 insula_guest::export!(start_failed as "start_failed");
 insula_guest::export!(spins as "spins");
 insula_guest::export!(watches as "watches");

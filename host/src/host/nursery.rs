@@ -86,6 +86,7 @@ impl Inner {
         is_main: bool,
     ) -> Result<(Arc<Control>, Arc<Tail>), SpawnError> {
         check_folders(&spawn.grants)?;
+        check_namespaces(&spawn.grants)?;
         let sink = |output, inherited: &Sink| match output {
             Output::Inherit => inherited.clone(),
             Output::Null => Sink::null(),
@@ -344,6 +345,16 @@ fn check_folders(grants: &[Grant]) -> Result<(), SpawnError> {
         }
     }
     Ok(())
+}
+
+/// An isolate looks names up in one namespace: a second one would never be seen.
+fn check_namespaces(grants: &[Grant]) -> Result<(), SpawnError> {
+    let mut namespaces = grants.iter().filter(|grant| matches!(grant.0, Authority::Names { .. }));
+    let Some(one) = namespaces.next() else { return Ok(()) };
+    match namespaces.find(|other| *other != one) {
+        Some(other) => Err(SpawnError::Invalid(format!("an isolate has one namespace: not {one} and {other}"))),
+        None => Ok(()),
+    }
 }
 
 fn tell(reporter: &Reporter, control: &Control, error: RemoteError, module: Option<&Module>) {
