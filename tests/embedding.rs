@@ -3,6 +3,7 @@
 mod asleep;
 mod ends;
 mod handles;
+mod listeners;
 mod rules;
 mod start;
 mod trusted;

@@ -135,3 +135,22 @@ fn without_value(failure: Option<RemoteError>) -> RunError {
 fn remote(message: String) -> RunError {
     RunError::Remote(RemoteError { message, stack: String::new() })
 }
+
+/// Gives a function to embedders as a computation: `Host::compute(&module, Spawn::entry("square"), &12)` there gets what
+/// it returns.
+///
+/// An error that the function returns comes back as it is, inside of the value. The name is one lower-case word.
+///
+/// ```no_run
+/// fn square(number: u64) -> u64 {
+///     number * number
+/// }
+/// insula_guest::export_computation!(square as "square");
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! export_computation {
+    ($entry:path as $name:literal) => {
+        $crate::__export!($crate::enter_computation, $entry, $name);
+    };
+}

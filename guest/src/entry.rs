@@ -50,11 +50,19 @@ where
         A: DeserializeOwned,
         V: Serialize,
     {
-        begin(|(result, argument): (SendPort<V>, A)| {
-            Err::<(), _>(Isolate::exit(&result, sys::conjure::<F>()(argument)))
-        });
+        compute(sys::conjure::<F>());
     }
     sys::index_of(trampoline::<F, A, V>)
+}
+
+/// Exits with what a computation returns.
+fn compute<F, A, V>(computation: F)
+where
+    F: Fn(A) -> V,
+    A: DeserializeOwned,
+    V: Serialize,
+{
+    begin(|(result, argument): (SendPort<V>, A)| Err::<(), _>(Isolate::exit(&result, computation(argument))));
 }
 
 /// The number under which a worker of a pool finds a `job`.
@@ -99,6 +107,18 @@ pub(crate) fn enter(entry: impl FnOnce()) {
     report::install_hook();
     entry();
     event_loop::run();
+}
+
+/// The life of an isolate that computes a value for an embedder.
+#[doc(hidden)]
+pub fn enter_computation<F, A, V>(computation: F)
+where
+    F: Fn(A) -> V,
+    A: DeserializeOwned,
+    V: Serialize,
+{
+    sys::construct();
+    enter(|| compute(computation));
 }
 
 /// The life of an isolate that was spawned by an export's name.

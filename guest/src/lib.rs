@@ -98,9 +98,9 @@ pub use blob::Blob;
 pub use broadcast::{Broadcast, Subscription};
 pub use compute::Computation;
 pub use duplex::{Duplex, DuplexEnd};
-#[doc(hidden)]
-pub use entry::enter_export;
 pub use entry::initial_message;
+#[doc(hidden)]
+pub use entry::{enter_computation, enter_export};
 pub use error::{
     AskError, ControlError, JobError, RecvError, RecvTimeoutError, Refused, RunError, SendError, SingleError,
     SpawnError, SubmitError, TimedOut, TryRecvError, Undecodable,

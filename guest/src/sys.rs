@@ -465,11 +465,20 @@ pub(crate) fn function_at(_number: u32) -> fn() {
 #[macro_export]
 macro_rules! export {
     ($entry:path as $name:literal) => {
+        $crate::__export!($crate::enter_export, $entry, $name);
+    };
+}
+
+/// An export of this name, which enters a function in this way.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export {
+    ($enter:path, $entry:path, $name:literal) => {
         const _: () = {
             #[allow(unsafe_code, dead_code)] // An export's name is an unsafe attribute: two of one name would clash.
             #[cfg_attr(target_family = "wasm", unsafe(export_name = $name))]
             extern "C" fn __insula_export() {
-                $crate::enter_export($entry);
+                $enter($entry);
             }
         };
     };

@@ -54,8 +54,9 @@ pub use insula_wire::{MailboxPolicy, Priority, RemoteError, Status};
 pub use isolate::{Capability, Isolate, Module};
 pub use limits::Limits;
 pub use ports::{
-    AskError, Blob, BlobError, Duplex, DuplexEnd, Either, ErrorNotice, Messages, NameError, Names, ReceivePort,
-    Received, RecvError, SendPort, Value, recv_any, recv_either,
+    AskError, Blob, BlobError, Broadcast, Computation, Duplex, DuplexEnd, Either, ErrorNotice, Listener, Messages,
+    NameError, Names, RawReceivePort, ReceivePort, Received, RecvError, RunError, SendPort, Subscription, Value,
+    recv_any, recv_either,
 };
 pub use printable::{printable, printable_line};
 pub use spawn::{Output, Spawn, Stdin};

@@ -3,7 +3,7 @@
 use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Wake, Waker};
 
 use insula::{Host, Limits, MailboxPolicy, ReceivePort, RecvError};
 
@@ -38,7 +38,7 @@ impl Wire {
         loop {
             let port = Arc::clone(&self.port);
             let next = receiving.insert(Box::pin(async move { port.recv_async().await }));
-            if let Poll::Pending = next.as_mut().poll(&mut Context::from_waker(&waker)) {
+            if next.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
                 return;
             }
         }

@@ -4,14 +4,19 @@
 //! - [`SendPort`]: sendable itself, anywhere in a serde value, to isolates of its own host.
 //! - [`Blob`]: bytes that move with a message.
 //! - [`SendPort::ask`], [`Duplex`]: questions with an answer, and links.
+//! - [`Listener`], [`RawReceivePort`], [`Broadcast`]: ports that call handlers, on a thread of theirs.
+//! - [`Computation`]: a value that an isolate computes.
 //! - [`Names`]: a namespace of the host's name server.
 //! - [`Value`]: the untyped message.
 //! - [`Received`]: a message with its kind, so that one port can take data and notices.
 
 mod ask;
 mod blob;
+mod broadcast;
+mod compute;
 mod control;
 mod duplex;
+mod listen;
 mod names;
 mod receive;
 mod send;
@@ -19,7 +24,10 @@ mod value;
 
 pub use ask::AskError;
 pub use blob::{Blob, BlobError};
+pub use broadcast::{Broadcast, Subscription};
+pub use compute::{Computation, RunError};
 pub use duplex::{Duplex, DuplexEnd};
+pub use listen::{Listener, RawReceivePort};
 pub use names::{NameError, Names};
 pub use receive::{Either, Messages, ReceivePort, recv_any, recv_either};
 pub use send::SendPort;
@@ -160,10 +168,19 @@ fn port_schema<T: 'static>() -> u64 {
 
 impl<T: 'static> ReceivePort<T> {
     fn open(links: &Arc<Links>, limits: &Limits, policy: MailboxPolicy) -> ReceivePort<T> {
+        ReceivePort::with_schema(port_schema::<T>(), links, limits, policy)
+    }
+
+    /// One that takes notices of any type beside its data.
+    fn untyped(links: &Arc<Links>, limits: &Limits, policy: MailboxPolicy) -> ReceivePort<T> {
+        ReceivePort::with_schema(0, links, limits, policy)
+    }
+
+    fn with_schema(schema: u64, links: &Arc<Links>, limits: &Limits, policy: MailboxPolicy) -> ReceivePort<T> {
         let charged = Charged { sender_percent_max: limits.sender_percent_max, account: None };
         let mailbox = Mailbox::of_embedder(crate::host::room(limits), charged);
         links.keep(&mailbox);
-        let port = mailbox.open(links.world.number(), port_schema::<T>(), policy);
+        let port = mailbox.open(links.world.number(), schema, policy);
         ReceivePort::new(port.expect("the limits allow a port"), Arc::clone(links))
     }
 }

@@ -44,6 +44,14 @@ impl<T> ReceivePort<T> {
         ReceivePort { port, links, message: PhantomData }
     }
 
+    pub(super) fn port(&self) -> &Arc<Port> {
+        &self.port
+    }
+
+    pub(super) fn stop_waiting(&self, waker: &Waker) {
+        self.port.mailbox().stop_waiting(waker);
+    }
+
     /// A right to send here.
     #[must_use]
     pub fn send_port(&self) -> SendPort<T> {
@@ -166,11 +174,24 @@ impl<T: DeserializeOwned> ReceivePort<T> {
         wait(&self.links, ends, &[&self.port], |waker| self.take(Some(waker)))
     }
 
+    /// As [`ReceivePort::recv_message`], also while nobody can send.
+    pub(super) fn recv_while_open(&self) -> Result<Received<T>, RecvError> {
+        wait(&self.links, NEVER, &[&self.port], |waker| self.take_while_open(Some(waker)))
+    }
+
+    pub(super) fn take_while_open(&self, waker: Option<&Waker>) -> Option<Result<Received<T>, RecvError>> {
+        self.take_until(waker, false)
+    }
+
     fn take(&self, waker: Option<&Waker>) -> Option<Result<Received<T>, RecvError>> {
+        self.take_until(waker, true)
+    }
+
+    fn take_until(&self, waker: Option<&Waker>, ends_unreachable: bool) -> Option<Result<Received<T>, RecvError>> {
         // What a message carries may be the last way to wake an isolate: it is held until it is decoded.
         let _hold = Hold::new(&self.links);
         let wanted = Wanted::Port(Arc::clone(&self.port));
-        let take = Take { wanted: &wanted, waker, ends_unreachable: true };
+        let take = Take { wanted: &wanted, waker, ends_unreachable };
         match self.port.mailbox().take(&take, |_| Ok::<(), std::convert::Infallible>(())) {
             Took::Message(_, message) => Some(self.decode(message)),
             Took::Nothing => None,
