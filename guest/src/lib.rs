@@ -70,6 +70,7 @@ mod broadcast;
 mod call;
 mod compute;
 mod duplex;
+mod encoded;
 mod entry;
 mod error;
 mod event_loop;
@@ -98,6 +99,7 @@ pub use blob::Blob;
 pub use broadcast::{Broadcast, Subscription};
 pub use compute::Computation;
 pub use duplex::{Duplex, DuplexEnd};
+pub use encoded::{Encoded, MessageBuffer};
 pub use entry::initial_message;
 #[doc(hidden)]
 pub use entry::{enter_computation, enter_export};

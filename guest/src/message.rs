@@ -10,8 +10,8 @@ use std::cell::Cell;
 use insula_wire::codec::Cause;
 use insula_wire::layout::Received;
 use insula_wire::{CAPABILITIES_MAX, Kind, Status, codec};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::call::{Body, Source};
 use crate::error::{SendError, Undecodable};
@@ -196,13 +196,19 @@ impl Incoming {
     }
 
     pub(crate) fn decode<T: DeserializeOwned>(mut self) -> Result<T, Undecodable> {
-        let port = self.port;
         if self.kind == Kind::Error && value::is::<T>() {
             self.retell();
         }
+        self.decode_here()
+    }
+
+    /// As `decode`, for a value that may borrow from this message.
+    pub(crate) fn decode_here<'b, T: Deserialize<'b>>(&'b mut self) -> Result<T, Undecodable> {
+        let port = self.port;
         let outer = ARRIVING.replace(std::mem::take(&mut self.buffers.handles));
-        let decoded = codec::decode(&self.buffers.bytes);
-        self.end(outer);
+        let Buffers { bytes, handles } = &mut self.buffers;
+        let decoded = codec::decode(bytes);
+        *handles = ARRIVING.replace(outer);
         let type_name = std::any::type_name::<T>();
         decoded.map_err(|error| Undecodable {
             type_name,
@@ -216,11 +222,6 @@ impl Incoming {
     #[cold]
     fn retell(&mut self) {
         self.buffers.bytes = insula_wire::value::retold(&self.buffers.bytes).unwrap_or_default();
-    }
-
-    #[inline(never)]
-    fn end(mut self, outer: Vec<u32>) {
-        self.buffers.handles = ARRIVING.replace(outer);
     }
 }
 

@@ -11,6 +11,7 @@ use serde::de::Deserializer;
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
+use crate::call::Body;
 use crate::error::SendError;
 use crate::handle::Handle;
 use crate::message::Outgoing;
@@ -52,8 +53,13 @@ impl<T> SendPort<T> {
     }
 
     /// Sends what encodes like a `T`, and waits for room where the port's policy says so.
-    pub(crate) fn send_encoded(&self, message: &Outgoing) -> Result<(), SendError> {
-        post(&self.handle, message, Some(time::NEVER))
+    pub(crate) fn send_outgoing(&self, message: &Outgoing) -> Result<(), SendError> {
+        self.post(message.body(), Some(time::NEVER))
+    }
+
+    /// Posts a message, and waits for room until the deadline, if there is one and the port's policy is to wait.
+    pub(crate) fn post(&self, message: Body<'_>, deadline: Option<u64>) -> Result<(), SendError> {
+        post(&self.handle, message, deadline)
     }
 }
 
@@ -83,7 +89,7 @@ impl<T: Serialize> SendPort<T> {
     /// # Errors
     /// As [`send`](SendPort::send).
     pub fn try_send(&self, message: &T) -> Result<(), SendError> {
-        post(&self.handle, &Outgoing::encode(message)?, None)
+        self.post(Outgoing::encode(message)?.body(), None)
     }
 
     /// As [`send`](SendPort::send), but waits for so long at most.
@@ -103,16 +109,15 @@ impl<T: Serialize> SendPort<T> {
     }
 
     pub(crate) fn send_until(&self, message: &T, deadline: u64) -> Result<(), SendError> {
-        post(&self.handle, &Outgoing::encode(message)?, Some(deadline))
+        self.post(Outgoing::encode(message)?.body(), Some(deadline))
     }
 }
 
-/// Posts a message, and waits for room until the deadline, if there is one and the port's policy is to wait.
 #[inline(never)]
-fn post(port: &Handle, message: &Outgoing, deadline: Option<u64>) -> Result<(), SendError> {
-    match (sys::send(port.number(), message.body(), None), deadline) {
+fn post(port: &Handle, message: Body<'_>, deadline: Option<u64>) -> Result<(), SendError> {
+    match (sys::send(port.number(), message, None), deadline) {
         // Only the host knows the port's policy: the waiting form fails at once where it is not to wait.
-        (Err(Status::Full), Some(_)) => Ok(sys::send(port.number(), message.body(), deadline)?),
+        (Err(Status::Full), Some(_)) => Ok(sys::send(port.number(), message, deadline)?),
         (sent, _) => Ok(sent?),
     }
 }

@@ -269,7 +269,7 @@ impl Submit<'_> {
         let job = Job::new(self.pool.clone(), answers)?;
         let header = Header { answers: job.id(), function, priority, timeout_nanos };
         let message = (Request::Submit(header), argument);
-        self.pool.requests.send_encoded(&Outgoing::encode(&message)?)?;
+        self.pool.requests.send_outgoing(&Outgoing::encode(&message)?)?;
         drop(message);
         job.accepted()
     }

@@ -63,13 +63,13 @@ fn done<V: Serialize>(failed: bool, answer: &Answer<V>) {
     let free = event_loop::is_over();
     let sent = with_worker(|worker| {
         let message = Outgoing::encode(&(Request::Done { worker: worker.id, failed, free }, answer))?;
-        worker.requests.send_encoded(&message)
+        worker.requests.send_outgoing(&message)
     });
     if let Some(Err(error)) = sent {
         let answer = Answer::<()>::Failed(JobError::told(format!("the value cannot be sent: {error}")));
         with_worker(|worker| {
             let message = Outgoing::encode(&(Request::Done { worker: worker.id, failed: true, free }, answer))?;
-            worker.requests.send_encoded(&message)
+            worker.requests.send_outgoing(&message)
         });
     }
 }

@@ -1,0 +1,7 @@
+//! The guest side of the comparison bench: an ordinary program written with the SDK. Each export is one measurement and
+//! answers with what it measured.
+
+mod messages;
+mod spawn;
+
+fn main() {}
