@@ -49,7 +49,11 @@ impl Ours {
     }
 
     /// What the export answers, in an isolate of its own.
-    pub(crate) fn ask<A: Serialize, V: DeserializeOwned + 'static>(&self, export: &str, argument: &A) -> anyhow::Result<V> {
+    pub(crate) fn ask<A: Serialize, V: DeserializeOwned + 'static>(
+        &self,
+        export: &str,
+        argument: &A,
+    ) -> anyhow::Result<V> {
         let spawn = Spawn::entry(export).grant(Grant::fine_clock());
         Ok(self.host.compute(&self.module, spawn, argument)?.join()?)
     }

@@ -1,5 +1,9 @@
 //! The jobs: what is measured.
 
+mod fair;
+mod growth;
+pub(crate) mod idle;
+mod kill;
 mod messages;
 mod spawn;
 
@@ -21,4 +25,10 @@ pub(crate) const ALL: &[Job] = &[
     Job { name: "spawn-cold", about: "the first 10,000, alive at once", run: spawn::cold },
     Job { name: "ping-pong", about: "round trips of a small typed message", run: messages::ping_pong },
     Job { name: "one-way", about: "small and large messages in one direction", run: messages::one_way },
+    Job { name: "idle", about: "memory of 10,000 that wait", run: idle::memory },
+    Job { name: "alive", about: "as many at once as there is room for", run: idle::alive },
+    Job { name: "kill", about: "kills of one that computes", run: kill::spinner },
+    Job { name: "kill-off", about: "kills of one that is on no CPU", run: kill::off_cpu },
+    Job { name: "fair", about: "round trips and shares beside spinners", run: fair::beside_spinners },
+    Job { name: "growth", about: "what things cost beside 10 and beside 10,000", run: growth::beside_idle },
 ];

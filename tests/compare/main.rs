@@ -36,11 +36,19 @@ struct Arguments {
     /// Names the jobs and ends.
     #[arg(long)]
     list: bool,
+    /// The process of the job `idle`.
+    #[arg(long, hide = true, num_args = 2, value_names = ["WASM", "COUNT"])]
+    idle: Option<Vec<String>>,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    let wanted = |name: &str| arguments.jobs.is_empty() || arguments.jobs.iter().any(|part| name.contains(part.as_str()));
+    if let Some([wasm, count]) = arguments.idle.as_deref() {
+        jobs::idle::measure_here(wasm.as_ref(), count)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let wanted =
+        |name: &str| arguments.jobs.is_empty() || arguments.jobs.iter().any(|part| name.contains(part.as_str()));
     let jobs: Vec<_> = jobs::ALL.iter().filter(|job| wanted(job.name)).collect();
     anyhow::ensure!(!jobs.is_empty(), "no job has such a name: --list names them");
     if arguments.list {

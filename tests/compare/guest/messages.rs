@@ -8,18 +8,18 @@ use serde_bytes::{ByteBuf, Bytes};
 
 /// The small message of all jobs.
 #[derive(Clone, Serialize, Deserialize)]
-struct Small {
+pub(crate) struct Small {
     text: String,
     one: u32,
     two: u32,
     three: u64,
 }
 
-fn small() -> Small {
+pub(crate) fn small() -> Small {
     Small { text: "a short text".to_owned(), one: 1, two: 2, three: 3 }
 }
 
-fn echo((hello, back): (SendPort<SendPort<Small>>, SendPort<Small>)) {
+pub(crate) fn echo((hello, back): (SendPort<SendPort<Small>>, SendPort<Small>)) {
     let port = ReceivePort::<Small>::new();
     hello.send(port.send_port()).ok();
     drop(hello);
@@ -29,7 +29,7 @@ fn echo((hello, back): (SendPort<SendPort<Small>>, SendPort<Small>)) {
 }
 
 /// Nanoseconds a round trip, typed on both sides.
-fn ping_pong(count: u32) -> f64 {
+pub(crate) fn ping_pong(count: u32) -> f64 {
     let (hello, back) = (ReceivePort::new(), ReceivePort::new());
     Isolate::spawn(echo, (hello.send_port(), back.send_port())).expect("there is room");
     let there: SendPort<Small> = hello.recv().expect("the other one is there");

@@ -22,7 +22,7 @@ fn batch(count: u32) -> f64 {
 export_computation!(batch as "spawn-batch");
 
 /// The same, one after another.
-fn serial(count: u32) -> f64 {
+pub(crate) fn serial(count: u32) -> f64 {
     let exits = ReceivePort::<()>::new();
     let options = Isolate::build().on_exit(&exits.send_port(), ());
     let began = Instant::now();
@@ -35,7 +35,7 @@ fn serial(count: u32) -> f64 {
 export_computation!(serial as "spawn-serial");
 
 /// Says hello and waits for ever.
-fn waits(hello: SendPort<SendPort<()>>) {
+pub(crate) fn waits(hello: SendPort<SendPort<()>>) {
     let port = ReceivePort::<()>::new();
     hello.send(port.send_port()).ok();
     port.recv().ok();
