@@ -20,8 +20,8 @@ fn watches((hello, seen): (SendPort<SendPort<()>>, SendPort<u64>)) {
     }
 }
 
-/// Computes, says so, and computes on. What it says makes room for the killer on one of the two workers: half of the
-/// victims are on the other one then, and half were on this one.
+/// Computes, says so, and computes on. What it says makes room for the killer on one of the two workers: some victims are
+/// on the other one then, and some were on this one, and are queued.
 fn victim((rounds, spins): (u64, SendPort<()>)) {
     work(rounds);
     spins.send(()).ok();

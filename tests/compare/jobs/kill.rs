@@ -2,7 +2,8 @@
 //! lets it, and that says nothing about the host.
 //!
 //! The killer reads the clock, kills, and looks into its mailbox until the notice is there: so the times are of the call
-//! and of the look as well.
+//! and of the look as well. Two isolates run then, and the host's ticker now and then: on a machine whose two cores have
+//! other work, the times are Linux's slices.
 
 use crate::guest::{Ours, Wasm};
 use crate::measure::{Effort, percentile};
