@@ -1,7 +1,14 @@
 //! The jobs: what is measured.
 
+mod cpu;
+mod flood;
 mod messages;
+mod ring;
 mod spawn;
+mod start;
+mod sum;
+mod tax;
+mod trap;
 
 use crate::guest::Wasm;
 use crate::measure::Effort;
@@ -21,4 +28,11 @@ pub(crate) const ALL: &[Job] = &[
     Job { name: "spawn-cold", about: "the first 10,000, alive at once", run: spawn::cold },
     Job { name: "ping-pong", about: "round trips of a small typed message", run: messages::ping_pong },
     Job { name: "one-way", about: "small and large messages in one direction", run: messages::one_way },
+    Job { name: "trap", about: "a panic told to the parent, and its file and line", run: trap::told },
+    Job { name: "ring", about: "tokens round 10,000 isolates", run: ring::tokens },
+    Job { name: "sum", about: "10 M integers sent to 4 isolates", run: sum::parallel },
+    Job { name: "cpu", about: "work that waits for nothing on 1 and 2 workers", run: cpu::workers },
+    Job { name: "flood", about: "a sender that nothing throttles, a slow receiver", run: flood::unthrottled },
+    Job { name: "tax", about: "what preemption costs code that computes", run: tax::preemption },
+    Job { name: "start", about: "`insula run` from the shell", run: start::insula_run },
 ];

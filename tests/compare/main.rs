@@ -40,7 +40,8 @@ struct Arguments {
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    let wanted = |name: &str| arguments.jobs.is_empty() || arguments.jobs.iter().any(|part| name.contains(part.as_str()));
+    let wanted =
+        |name: &str| arguments.jobs.is_empty() || arguments.jobs.iter().any(|part| name.contains(part.as_str()));
     let jobs: Vec<_> = jobs::ALL.iter().filter(|job| wanted(job.name)).collect();
     anyhow::ensure!(!jobs.is_empty(), "no job has such a name: --list names them");
     if arguments.list {

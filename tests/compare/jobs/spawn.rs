@@ -54,7 +54,9 @@ impl Threads {
 
     fn new(wasm: &Wasm) -> wasmtime::Result<Threads> {
         let mut pool = wasmtime::PoolingAllocationConfig::default();
-        pool.total_core_instances(2 * Threads::ALIVE).total_memories(2 * Threads::ALIVE).total_tables(2 * Threads::ALIVE);
+        pool.total_core_instances(2 * Threads::ALIVE)
+            .total_memories(2 * Threads::ALIVE)
+            .total_tables(2 * Threads::ALIVE);
         pool.max_core_instance_size(1 << 20).table_elements(10_000);
         let mut config = wasmtime::Config::new();
         config.allocation_strategy(wasmtime::InstanceAllocationStrategy::Pooling(pool));
