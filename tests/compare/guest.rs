@@ -16,16 +16,17 @@ pub(crate) fn build() -> anyhow::Result<PathBuf> {
     build_guest("release", &[])
 }
 
-/// Builds the guest once more, with the lines of its sources in it.
-pub(crate) fn build_with_lines() -> anyhow::Result<PathBuf> {
-    build_guest("lines", &["inherits='release'", "strip='none'", "debug='line-tables-only'"])
+/// Builds a program of the guest's package once more, with the lines of its sources in it.
+pub(crate) fn build_with_lines(program: &str) -> anyhow::Result<PathBuf> {
+    let settings = ["inherits='release'", "strip='none'", "debug='line-tables-only'"];
+    let settings = settings.map(|setting| format!("--config=profile.lines.{setting}"));
+    let guest = build_guest("lines", &[&settings[..], &[format!("--bin={program}")]].concat())?;
+    Ok(guest.with_file_name(format!("{program}.wasm")))
 }
 
-/// In a profile of this name; one that cargo does not know has these settings.
-fn build_guest(profile: &str, settings: &[&str]) -> anyhow::Result<PathBuf> {
-    let settings = settings.iter().flat_map(|setting| ["--config".to_owned(), format!("profile.{profile}.{setting}")]);
+fn build_guest(profile: &str, options: &[String]) -> anyhow::Result<PathBuf> {
     let mut cargo = cargo_build(profile)?;
-    cargo.args(["--target", "wasm32-wasip1", "-p", "insula-compare-guest"]).args(settings);
+    cargo.args(["--target", "wasm32-wasip1", "-p", "insula-compare-guest"]).args(options);
     finish(cargo)?;
     Ok(target_folder()?.join("wasm32-wasip1").join(profile).join("insula-compare-guest.wasm"))
 }

@@ -7,6 +7,5 @@ mod messages;
 mod ring;
 mod spawn;
 mod sum;
-mod trap;
 
 fn main() {}

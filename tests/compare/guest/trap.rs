@@ -1,4 +1,6 @@
 //! A child that panics, what its parent is told, and where that was in the sources.
+//!
+//! It is a program of its own, since what the last takes grows with the program.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -49,3 +51,5 @@ fn resolved(count: u32) -> Vec<f64> {
     found.collect::<Vec<_>>().into_iter().map(nanos).collect()
 }
 export_computation!(resolved as "trap-resolved");
+
+fn main() {}

@@ -6,9 +6,10 @@ use crate::table::Row;
 
 /// From the spawn of a child that panics to the parent that has its error; then files and lines of the frames.
 pub(super) fn told(wasm: &Wasm, effort: Effort) -> anyhow::Result<Vec<Row>> {
-    let ours = Ours::new(wasm, 100)?;
+    const PROGRAM: &str = "insula-compare-trap";
+    let ours = Ours::new(&wasm.with_file_name(format!("{PROGRAM}.wasm")), 100)?;
     let nanos = effort.alone(|| Ok(median(ours.ask("trap", &effort.of(1_000))?)))?;
-    let wasm = guest::build_with_lines()?;
+    let wasm = guest::build_with_lines(PROGRAM)?;
     let (mut first, mut next) = (Vec::new(), Vec::new());
     for _ in 0..effort.rounds() {
         // A new host has not read the module's debug information.
