@@ -8,7 +8,7 @@ use crate::measure::{Effort, median};
 use crate::table::Row;
 
 /// Bytes that the receiver's mailbox may hold.
-const BUDGET: u64 = 64 << 20;
+const BUDGET: u64 = 32 << 20;
 
 /// Messages of a kilobyte, and small ones.
 pub(super) fn unthrottled(wasm: &Wasm, effort: Effort) -> anyhow::Result<Vec<Row>> {
