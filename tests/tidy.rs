@@ -62,7 +62,7 @@ fn the_core_has_no_clock_and_no_thread_of_its_own() {
 }
 
 #[test]
-fn unsafe_has_two_places() {
+fn unsafe_has_its_places() {
     hold(places::unsafes, Source::is_rust);
 }
 

@@ -52,7 +52,7 @@ impl Compiler {
 
     /// Compiles bytes, or finds what was compiled from the same bytes before.
     pub(crate) fn compile(&self, name: &str, bytes: &[u8]) -> Result<Arc<Code>, LoadError> {
-        let bytes = wasm(name, bytes)?;
+        let bytes = binary(name, bytes)?;
         let digest: Digest = Sha256::digest(&bytes).into();
         let known = self.known.lock().get(&digest).and_then(Weak::upgrade);
         if let Some(code) = &known
@@ -81,6 +81,7 @@ impl Compiler {
     }
 
     fn compile_anew(&self, name: &str, bytes: &[u8], digest: &Digest) -> Result<wasmtime::Module, LoadError> {
+        validate(name, bytes)?;
         if bytes.len() > MODULE_BYTES_MAX {
             let reason = format!("{} bytes; modules above {MODULE_BYTES_MAX} are not compiled", bytes.len());
             return Err(LoadError::Shape { name: name.to_owned(), reason });
@@ -93,8 +94,8 @@ impl Compiler {
     }
 }
 
-/// The binary form: text is assembled, what is no core module is refused with its reason.
-fn wasm(name: &str, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
+/// The binary form: text is assembled, what can be no core module is refused with its reason.
+fn binary(name: &str, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
     let name = name.to_owned();
     if Engine::detect_precompiled(bytes).is_some() {
         return Err(LoadError::Precompiled { name });
@@ -106,19 +107,23 @@ fn wasm(name: &str, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
     if bytes.is_empty() {
         return Err(not_wasm("it is empty".to_owned()));
     }
-    let bytes = if bytes.starts_with(b"\0asm") {
-        bytes.to_vec()
-    } else if looks_like_text(bytes) {
+    if bytes.starts_with(b"\0asm") {
+        return Ok(bytes.to_vec());
+    }
+    if looks_like_text(bytes) {
         let text = wat::parse_bytes(bytes).map_err(|error| not_wasm(first_line(&error.to_string())))?;
-        text.into_owned()
-    } else {
-        return Err(not_wasm("it begins with neither `\\0asm` nor `(`".to_owned()));
-    };
+        return Ok(text.into_owned());
+    }
+    Err(not_wasm("it begins with neither `\\0asm` nor `(`".to_owned()))
+}
+
+/// Refuses what is no valid module, with its reason. What was compiled before, in this process or an earlier one, was
+/// valid then, and its bytes are the same: so this is asked before a module is compiled, and not at every load.
+fn validate(name: &str, bytes: &[u8]) -> Result<(), LoadError> {
     let mut features = wasmparser::WasmFeatures::default();
     features.remove(wasmparser::WasmFeatures::THREADS);
-    let mut validator = wasmparser::Validator::new_with_features(features);
-    validator.validate_all(&bytes).map_err(|error| not_wasm(error.to_string()))?;
-    Ok(bytes)
+    let checked = wasmparser::Validator::new_with_features(features).validate_all(bytes);
+    checked.map(drop).map_err(|error| LoadError::NotWasm { name: name.to_owned(), reason: error.to_string() })
 }
 
 fn looks_like_text(bytes: &[u8]) -> bool {

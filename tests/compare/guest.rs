@@ -11,16 +11,53 @@ use serde::de::DeserializeOwned;
 /// Where the guest's module is.
 pub(crate) type Wasm = Path;
 
-/// Builds the guest, as its user would.
+/// Builds the guest, as its user would, and the small programs beside it.
 pub(crate) fn build() -> anyhow::Result<PathBuf> {
+    build_guest("release", &[])
+}
+
+/// Builds a program of the guest's package once more, with the lines of its sources in it.
+pub(crate) fn build_with_lines(program: &str) -> anyhow::Result<PathBuf> {
+    let settings = ["inherits='release'", "strip='none'", "debug='line-tables-only'"];
+    let settings = settings.map(|setting| format!("--config=profile.lines.{setting}"));
+    let guest = build_guest("lines", &[&settings[..], &[format!("--bin={program}")]].concat())?;
+    Ok(guest.with_file_name(format!("{program}.wasm")))
+}
+
+fn build_guest(profile: &str, options: &[String]) -> anyhow::Result<PathBuf> {
+    let mut cargo = cargo_build(profile)?;
+    // Whoever builds this program faster by it means the host.
+    cargo.env_remove("CARGO_PROFILE_RELEASE_LTO");
+    cargo.args(["--target", "wasm32-wasip1", "-p", "insula-compare-guest"]).args(options);
+    finish(cargo)?;
+    Ok(target_folder()?.join("wasm32-wasip1").join(profile).join("insula-compare-guest.wasm"))
+}
+
+/// Builds the binary `insula`, and the reference that it is measured beside.
+pub(crate) fn build_programs() -> anyhow::Result<[PathBuf; 2]> {
+    const MINIMAL: &str = "compare-minimal";
+    let mut cargo = cargo_build("release")?;
+    // With the package of this program beside it, cargo resolves the features of dependencies as it did for this program,
+    // and finds all of them built.
+    cargo.args(["-p", "insula", "-p", "insula-tests", "--bin", "insula", "--bin", MINIMAL]);
+    finish(cargo)?;
+    let folder = target_folder()?.join("release");
+    Ok(["insula", MINIMAL].map(|name| folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX))))
+}
+
+/// Into the target directory that this program lies in.
+fn cargo_build(profile: &str) -> anyhow::Result<Command> {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the tests lie in the repository")?;
-    let target = target_folder()?;
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(repository).args(["build", "--quiet", "--release", "--target", "wasm32-wasip1"]);
-    cargo.args(["-p", "insula-compare-guest", "--target-dir"]).arg(&target);
+    cargo.current_dir(repository).args(["build", "--quiet", "--profile", profile]);
+    cargo.arg("--target-dir").arg(target_folder()?);
+    Ok(cargo)
+}
+
+fn finish(mut cargo: Command) -> anyhow::Result<()> {
     let status = cargo.status().context("cargo cannot be run")?;
     anyhow::ensure!(status.success(), "cargo build ended with {status}");
-    Ok(target.join("wasm32-wasip1/release/insula-compare-guest.wasm"))
+    Ok(())
 }
 
 /// The target directory that this program lies in.

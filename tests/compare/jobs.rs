@@ -1,11 +1,18 @@
 //! The jobs: what is measured.
 
+mod cpu;
 mod fair;
+mod flood;
 mod growth;
 pub(crate) mod idle;
 mod kill;
 mod messages;
+mod ring;
 mod spawn;
+mod start;
+mod sum;
+mod tax;
+mod trap;
 
 use crate::guest::Wasm;
 use crate::measure::Effort;
@@ -31,4 +38,11 @@ pub(crate) const ALL: &[Job] = &[
     Job { name: "kill-off", about: "kills of one that is on no CPU", run: kill::off_cpu },
     Job { name: "fair", about: "round trips and shares beside spinners", run: fair::beside_spinners },
     Job { name: "growth", about: "what things cost beside 10 and beside 10,000", run: growth::beside_idle },
+    Job { name: "trap", about: "a panic told to the parent, and its file and line", run: trap::told },
+    Job { name: "ring", about: "tokens round 10,000 isolates", run: ring::tokens },
+    Job { name: "sum", about: "10 M integers sent to 4 isolates", run: sum::parallel },
+    Job { name: "cpu", about: "work that waits for nothing on 1 and 2 workers", run: cpu::workers },
+    Job { name: "flood", about: "a sender that nothing throttles, a slow receiver", run: flood::unthrottled },
+    Job { name: "tax", about: "what preemption costs code that computes", run: tax::preemption },
+    Job { name: "start", about: "`insula run` from the shell", run: start::insula_run },
 ];

@@ -52,7 +52,12 @@ impl Row {
         }
     }
 
-    /// A number that is told and has no target; `reference` is told beside it.
+    /// A rate that is told beside its reference, and has no target.
+    pub(crate) fn told_rate(job: impl Into<String>, ours: f64, reference: f64, unit: &str) -> Row {
+        Row { ratio: Some(ours / reference), ..Row::told(job, ours, Some(reference), unit) }
+    }
+
+    /// A cost that is told and has no target; `reference` is told beside it.
     pub(crate) fn told(job: impl Into<String>, ours: f64, reference: Option<f64>, unit: &str) -> Row {
         let ratio = reference.map(|reference| reference / ours);
         Row { job: job.into(), ours, reference, ratio, target: format!("{unit}; told"), pass: None }

@@ -2,11 +2,15 @@
 //! answers with what it measured.
 
 mod company;
+mod cpu;
 mod fair;
+mod flood;
 mod growth;
 mod idle;
 mod kill;
 mod messages;
+mod ring;
 mod spawn;
+mod sum;
 
 fn main() {}

@@ -1,0 +1,5 @@
+//! What the start of a program is measured with.
+
+fn main() {
+    println!("hello");
+}
