@@ -113,8 +113,7 @@ mod receive {
 
     #[divan::bench(sample_size = 1_000)]
     fn what_the_embedder_sends_itself(bencher: Bencher<'_, '_>) {
-        let host = host().expect("there is room for a small host");
-        time(bencher, port(&host));
+        time(bencher, port(host().expect("there is room for a small host")));
     }
 
     #[divan::bench]

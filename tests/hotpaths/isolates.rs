@@ -21,11 +21,12 @@ pub fn host() -> anyhow::Result<Host> {
 }
 
 /// A step: the embedder sends a record to itself and receives it.
-pub fn port(host: &Host) -> impl FnMut() -> anyhow::Result<()> + use<> {
+pub fn port(host: Host) -> impl FnMut() -> anyhow::Result<()> {
     let port: ReceivePort<Record> = host.receive_port();
     let to_port = port.send_port();
     let record = Record::example();
     move || {
+        let _lives_as_long = &host;
         to_port.send_ref(&record)?;
         anyhow::ensure!(port.recv()? == record);
         Ok(())

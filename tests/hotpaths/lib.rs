@@ -19,37 +19,64 @@ pub mod codec;
 pub mod isolates;
 pub mod layer2;
 
+/// Walks a path so often.
+type Walk = Box<dyn FnMut(u32) -> anyhow::Result<()>>;
+
 /// A path that can be walked again and again.
 pub struct HotPath {
     /// What it is called on the command line and in the table of instructions.
     pub name: &'static str,
-    /// Walks it so often, after whatever has to be there first.
-    pub walk: fn(u32) -> anyhow::Result<()>,
+    /// Makes whatever has to be there first.
+    prepare: fn() -> anyhow::Result<Walk>,
 }
 
 /// All of them, from the innermost to the outermost.
 pub const ALL: [HotPath; 6] = [
-    HotPath { name: "mailbox", walk: |times| layer2::mailbox().and_then(|step| repeat(times, step)) },
-    HotPath { name: "table", walk: |times| layer2::table().and_then(|step| repeat(times, step)) },
-    HotPath { name: "codec", walk: |times| repeat(times, codec::record()) },
+    HotPath { name: "mailbox", prepare: || Ok(repeated(layer2::mailbox()?)) },
+    HotPath { name: "table", prepare: || Ok(repeated(layer2::table()?)) },
+    HotPath { name: "codec", prepare: || Ok(repeated(codec::record())) },
+    HotPath { name: "port", prepare: || Ok(repeated(isolates::port(isolates::host()?))) },
     HotPath {
-        name: "port",
-        walk: |times| {
-            let host = isolates::host()?;
-            repeat(times, isolates::port(&host))
+        name: "round-trip",
+        prepare: || {
+            let guests = isolates::Guests::new(isolates::host()?)?;
+            Ok(Box::new(move |times| guests.round_trips(times)))
         },
     },
-    HotPath { name: "round-trip", walk: |times| isolates::Guests::new(isolates::host()?)?.round_trips(times) },
     HotPath {
         name: "spawn",
-        walk: |times| {
+        prepare: || {
             let guests = isolates::Guests::new(isolates::host()?)?;
-            repeat(times, || guests.spawn())
+            Ok(repeated(move || guests.spawn()))
         },
     },
 ];
 
-/// Takes a step so often.
-fn repeat(times: u32, mut step: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<()> {
-    (0..times).try_for_each(|_| step())
+impl HotPath {
+    /// Walks it a few times, a few times again, and many times, with a [`mark`] after each.
+    ///
+    /// The first walks are for whatever is done once. What the many take more than the few before them, the walks that
+    /// they are more took.
+    ///
+    /// # Errors
+    /// The walk's.
+    pub fn measure(&self, few: u32, many: u32) -> anyhow::Result<()> {
+        let mut walk = (self.prepare)()?;
+        for times in [few, few, many] {
+            walk(times)?;
+            mark();
+        }
+        Ok(())
+    }
+}
+
+/// Ends a part of what is counted: callgrind is told to write down the part when this function returns.
+#[inline(never)]
+pub fn mark() {
+    std::hint::black_box(());
+}
+
+/// A step as a path.
+fn repeated(mut step: impl FnMut() -> anyhow::Result<()> + 'static) -> Walk {
+    Box::new(move |times| (0..times).try_for_each(|_| step()))
 }

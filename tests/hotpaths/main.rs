@@ -1,10 +1,10 @@
-//! `hotpaths NAME TIMES` walks one hot path so often and ends; the test of instructions runs it under callgrind.
+//! `hotpaths NAME FEW MANY` walks one hot path so often, for the test of instructions, which runs it under callgrind.
 
 use anyhow::Context as _;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [name, times] = &arguments[..] else { anyhow::bail!("usage: hotpaths NAME TIMES") };
+    let [name, few, many] = &arguments[..] else { anyhow::bail!("usage: hotpaths NAME FEW MANY") };
     let path = insula_hotpaths::ALL.iter().find(|path| path.name == *name).context("there is no such path")?;
-    (path.walk)(times.parse().context("TIMES is a number")?)
+    path.measure(few.parse().context("FEW is a number")?, many.parse().context("MANY is a number")?)
 }
