@@ -8,6 +8,7 @@
 
 #[path = "../../host/src/account.rs"]
 mod account;
+#[allow(clippy::enum_variant_names)] // Where it is public, it is fine.
 #[path = "../../host/src/exit.rs"]
 mod exit;
 #[path = "../../host/src/port/mod.rs"]
