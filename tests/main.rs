@@ -14,6 +14,7 @@
 //! | [`sentences`] | every sentence of the semantics has a test, and docs/semantics.md says which |
 //! | [`contract`] | the WIT, the host's linker and the SDK say the same |
 //! | [`interleavings`] | layer 2 is right in every interleaving of a few threads |
+//! | [`instructions`] | no hot path takes more instructions than is written down |
 //! | [`tidy`] | the code reads as CONTRIBUTING.md says |
 
 mod cli;
@@ -23,6 +24,7 @@ mod docs;
 mod embedding;
 mod harness;
 mod hostile;
+mod instructions;
 mod interleavings;
 mod random;
 mod readme;

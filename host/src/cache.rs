@@ -349,7 +349,9 @@ mod tests {
     #[test]
     fn an_engine_of_another_kind_has_entries_of_its_own() {
         let scratch = Scratch::new("kind");
-        let shape = Shape { isolates: 1, memory_bytes_max: 64 << 10, table_elements_max: 1 };
+        let bytes = 64 << 10;
+        let shape =
+            Shape { isolates: 1, memory_bytes_max: bytes, memory_reservation_bytes: bytes, table_elements_max: 1 };
         let [checked, trusted] =
             [Kind::Checked, Kind::Trusted].map(|kind| crate::engine::engine(kind, &shape).unwrap());
         let cache = Cache::open(scratch.0.clone());

@@ -33,6 +33,8 @@ pub(crate) struct Shape {
     pub(crate) isolates: u32,
     /// Linear memory that one may have at most.
     pub(crate) memory_bytes_max: u64,
+    /// Address space for each. Below 4 GiB code checks the bounds of its accesses.
+    pub(crate) memory_reservation_bytes: u64,
     /// Elements that one table may have at most.
     pub(crate) table_elements_max: usize,
 }
@@ -116,6 +118,7 @@ pub(crate) fn engine(kind: Kind, shape: &Shape) -> Result<Engine, BuildError> {
         .wasm_threads(false)
         .shared_memory(false)
         .wasm_memory64(false)
+        .memory_reservation(shape.memory_reservation_bytes)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(shape)));
     Engine::new(&config).map_err(|error| BuildError::Engine(format!("{error:#}")))
 }

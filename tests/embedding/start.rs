@@ -1,6 +1,6 @@
 //! What is refused before anything is born.
 
-use insula::{Exit, Host, LoadError, Spawn, SpawnError};
+use insula::{BuildError, Exit, Host, LoadError, Spawn, SpawnError};
 
 fn host(isolates: u32) -> Host {
     Host::builder().isolates(isolates).threads(1).build().expect("there is room for a small host")
@@ -31,6 +31,23 @@ fn s9_one_isolate_too_many_is_an_error_that_says_the_limit() {
     assert!(matches!(running[0].join(), Exit::Killed { .. }));
     let again = host.spawn(&module, Spawn::entry("done")).expect("there is room again");
     assert_eq!(again.join(), Exit::Returned);
+}
+
+#[test]
+fn a_memory_finds_room_in_its_address_space() {
+    const PAGE: u64 = 64 << 10;
+    let builder = Host::builder().isolates(1).threads(1).memory_max(2 * PAGE);
+    for reservation in [PAGE, (4 << 30) + 1] {
+        assert!(matches!(builder.clone().memory_reservation(reservation).build(), Err(BuildError::Invalid(_))));
+    }
+    let host = builder.memory_reservation(2 * PAGE).build().expect("there is room for a small host");
+    // The first access is in the second page, and the other one, behind it, is out of bounds.
+    let text = "(module (memory 2) (func (export \"within\") (i32.store (i32.const 131068) (i32.const 1)))
+                (func (export \"behind\") (i32.store (i32.const 131072) (i32.const 1))))";
+    let module = host.load("bounds", text.as_bytes()).expect("the text is a module");
+    let ended = |entry| host.spawn(&module, Spawn::entry(entry)).expect("there is room for it").join();
+    assert_eq!(ended("within"), Exit::Returned);
+    assert!(matches!(ended("behind"), Exit::Trapped { .. }));
 }
 
 #[test]

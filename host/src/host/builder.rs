@@ -29,6 +29,7 @@ use crate::world::World;
 /// | trusted isolates | 64, from the first trusted module on |
 /// | threads of trusted isolates | 2 |
 /// | memory ceiling | 4 GiB; each isolate's limit is lower |
+/// | address space for each memory | 4 GiB |
 /// | total memory | none: what the machine has |
 /// | table ceiling | 100,000 elements |
 /// | module folder | none: isolates can spawn what [`Host::offer`] names |
@@ -52,6 +53,7 @@ pub struct HostBuilder {
     trusted_isolates: u32,
     trusted_threads: Option<usize>,
     memory_bytes_max: u64,
+    memory_reservation_bytes: u64,
     table_elements_max: u32,
     total_memory_bytes_max: Option<u64>,
     cache: Option<PathBuf>,
@@ -70,6 +72,7 @@ impl Default for HostBuilder {
             trusted_isolates: 64,
             trusted_threads: None,
             memory_bytes_max: 4 << 30,
+            memory_reservation_bytes: 4 << 30,
             table_elements_max: 100_000,
             total_memory_bytes_max: None,
             cache: None,
@@ -122,6 +125,15 @@ impl HostBuilder {
     /// The most linear memory that any isolate can be given, in bytes; at least 64 KiB, at most 4 GiB.
     pub fn memory_max(mut self, bytes: u64) -> HostBuilder {
         self.memory_bytes_max = bytes;
+        self
+    }
+
+    /// How much address space is set aside for each isolate's memory, in bytes; at least [`HostBuilder::memory_max`].
+    ///
+    /// With less than the default of 4 GiB more isolates find room, and code must check the bounds of its accesses:
+    /// tight loops take up to 1.6 times as long.
+    pub fn memory_reservation(mut self, bytes: u64) -> HostBuilder {
+        self.memory_reservation_bytes = bytes;
         self
     }
 
@@ -214,8 +226,12 @@ impl HostBuilder {
     }
 
     fn shape(&self, isolates: u32) -> Shape {
-        let (memory_bytes_max, table_elements_max) = (self.memory_bytes_max, self.table_elements_max as usize);
-        Shape { isolates, memory_bytes_max, table_elements_max }
+        Shape {
+            isolates,
+            memory_bytes_max: self.memory_bytes_max,
+            memory_reservation_bytes: self.memory_reservation_bytes,
+            table_elements_max: self.table_elements_max as usize,
+        }
     }
 
     fn check(&self) -> Result<(), BuildError> {
@@ -234,6 +250,12 @@ impl HostBuilder {
         }
         if !(64 << 10..=4 << 30).contains(&self.memory_bytes_max) {
             return invalid("the memory ceiling is between 64 KiB and 4 GiB (HostBuilder::memory_max)");
+        }
+        if !(self.memory_bytes_max..=4 << 30).contains(&self.memory_reservation_bytes) {
+            return invalid(
+                "the address space of a memory is between its ceiling and 4 GiB (HostBuilder::memory_reservation, \
+                 memory_max)",
+            );
         }
         Ok(())
     }
