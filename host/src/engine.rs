@@ -44,7 +44,7 @@ pub(crate) struct Shape {
 const SLACK: u32 = 512;
 
 /// Dead memories that are given back at a time. More make a spawn cheaper, and as many keep their pages until then.
-const DECOMMIT_BATCH: usize = 16;
+const DECOMMIT_BATCH: usize = 64;
 
 /// What the slack costs of the budget: a place without an isolate has a third of its mappings.
 const SLACK_COST: u32 = SLACK / 3;

@@ -26,6 +26,7 @@ mod engine;
 mod error;
 mod exit;
 mod grant;
+mod hash;
 mod host;
 mod isolate;
 mod limits;

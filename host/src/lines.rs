@@ -30,7 +30,10 @@ pub(crate) struct Lines {
     /// Where the code section's contents begin in the module, and how long they are.
     code: std::ops::Range<usize>,
     rows: Vec<Row>,
+    /// By where they begin.
     scopes: Vec<Scope>,
+    /// For each scope, how far it and those before it reach.
+    reach: Vec<u32>,
     texts: Vec<String>,
 }
 
@@ -94,8 +97,10 @@ impl Lines {
         let Some(address) = offset.and_then(|offset| u32::try_from(offset - self.code.start).ok()) else {
             return Vec::new();
         };
-        let mut scopes: Vec<&Scope> =
-            self.scopes.iter().filter(|scope| (scope.low..scope.high).contains(&address)).collect();
+        let begun = self.scopes.partition_point(|scope| scope.low <= address);
+        let reaching = self.reach[..begun].iter().rev().take_while(|reach| **reach > address).count();
+        let candidates = self.scopes[begun - reaching..begun].iter();
+        let mut scopes: Vec<&Scope> = candidates.filter(|scope| address < scope.high).collect();
         scopes.sort_by_key(|scope| std::cmp::Reverse(scope.depth));
         let mut at = self.location(address);
         if scopes.is_empty() {
@@ -147,8 +152,15 @@ fn parse(wasm: &[u8]) -> Option<Lines> {
             _ => {}
         }
     }
-    let lines = Lines { code, rows: Vec::new(), scopes: Vec::new(), texts: Vec::new() };
-    let lines = dwarf::read(|name| sections.get(name).copied().unwrap_or(&[]), lines)?;
+    let lines = Lines { code, rows: Vec::new(), scopes: Vec::new(), reach: Vec::new(), texts: Vec::new() };
+    let mut lines = dwarf::read(|name| sections.get(name).copied().unwrap_or(&[]), lines)?;
+    lines.scopes.sort_by_key(|scope| scope.low);
+    let mut reach = 0;
+    let further = |scope: &Scope| {
+        reach = scope.high.max(reach);
+        reach
+    };
+    lines.reach = lines.scopes.iter().map(further).collect();
     Some(lines).filter(|lines| !lines.rows.is_empty())
 }
 

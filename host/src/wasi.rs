@@ -3,6 +3,7 @@
 //! `poll_oneoff`, `sched_yield` and `proc_exit` are ours. wasmtime-wasi's `poll_oneoff` awaits tokio by itself (no turn
 //! would end, no pause would hold), and its exit codes above 125 become traps.
 
+use std::task::Waker;
 use std::time::Duration;
 
 use insula_wire::layout::List;
@@ -14,7 +15,6 @@ use crate::control::Flags;
 use crate::exit::Exit;
 use crate::spawn::Stdin;
 use crate::stdio::StdinReady;
-use crate::sync::Arc;
 use crate::world::NEVER;
 
 const PREVIEW_1: &str = "wasi_snapshot_preview1";
@@ -57,10 +57,9 @@ const ERRNO_INVAL: u16 = 28;
 /// Ends the turn and lets others run.
 async fn sched_yield(caller: Caller<'_, State>) -> Result<u32> {
     let state = caller.data();
-    let (control, place) = (Arc::clone(&state.control), Arc::clone(&state.place));
     let until = Until { deadline: NEVER, ports_only: false, no_end: state.has_no_end() };
     let mut yielded = false;
-    wait(&control, &place.world, until, |waker| {
+    wait(caller, until, |_: &mut Caller<'_, State>, waker: &Waker| {
         if !std::mem::replace(&mut yielded, true) {
             waker.wake_by_ref();
             return None;
@@ -121,16 +120,15 @@ async fn poll_oneoff(
         Awaited::Write | Awaited::Invalid(_) => true,
     });
     let reads_stdin = wanted.iter().any(|subscription| matches!(subscription.awaited, Awaited::Read(0)));
-    let (control, place) = (Arc::clone(&state.control), Arc::clone(&state.place));
     let no_end = state.has_no_end();
     let until = Until { deadline: if at_once { 0 } else { deadline }, ports_only: false, no_end };
     let mut input = reads_stdin.then(StdinReady::new);
-    let ready = wait(&control, &place.world, until, |waker| match &mut input {
+    let ready = wait(&mut caller, until, |_: &mut &mut Caller<'_, State>, waker: &Waker| match &mut input {
         Some(input) if !at_once => input.poll(waker).then_some(()),
         Some(_) | None => None,
     });
     let input_is_ready = ready.await?.is_some() || empty_input;
-    let happened = happened(&wanted, place.world.now(), input_is_ready, caller.data());
+    let happened = happened(&wanted, caller.data().place.world.now(), input_is_ready, caller.data());
     let (mut guest, _) = view(&mut caller)?;
     for (event, at) in happened.iter().zip((events..).step_by(EVENT_BYTES)) {
         guest.bytes_mut(List { pointer: at, count: EVENT_BYTES as u32 })?.copy_from_slice(event);

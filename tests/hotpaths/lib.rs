@@ -11,6 +11,8 @@ mod account;
 #[allow(clippy::enum_variant_names)] // Where it is public, it is fine.
 #[path = "../../host/src/exit.rs"]
 mod exit;
+#[path = "../../host/src/hash.rs"]
+mod hash;
 #[path = "../../host/src/port/mod.rs"]
 mod port;
 #[path = "../../host/src/sync/mod.rs"]

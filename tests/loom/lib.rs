@@ -21,6 +21,9 @@ mod control;
 #[path = "../../host/src/exit.rs"]
 mod exit;
 #[cfg(not(test))]
+#[path = "../../host/src/hash.rs"]
+mod hash;
+#[cfg(not(test))]
 #[path = "../../host/src/limits.rs"]
 mod limits;
 #[cfg(not(test))]

@@ -1,9 +1,10 @@
 //! `clock`: time, in steps of 1 ms unless the grant for more is there.
 
+use std::task::Waker;
+
 use wasmtime::{Caller, Linker, Result};
 
 use super::{State, Until, answer, interface, wait};
-use crate::sync::Arc;
 
 const CLOCK: &str = interface!("clock");
 
@@ -21,8 +22,7 @@ async fn sleep(caller: Caller<'_, State>, until: u64) -> Result<u32> {
     let state = caller.data();
     state.called();
     let deadline = state.instant(until);
-    let (control, place) = (Arc::clone(&state.control), Arc::clone(&state.place));
     let until = Until { deadline, ports_only: false, no_end: state.has_no_end() };
-    wait::<()>(&control, &place.world, until, |_| None).await?;
+    wait(caller, until, |_: &mut Caller<'_, State>, _: &Waker| None::<()>).await?;
     answer(Ok(()))
 }

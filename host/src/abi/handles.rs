@@ -31,9 +31,11 @@ fn duplicate(caller: Caller<'_, State>, handle: u32) -> Result<u32> {
     answer(state.control.table.lock().duplicate(handle))
 }
 
-fn release(caller: Caller<'_, State>, handle: u32) -> Result<u32> {
-    let state = caller.data();
+fn release(mut caller: Caller<'_, State>, handle: u32) -> Result<u32> {
+    let state = caller.data_mut();
     state.called();
+    state.receives.forget(handle);
+    state.sends.forget(handle);
     let released = state.control.table.lock().release(handle);
     answer(released.map(|object| {
         if let Some(Object::Receive(port)) = &object {

@@ -2,7 +2,7 @@
 
 use wasmtime::{Engine, ExternType, Store, ValType};
 
-use super::{Place, State, link};
+use super::{Place, Recent, State, link};
 use crate::control::{Accounts, Census, Control, Cradle, Lineage, Links};
 use crate::error::SpawnError;
 use crate::exit::IsolateId;
@@ -102,5 +102,7 @@ fn nobody() -> State {
         panicking: std::cell::Cell::new(false),
         refused: None,
         last_error: String::new(),
+        receives: Recent::default(),
+        sends: Recent::default(),
     }
 }

@@ -16,14 +16,16 @@ mod isolates;
 mod memory;
 mod names;
 mod ports;
+mod recent;
 mod report;
 mod state;
 mod wait;
 
 pub use imports::{Import, imports};
 pub(crate) use memory::view;
+pub(crate) use recent::Recent;
 pub(crate) use state::{Fetching, Place, State};
-pub(crate) use wait::{Ended, Until, wait};
+pub(crate) use wait::{Attempt, Ended, Until, wait};
 
 use insula_wire::Status;
 use wasmtime::{Engine, Linker, Result};

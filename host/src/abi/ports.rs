@@ -7,7 +7,7 @@ use insula_wire::{CAPABILITIES_MAX, Kind, MailboxPolicy, Status};
 use wasmtime::{Caller, Linker, Result};
 
 use super::memory::Guest;
-use super::{State, Until, answer, interface, view, wait};
+use super::{Attempt, State, Until, answer, interface, view, wait};
 use crate::control::{Control, Flags};
 use crate::port::{Attachment, Blob, Message, Object, Port, Refused, Sender, Take, Took, Wanted};
 use crate::sync::Arc;
@@ -24,13 +24,13 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
     linker.func_wrap(PORTS, "try-receive", try_receive)?;
     linker.func_wrap(PORTS, "receive-ready", receive_ready)?;
     linker.func_wrap_async(PORTS, "receive", |caller, (port, deadline, at, capacity, handles, count, result)| {
-        Box::new(receive(caller, port, deadline, Buffers::new(at, capacity, handles, count, result)))
+        receive(caller, port, deadline, Buffers::new(at, capacity, handles, count, result))
     })?;
     linker.func_wrap_async(
         PORTS,
         "receive-any",
         |caller, (ports, n, deadline, at, capacity, handles, count, result)| {
-            Box::new(receive_any(caller, list(ports, n), deadline, Buffers::new(at, capacity, handles, count, result)))
+            receive_any(caller, list(ports, n), deadline, Buffers::new(at, capacity, handles, count, result))
         },
     )?;
     linker.func_wrap(PORTS, "listen", listen)?;
@@ -88,12 +88,17 @@ fn send(
     count: u32,
 ) -> Result<u32> {
     let (guest, state) = view(&mut caller)?;
-    let (port, message) = match outgoing(&guest, state, port, list(message, length), list(capabilities, count))? {
-        Ok(outgoing) => outgoing,
+    if let Err(status) = state.recall_send_port(port) {
+        return answer(Err(status));
+    }
+    let state: &State = state;
+    let Some(port) = state.sends.get(port) else { return answer(Err(Status::BadHandle)) };
+    let message = match message_of(&guest, state, list(message, length), list(capabilities, count))? {
+        Ok(message) => message,
         Err(status) => return answer(Err(status)),
     };
     let moves = Moves::of(&message);
-    match port.mailbox().send_from(state.sender_to(&port), &port, message, None) {
+    match port.mailbox().send_from(state.sender_to(port), port, message, None) {
         Ok(()) => moves.done(state),
         Err(refused) => return answer(Err(refused.status)),
     }
@@ -143,12 +148,11 @@ async fn send_waiting(
     let mut until = state.until(deadline);
     // Of room at the embedder's an isolate is told by somebody outside.
     until.ports_only &= !port.mailbox().is_embedders();
-    let (control, place) = (Arc::clone(&state.control), Arc::clone(&state.place));
     // One's own full mailbox is never waited for (semantics 1.6).
-    let own = Arc::ptr_eq(port.mailbox(), &control.mailbox);
+    let own = Arc::ptr_eq(port.mailbox(), &state.control.mailbox);
     let sender = state.sender_to(&port);
     let mut waiting = AtTheDoor { port: Arc::clone(&port), waker: None };
-    let sent = wait(&control, &place.world, until, |waker| {
+    let sent = wait(&mut caller, until, |_: &mut &mut Caller<'_, State>, waker: &Waker| {
         let message = unsent.take()?;
         if !own {
             waiting.waker.get_or_insert_with(|| waker.clone());
@@ -303,21 +307,16 @@ fn handle_of(control: &Control, port: &Arc<Port>) -> u32 {
 
 /// Encodes what a take found.
 fn found(
-    caller: &mut Caller<'_, State>,
+    guest: &mut Guest<'_>,
+    state: &State,
     buffers: Buffers,
     known: Option<u32>,
     took: Took<(Status, [u32; 2])>,
 ) -> Result<u32> {
-    let (mut guest, state) = view(caller)?;
+    let handle = |port: Arc<Port>| known.unwrap_or_else(|| handle_of(&state.control, &port));
     match took {
-        Took::Message(port, message) => {
-            let handle = known.unwrap_or_else(|| handle_of(&state.control, &port));
-            buffers.put(&mut guest, &state.control, handle, message)
-        }
-        Took::Kept(port, (status, needed)) => {
-            let handle = known.unwrap_or_else(|| handle_of(&state.control, &port));
-            buffers.put_needed(&mut guest, handle, status, needed)
-        }
+        Took::Message(port, message) => buffers.put(guest, &state.control, handle(port), message),
+        Took::Kept(port, (status, needed)) => buffers.put_needed(guest, handle(port), status, needed),
         Took::Nothing => answer(Err(Status::WouldWait)),
         Took::Unreachable => answer(Err(Status::Unreachable)),
         Took::Closed => answer(Err(Status::Closed)),
@@ -325,15 +324,15 @@ fn found(
 }
 
 fn take_now(mut caller: Caller<'_, State>, port: u32, buffers: Buffers) -> Result<u32> {
-    let (_, state) = view(&mut caller)?;
-    let wanted = match state.receive_port(port) {
-        Ok(port) => Wanted::Port(port),
-        Err(status) => return answer(Err(status)),
-    };
-    let control = Arc::clone(&state.control);
-    let take = Take { wanted: &wanted, waker: None, ends_unreachable: false };
-    let took = control.mailbox.take(&take, |message| buffers.fits(&control, message));
-    found(&mut caller, buffers, Some(port), took)
+    let (mut guest, state) = view(&mut caller)?;
+    if let Err(status) = state.recall_receive_port(port) {
+        return answer(Err(status));
+    }
+    let state: &State = state;
+    let Some(wanted) = state.receives.get(port) else { return answer(Err(Status::BadHandle)) };
+    let take = Take { wanted, waker: None, ends_unreachable: false };
+    let took = state.control.mailbox.take(&take, |message| buffers.fits(&state.control, message));
+    found(&mut guest, state, buffers, Some(port), took)
 }
 
 fn try_receive(
@@ -363,56 +362,87 @@ fn receive_ready(
     take_now(caller, port, Buffers::new(bytes, capacity, handles, count, result))
 }
 
-async fn receive(mut caller: Caller<'_, State>, port: u32, deadline: u64, buffers: Buffers) -> Result<u32> {
-    let wanted = match port {
-        0 => Wanted::Listened,
-        handle => match caller.data().receive_port(handle) {
-            Ok(port) => Wanted::Port(port),
-            Err(status) => return answer(Err(status)),
-        },
-    };
-    let known = (port != 0).then_some(port);
-    receive_wanted(&mut caller, wanted, deadline, known, buffers).await
+/// What a waiting import answers with, once it does.
+type Answer<'a> = Box<dyn Future<Output = Result<u32>> + Send + 'a>;
+
+fn refused<'a>(outcome: Result<Status>) -> Answer<'a> {
+    Box::new(std::future::ready(outcome.and_then(|status| answer(Err(status)))))
 }
 
-async fn receive_any(mut caller: Caller<'_, State>, ports: List, deadline: u64, buffers: Buffers) -> Result<u32> {
-    let (guest, state) = view(&mut caller)?;
+fn receive(mut caller: Caller<'_, State>, port: u32, deadline: u64, buffers: Buffers) -> Answer<'_> {
+    if port == 0 {
+        return receive_from(caller, Source::Other(Wanted::Listened), deadline, buffers);
+    }
+    match caller.data_mut().recall_receive_port(port) {
+        Ok(()) => receive_from(caller, Source::Port(port), deadline, buffers),
+        Err(status) => refused(Ok(status)),
+    }
+}
+
+fn receive_any(mut caller: Caller<'_, State>, ports: List, deadline: u64, buffers: Buffers) -> Answer<'_> {
+    match any_of(&mut caller, ports) {
+        Ok(Ok(ports)) => receive_from(caller, Source::Other(Wanted::Any(ports)), deadline, buffers),
+        Ok(Err(status)) => refused(Ok(status)),
+        Err(error) => refused(Err(error)),
+    }
+}
+
+/// The ports that these handles name.
+fn any_of(
+    caller: &mut Caller<'_, State>,
+    ports: List,
+) -> Result<std::result::Result<Arc<[Arc<Port>]>, Status>> {
+    let (guest, state) = view(caller)?;
     if ports.count > ANY_MAX {
-        return answer(Err(
+        return Ok(Err(
             state.because(format!("at most {ANY_MAX} ports can be waited for at once"), Status::Invalid)
         ));
     }
     let handles = guest.handles(ports)?;
-    let ports: std::result::Result<Arc<[Arc<Port>]>, Status> =
-        handles.into_iter().map(|handle| state.receive_port(handle)).collect();
-    match ports {
-        Ok(ports) => receive_wanted(&mut caller, Wanted::Any(ports), deadline, None, buffers).await,
-        Err(status) => answer(Err(status)),
-    }
+    Ok(handles.into_iter().map(|handle| state.receive_port(handle)).collect())
 }
 
-async fn receive_wanted(
-    caller: &mut Caller<'_, State>,
-    wanted: Wanted,
-    deadline: u64,
-    known: Option<u32>,
+/// What a receive takes from.
+enum Source {
+    /// The port of this handle, which is among the recent ones.
+    Port(u32),
+    Other(Wanted),
+}
+
+/// A receive that waits: takes a message and copies it to the guest in the same poll.
+struct Receive {
+    source: Source,
     buffers: Buffers,
-) -> Result<u32> {
-    let state = caller.data();
-    let until = state.until(deadline);
+    ends_unreachable: bool,
+}
+
+fn receive_from(caller: Caller<'_, State>, source: Source, deadline: u64, buffers: Buffers) -> Answer<'_> {
+    let until = caller.data().until(deadline);
     // An event loop with a timer has something else that can run; a blocking receive has not.
-    let ends_unreachable = !matches!(wanted, Wanted::Listened) || deadline == u64::MAX;
-    let (control, place) = (Arc::clone(&state.control), Arc::clone(&state.place));
-    let took = wait(&control, &place.world, until, |waker| {
-        let take = Take { wanted: &wanted, waker: Some(waker), ends_unreachable };
-        match control.mailbox.take(&take, |message| buffers.fits(&control, message)) {
-            Took::Nothing => None,
-            took => Some(took),
-        }
-    });
-    match took.await? {
-        Some(took) => found(caller, buffers, known, took),
-        None => answer(Err(Status::TimedOut)),
+    let ends_unreachable = !matches!(source, Source::Other(Wanted::Listened)) || deadline == u64::MAX;
+    Box::new(wait(caller, until, Receive { source, buffers, ends_unreachable }))
+}
+
+impl Attempt<Caller<'_, State>> for Receive {
+    type Found = u32;
+
+    fn attempt(&mut self, caller: &mut Caller<'_, State>, waker: &Waker) -> Option<Result<u32>> {
+        let state = caller.data();
+        let (wanted, known) = match &self.source {
+            // Nobody but the guest, who waits here, changes what it used last.
+            Source::Port(handle) => (state.receives.get(*handle).unwrap_or(&Wanted::Listened), Some(*handle)),
+            Source::Other(wanted) => (wanted, None),
+        };
+        let take = Take { wanted, waker: Some(waker), ends_unreachable: self.ends_unreachable };
+        let took = match state.control.mailbox.take(&take, |message| self.buffers.fits(&state.control, message)) {
+            Took::Nothing => return None,
+            took => took,
+        };
+        Some(view(caller).and_then(|(mut guest, state)| found(&mut guest, state, self.buffers, known, took)))
+    }
+
+    fn timed_out(&mut self, _: &mut Caller<'_, State>) -> Result<u32> {
+        answer(Err(Status::TimedOut))
     }
 }
 

@@ -6,10 +6,10 @@ use std::pin::Pin;
 use insula_wire::{RemoteError, Status};
 use wasmtime::{Memory, ResourceLimiter};
 
-use crate::control::{Control, Flags, Links};
+use super::Recent;use crate::control::{Control, Flags, Links};
 use crate::limits::Limits;
 use crate::outfit::Wasi;
-use crate::port::{Object, Port};
+use crate::port::{Object, Port, Wanted};
 use crate::spawn::Spawner;
 use crate::sync::Arc;
 use crate::world::{NEVER, Nanos, World};
@@ -34,6 +34,9 @@ pub(crate) struct State {
     /// The limit that a growth was refused for.
     pub(crate) refused: Option<(&'static str, u64)>,
     pub(crate) last_error: String,
+    /// The ports that it received from and sent to last.
+    pub(crate) receives: Recent<Wanted, 2>,
+    pub(crate) sends: Recent<Arc<Port>, 4>,
 }
 
 /// Where an isolate lives: what it shares with others of its host.
@@ -106,6 +109,24 @@ impl State {
             Object::Own(port) => Ok(Arc::clone(port)),
             Object::Receive(_) | Object::Capability(_) | Object::Control(_) | Object::Blob(_) => Err(Status::WrongKind),
         }
+    }
+
+    /// Has the receive port that a handle names among the recent ones.
+    pub(crate) fn recall_receive_port(&mut self, handle: u32) -> Result<(), Status> {
+        if self.receives.get(handle).is_none() {
+            let port = self.receive_port(handle)?;
+            self.receives.put(handle, Wanted::Port(port));
+        }
+        Ok(())
+    }
+
+    /// Has the port that a SendPort's handle names among the recent ones.
+    pub(crate) fn recall_send_port(&mut self, handle: u32) -> Result<(), Status> {
+        if self.sends.get(handle).is_none() {
+            let port = self.send_port(handle)?;
+            self.sends.put(handle, port);
+        }
+        Ok(())
     }
 
     /// Says why the call did not succeed, for `report.last-error`.

@@ -1,18 +1,19 @@
 //! The one blocking wait: where turns end, pauses hold, and what was asked for the end of a turn acts.
 //!
-//! Every import that may wait goes through [`wait`], WASI's poll included. What it waits for is looked at inside the
+//! Every import that may wait goes through [`wait()`], WASI's poll included. What it waits for is looked at inside the
 //! poll that returns pending, under the lock of what it waits for, so no wake-up falls between a look and the park. A
 //! wait that is dropped puts nothing back and loses nothing: a message is taken in the very poll that copies it.
 
-use std::future::poll_fn;
-use std::task::{Poll, Waker};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 
-use wasmtime::Result;
+use wasmtime::{Caller, Result};
 
+use super::State;
 use crate::control::{Control, Flags, TurnEnd};
 use crate::exit::Exit;
 use crate::sync::Arc;
-use crate::world::{NEVER, Nanos, World};
+use crate::world::{NEVER, Nanos, Timer, World};
 
 /// The isolate is to end; comes out of an import as its error, and is no fault of the guest's.
 #[derive(Debug, thiserror::Error)]
@@ -29,67 +30,148 @@ pub(crate) struct Until {
     pub(crate) no_end: bool,
 }
 
-/// Waits until `attempt` finds something, or the deadline comes (`None`). The waker that `attempt` gets wakes the wait.
+/// Who waits: a guest in the middle of a call, or an isolate that is not in its code yet.
+pub(crate) trait Waits {
+    /// Its control.
+    fn control(&self) -> &Arc<Control>;
+    /// Its host's clock.
+    fn world(&self) -> &Arc<World>;
+}
+
+impl<W: Waits> Waits for &mut W {
+    fn control(&self) -> &Arc<Control> {
+        (**self).control()
+    }
+
+    fn world(&self) -> &Arc<World> {
+        (**self).world()
+    }
+}
+
+impl Waits for State {
+    fn control(&self) -> &Arc<Control> {
+        &self.control
+    }
+
+    fn world(&self) -> &Arc<World> {
+        &self.place.world
+    }
+}
+
+impl Waits for Caller<'_, State> {
+    fn control(&self) -> &Arc<Control> {
+        self.data().control()
+    }
+
+    fn world(&self) -> &Arc<World> {
+        self.data().world()
+    }
+}
+
+/// What a wait waits for.
+pub(crate) trait Attempt<W> {
+    /// What comes of it.
+    type Found;
+
+    /// Looks, and has `waker` told where there is nothing.
+    fn attempt(&mut self, who: &mut W, waker: &Waker) -> Option<Result<Self::Found>>;
+
+    /// The deadline came.
+    fn timed_out(&mut self, who: &mut W) -> Result<Self::Found>;
+}
+
+/// A closure that looks finds something, or the deadline comes (`None`).
+impl<W, T, F: FnMut(&mut W, &Waker) -> Option<T>> Attempt<W> for F {
+    type Found = Option<T>;
+
+    fn attempt(&mut self, who: &mut W, waker: &Waker) -> Option<Result<Option<T>>> {
+        self(who, waker).map(|found| Ok(Some(found)))
+    }
+
+    fn timed_out(&mut self, _: &mut W) -> Result<Option<T>> {
+        Ok(None)
+    }
+}
+
+/// Waits until the attempt finds something, or the deadline comes. It answers with [`Ended`] where a kill or the like ends
+/// the isolate here.
 ///
-/// # Errors
-/// [`Ended`], where a kill or the like ends the isolate here.
-pub(crate) async fn wait<T>(
-    control: &Arc<Control>,
-    world: &Arc<World>,
+/// A future of its own and no `async fn`: a guest that waits is the way of every message, and this is one small value
+/// that is made where it stays.
+#[must_use = "nothing is waited for until it is polled"]
+pub(crate) struct Wait<W: Waits, A> {
+    who: W,
     until: Until,
-    mut attempt: impl FnMut(&Waker) -> Option<T>,
-) -> Result<Option<T>> {
-    let mut waiting = Waiting::begin(control);
-    let sleeps = until.ports_only && until.deadline == NEVER;
-    let mut timer = None;
-    poll_fn(|cx| {
-        match control.end_of_turn() {
+    attempt: A,
+    timer: Option<Timer>,
+    /// Whether its isolate is marked as waiting, and whether as one that is to be counted asleep if it parks.
+    marks: Marks,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Marks {
+    None,
+    Awake,
+    Asleep,
+}
+
+/// As [`Wait`], for who has the isolate only to look at.
+pub(crate) fn wait<W: Waits, A: Attempt<W>>(who: W, until: Until, attempt: A) -> Wait<W, A> {
+    Wait { who, until, attempt, timer: None, marks: Marks::None }
+}
+
+impl<W: Waits, A> Wait<W, A> {
+    fn mark(&mut self, asleep: bool) {
+        let flags = &self.who.control().flags;
+        match (self.marks, asleep) {
+            (Marks::None, true) => flags.set(Flags::WAITING | Flags::ASLEEP),
+            (Marks::None, false) => flags.set(Flags::WAITING),
+            (Marks::Awake, true) => flags.set(Flags::ASLEEP),
+            (Marks::Asleep, false) => flags.clear(Flags::ASLEEP),
+            (Marks::Awake, false) | (Marks::Asleep, true) => {}
+        }
+        self.marks = if asleep { Marks::Asleep } else { Marks::Awake };
+    }
+}
+
+impl<W: Waits + Unpin, A: Attempt<W> + Unpin> Future for Wait<W, A> {
+    type Output = Result<A::Found>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<A::Found>> {
+        let wait = self.get_mut();
+        let deadline = wait.until.deadline;
+        // Before the look at what is asked of it: a ping that comes in between finds it waiting, and wakes it.
+        if wait.marks == Marks::None {
+            wait.mark(wait.until.ports_only && deadline == NEVER);
+        }
+        match wait.who.control().end_of_turn() {
             TurnEnd::End(exit) => return Poll::Ready(Err(Ended(exit).into())),
             TurnEnd::Paused => {
-                waiting.asleep(until.no_end);
+                wait.mark(wait.until.no_end);
                 return Poll::Pending;
             }
-            TurnEnd::Go => waiting.asleep(sleeps),
+            TurnEnd::Go => wait.mark(wait.until.ports_only && deadline == NEVER),
         }
-        if let Some(found) = attempt(cx.waker()) {
-            return Poll::Ready(Ok(Some(found)));
+        if let Some(found) = wait.attempt.attempt(&mut wait.who, cx.waker()) {
+            return Poll::Ready(found);
         }
-        if until.deadline == NEVER {
+        if deadline == NEVER {
             return Poll::Pending;
         }
-        if world.now() >= until.deadline {
-            control.mailbox.stop_waiting(cx.waker());
-            return Poll::Ready(Ok(None));
+        let world = wait.who.world();
+        if world.now() >= deadline {
+            wait.who.control().mailbox.stop_waiting(cx.waker());
+            return Poll::Ready(wait.attempt.timed_out(&mut wait.who));
         }
-        timer.get_or_insert_with(|| world.timer(until.deadline, cx.waker().clone()));
+        wait.timer.get_or_insert_with(|| world.timer(deadline, cx.waker().clone()));
         Poll::Pending
-    })
-    .await
-}
-
-/// Marks the isolate as waiting for as long as it lives.
-struct Waiting<'a> {
-    control: &'a Arc<Control>,
-    asleep: bool,
-}
-
-impl<'a> Waiting<'a> {
-    fn begin(control: &'a Arc<Control>) -> Waiting<'a> {
-        control.flags.set(Flags::WAITING);
-        Waiting { control, asleep: false }
-    }
-
-    /// Whether it is to be counted asleep if it parks now.
-    fn asleep(&mut self, asleep: bool) {
-        if asleep != self.asleep {
-            self.asleep = asleep;
-            if asleep { self.control.flags.set(Flags::ASLEEP) } else { self.control.flags.clear(Flags::ASLEEP) }
-        }
     }
 }
 
-impl Drop for Waiting<'_> {
+impl<W: Waits, A> Drop for Wait<W, A> {
     fn drop(&mut self) {
-        self.control.flags.clear(Flags::WAITING | Flags::ASLEEP);
+        if self.marks != Marks::None {
+            self.who.control().flags.clear(Flags::WAITING | Flags::ASLEEP);
+        }
     }
 }

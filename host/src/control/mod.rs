@@ -26,7 +26,7 @@ pub(crate) use hold::{Hold, Links};
 pub(crate) use registry::{Lineage, NotAdmitted, Registry};
 
 use answer::{Answer, ERROR_ROOM, ErrorListener, Gone};
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::task::Waker;
 
 use insula_wire::{Kind, Priority, RemoteError, Status};
@@ -75,7 +75,7 @@ struct State {
     /// The death step is over, all notices are out.
     dead: Option<Exit>,
     errors_fatal: bool,
-    pauses: HashSet<CapabilityId>,
+    pauses: BTreeSet<CapabilityId>,
     ending: Option<Exit>,
     ending_after_turn: Option<Exit>,
     exit_listeners: Vec<Answer>,
@@ -117,7 +117,7 @@ impl Control {
         let flags = Flags::default();
         // Until its first wait is over: a newborn is at the end of a turn.
         flags.set(Flags::WAITING);
-        let mut pauses = HashSet::new();
+        let mut pauses = BTreeSet::new();
         if cradle.paused {
             pauses.insert(cradle.pause_capability);
             flags.set(Flags::PAUSED);

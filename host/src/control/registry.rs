@@ -1,9 +1,8 @@
 //! The isolates that live, by number.
 
-use std::collections::HashMap;
-
 use super::{Control, Flags};
 use crate::exit::{Exit, IsolateId};
+use crate::hash::NumberMap;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex};
 
@@ -18,7 +17,7 @@ pub(crate) struct Registry {
 #[derive(Default)]
 struct Living {
     closed: bool,
-    isolates: HashMap<IsolateId, Arc<Control>>,
+    isolates: NumberMap<IsolateId, Arc<Control>>,
     /// How many of them are of trusted modules.
     trusted: usize,
 }

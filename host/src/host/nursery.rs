@@ -10,7 +10,7 @@ use insula_wire::{RemoteError, Status};
 use super::Inner;
 use super::quarters::Quarters;
 use super::uncaught::{Reporter, Uncaught, resolve};
-use crate::abi::{Fetching, Place, State};
+use crate::abi::{Fetching, Place, Recent, State};
 use crate::control::{Accounts, Control, Cradle, Flags, Lineage, Links, NotAdmitted, Registry};
 use crate::error::{SendError, SpawnError};
 use crate::exit::{Exit, IsolateId, Killer};
@@ -221,6 +221,8 @@ impl Inner {
             panicking: std::cell::Cell::new(false),
             refused: None,
             last_error: String::new(),
+        receives: Recent::default(),
+        sends: Recent::default(),
         };
         self.launch(quarters, module, entry, state);
         if let Some(killed) = control.lineage.tree_ended() {

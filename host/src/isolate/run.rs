@@ -35,14 +35,14 @@ const WASI_CALL_BYTES_MAX: usize = 16 << 20;
 
 /// Lives: waits while it is paused, instantiates, calls the entry, and dies of how that ended.
 pub(crate) async fn live(life: Life) {
-    let Life { state, module, entry, scheduler, undertaker } = life;
+    let Life { mut state, module, entry, scheduler, undertaker } = life;
     let (control, world, ends) = (Arc::clone(&state.control), Arc::clone(&state.place.world), state.ends);
     let _deadline =
         (ends != NEVER).then(|| world.timer(ends, Waker::from(Arc::new(DeadlineBell(Arc::clone(&control))))));
     let _run_deadline = RunDeadline::arm(&state, &control, &world);
     let no_end = state.has_no_end();
     let until = Until { deadline: NEVER, ports_only: no_end, no_end };
-    if let Err(error) = wait(&control, &world, until, |_| Some(())).await {
+    if let Err(error) = wait(&mut state, until, |_: &mut &mut State, _: &Waker| Some(())).await {
         let exit = error.downcast::<Ended>().map_or(Exit::HostClosed, |Ended(exit)| exit);
         undertaker(&control, exit, None);
         return;
@@ -64,11 +64,13 @@ fn store(module: &Module, state: State, scheduler: std::sync::Weak<dyn Scheduler
     if module.is_trusted() {
         return store;
     }
-    store.set_epoch_deadline(1);
+    // Due at once, here and after every yield: an epoch that was bumped before the deadline is set is a kill that nobody
+    // would see before the next tick.
+    store.set_epoch_deadline(0);
     store.epoch_deadline_callback(move |cx| {
         look_up(cx.data())?;
         let over = scheduler.upgrade().is_some_and(|scheduler| slice_is_over(&*scheduler));
-        Ok(if over { UpdateDeadline::YieldCustom(1, Box::pin(YieldSlice::new())) } else { UpdateDeadline::Continue(1) })
+        Ok(if over { UpdateDeadline::YieldCustom(0, Box::pin(YieldSlice::new())) } else { UpdateDeadline::Continue(1) })
     });
     store
 }

@@ -202,8 +202,9 @@ impl Mailbox {
     pub(crate) fn stop_sending(&self, waker: &Waker) {
         let mut after = After::default();
         let mut inner = self.inner.lock();
-        let (stays, goes) = std::mem::take(&mut inner.senders).into_iter().partition(|other| !other.will_wake(waker));
-        (inner.senders, after.dropped) = (stays, goes);
+        let (stays, goes): (Vec<_>, Vec<_>) = std::mem::take(&mut inner.senders).into_iter().partition(|other| !other.will_wake(waker));
+        inner.senders = stays;
+        goes.into_iter().for_each(|waker| after.forget(waker));
     }
 
     /// Whether the port takes a message of that size. A closed port takes any: it drops them.
@@ -257,7 +258,7 @@ impl Mailbox {
         let mut inner = self.inner.lock();
         let Some(slot) = inner.slot_of(port) else {
             inner.credit(Sender::NOBODY, reserved, after);
-            after.messages.push(notice);
+            after.release_all(notice);
             return false;
         };
         inner.change(reserved, notice.cost(), after);
@@ -296,7 +297,7 @@ impl Mailbox {
             return Some(false);
         }
         let message = inner.pop(slot, &mut after);
-        after.messages.push(message);
+        after.release_all(message);
         Some(true)
     }
 
@@ -331,7 +332,7 @@ impl Mailbox {
         inner.open -= 1;
         for queued in closed.queue {
             inner.credit(queued.sender, queued.message.cost(), &mut after);
-            after.messages.push(queued.message);
+            after.release_all(queued.message);
         }
         inner.prune_arrivals();
     }
@@ -345,8 +346,8 @@ impl Mailbox {
         let slots = std::mem::take(&mut inner.slots);
         let birth = inner.birth.take();
         inner.wake_senders(&mut after);
-        after.dropped.extend(inner.waiting.take().map(|(_, waker)| waker));
-        after.dropped.extend(inner.others.drain(..).map(|(_, waker)| waker));
+        let waiting = inner.waiting.take();
+        waiting.into_iter().chain(inner.others.drain(..)).for_each(|(_, waker)| after.forget(waker));
         (inner.free, inner.arrivals, inner.open) = (Vec::new(), VecDeque::new(), 0);
         inner.budget.clear();
         drop(inner);
@@ -375,9 +376,9 @@ impl Mailbox {
         let inner = self.inner.lock();
         match &inner.waiting {
             None => Vec::new(),
-            Some((Wanted::Port(port), _)) => vec![port.id],
-            Some((Wanted::Any(ports), _)) => ports.iter().map(|port| port.id).collect(),
-            Some((Wanted::Listened, _)) => {
+            Some((Awaited::Port(port), _)) => vec![*port],
+            Some((Awaited::Any(ports), _)) => ports.iter().map(|port| port.id).collect(),
+            Some((Awaited::Listened, _)) => {
                 let listened = inner.slots.iter().filter(|slot| slot.listened);
                 listened.filter_map(|slot| slot.port.as_ref()).map(|port| port.id).collect()
             }
@@ -387,7 +388,7 @@ impl Mailbox {
     /// The last right to a port is gone: whoever waits for it looks again.
     pub(super) fn unheld(&self, port: &Port) {
         let mut after = After::default();
-        self.inner.lock().wake(port, true, &mut after);
+        self.inner.lock().wake(port.id, true, &mut after);
     }
 }
 
@@ -397,44 +398,80 @@ impl Mailbox {
 #[derive(Default)]
 pub(crate) struct After {
     woken: Option<Waker>,
-    more: Vec<Waker>,
+    /// Most of the time one is woken, and there is no more to do.
+    rest: Option<Box<Rest>>,
+}
+
+#[derive(Default)]
+struct Rest {
+    woken: Vec<Waker>,
     dropped: Vec<Waker>,
     messages: Vec<Message>,
     rights: Vec<SendRight>,
 }
 
 impl After {
+    fn rest(&mut self) -> &mut Rest {
+        self.rest.get_or_insert_default()
+    }
+
     /// A waker to wake.
     fn wake(&mut self, waker: Waker) {
         match &self.woken {
             None => self.woken = Some(waker),
-            Some(_) => self.more.push(waker),
+            Some(_) => self.rest().woken.push(waker),
         }
+    }
+
+    /// A waker to drop.
+    fn forget(&mut self, waker: Waker) {
+        self.rest().dropped.push(waker);
     }
 
     /// A right to release.
     pub(crate) fn release(&mut self, right: SendRight) {
-        self.rights.push(right);
+        self.rest().rights.push(right);
     }
 
     /// A message to release, with all that it carries.
     pub(crate) fn release_all(&mut self, message: Message) {
-        self.messages.push(message);
+        self.rest().messages.push(message);
     }
 }
 
 impl Drop for After {
     fn drop(&mut self) {
-        self.woken.take().into_iter().chain(self.more.drain(..)).for_each(Waker::wake);
+        if let Some(waker) = self.woken.take() {
+            waker.wake();
+        }
+        if let Some(rest) = &mut self.rest {
+            rest.woken.drain(..).for_each(Waker::wake);
+        }
     }
 }
 
-impl Wanted {
-    fn covers(&self, port: &Port, listened: bool) -> bool {
+/// What a waiter waits for.
+enum Awaited {
+    /// The port of this id.
+    Port(u64),
+    Listened,
+    Any(Arc<[Arc<Port>]>),
+}
+
+impl Awaited {
+    fn of(wanted: &Wanted) -> Awaited {
+        match wanted {
+            Wanted::Port(port) => Awaited::Port(port.id),
+            Wanted::Listened => Awaited::Listened,
+            Wanted::Any(ports) => Awaited::Any(Arc::clone(ports)),
+        }
+    }
+
+    fn covers(&self, port: u64, listened: bool) -> bool {
         match self {
-            Wanted::Port(wanted) => wanted.id == port.id,
-            Wanted::Listened => listened,
-            Wanted::Any(ports) => ports.iter().any(|wanted| wanted.id == port.id),
+            Awaited::Port(awaited) => *awaited == port,
+            Awaited::Listened => listened,
+            Awaited::Any(ports) => ports.iter().any(|awaited| awaited.id == port),
         }
     }
 }

@@ -4,12 +4,11 @@
 //! handle, counted. A number that was freed is a status for ever after, never another object: its generation moves on,
 //! and a slot whose generation would wrap is retired.
 
-use std::collections::HashMap;
-
 use insula_wire::{HandleKind, Status};
 
 use super::{Attachment, Blob, CapabilityId, ControlRef, Message, Port, SendRight};
 use crate::account::{Account, Charge};
+use crate::hash::NumberMap;
 use crate::sync::Arc;
 
 const INDEX_BITS: u32 = 20;
@@ -78,7 +77,7 @@ struct Entry {
 pub(crate) struct Table {
     entries: Vec<Entry>,
     free: Vec<u32>,
-    known: HashMap<Key, u32>,
+    known: NumberMap<Key, u32>,
     handles_max: u32,
     blob_bytes: u64,
     blob_bytes_max: u64,
@@ -89,7 +88,7 @@ impl Table {
     /// An empty table that never holds more than `handles_max` objects, and blobs of more than `blob_bytes_max` bytes.
     pub(crate) fn new(handles_max: u64, blob_bytes_max: u64) -> Table {
         let handles_max = u32::try_from(handles_max).unwrap_or(INDEX_MAX).min(INDEX_MAX);
-        let (entries, free, known) = (Vec::new(), Vec::new(), HashMap::new());
+        let (entries, free, known) = (Vec::new(), Vec::new(), NumberMap::default());
         Table { entries, free, known, handles_max, blob_bytes: 0, blob_bytes_max, account: None }
     }
 
@@ -243,7 +242,7 @@ impl Table {
     #[must_use = "the objects are released by the caller"]
     pub(crate) fn clear(&mut self) -> Vec<Object> {
         // With their memory: whoever holds a handle of the dead keeps the table too.
-        (self.known, self.free) = (HashMap::new(), Vec::new());
+        (self.known, self.free) = (NumberMap::default(), Vec::new());
         let entries = std::mem::take(&mut self.entries);
         self.let_go(self.blob_bytes);
         (self.handles_max, self.blob_bytes_max) = (0, 0);

@@ -27,8 +27,14 @@ use std::task::{Context, Poll};
 use crate::sync::Arc;
 use crate::world::Nanos;
 
+/// What tells schedulers apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Home(usize);
+
 /// Runs tasks.
 pub(crate) trait Scheduler: Send + Sync {
+    /// What tells it from others.
+    fn home(&self) -> Home;
     /// The task is ready; its state says queued already.
     fn enqueue(&self, task: Arc<Task>);
     /// Slices since the scheduler began; two of them without a wait make a hog.
@@ -40,7 +46,7 @@ pub(crate) trait Scheduler: Send + Sync {
     fn dying(&self, more: bool);
     /// One more tick.
     fn tick(&self);
-    /// Ends the threads. Tasks that are queued are not run any more; one that cannot be preempted is not waited for, and
+    /// Ends the threads. Tasks that are queued are not run any more, and dropped; one that cannot be preempted is not waited for, and
     /// its thread ends after it.
     fn close(&self);
 }
@@ -59,6 +65,8 @@ thread_local! {
 struct Polled {
     began_tick: Cell<u64>,
     began: Cell<Nanos>,
+    /// When the last poll ended, if nothing but the next one comes after it: then that needs no look at the clock.
+    ended: Cell<Option<Nanos>>,
     yielding: Cell<bool>,
     active: Cell<bool>,
     hog: Cell<bool>,
@@ -69,6 +77,7 @@ impl Polled {
         Polled {
             began_tick: Cell::new(0),
             began: Cell::new(0),
+            ended: Cell::new(None),
             yielding: Cell::new(false),
             active: Cell::new(false),
             hog: Cell::new(false),
@@ -82,6 +91,11 @@ pub(crate) fn slice_is_over(scheduler: &dyn Scheduler) -> bool {
         let used = scheduler.ticks().saturating_sub(polled.began_tick.get());
         used >= SLICE_TICKS || (polled.hog.get() && TwoQueues::is_preempting())
     })
+}
+
+/// This thread did something else than to poll: its next poll begins when it begins.
+fn did_something_else() {
+    POLLED.with(|polled| polled.ended.set(None));
 }
 
 /// When the poll that this thread is in began.

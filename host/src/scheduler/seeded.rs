@@ -8,7 +8,7 @@ use std::sync::{Condvar, PoisonError};
 use std::thread::JoinHandle;
 
 use super::task::{After, Task, empty_graves};
-use super::{Scheduler, Ticker};
+use super::{Home, Scheduler, Ticker, did_something_else};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use crate::sync::{Arc, Mutex};
 
@@ -62,6 +62,10 @@ impl Seeded {
 }
 
 impl Scheduler for Seeded {
+    fn home(&self) -> Home {
+        Home(Arc::as_ptr(&self.shared) as usize)
+    }
+
     fn enqueue(&self, task: Arc<Task>) {
         self.shared.push(task);
         if self.shared.running.load(SeqCst) {
@@ -103,6 +107,7 @@ impl Scheduler for Seeded {
         {
             drop(thread.join());
         }
+        self.shared.clear();
     }
 }
 
@@ -114,12 +119,22 @@ impl Shared {
     fn push(&self, task: Arc<Task>) {
         self.lock().push_back(task);
         self.bell.notify_one();
+        if self.closing.load(SeqCst) {
+            self.clear();
+        }
+    }
+
+    /// Tasks hold their scheduler: what is queued at its end would keep it for ever.
+    fn clear(&self) {
+        let left = std::mem::take(&mut *self.lock());
+        drop(left);
     }
 
     /// Waits until somebody is ready, and draws one.
     fn draw(&self, chance: &mut SplitMix) -> Option<Arc<Task>> {
         let mut ready = self.lock();
         while ready.is_empty() && !self.closing.load(SeqCst) {
+            did_something_else();
             ready = self.bell.wait(ready).unwrap_or_else(PoisonError::into_inner);
         }
         let drawn = chance.below(ready.len().max(1) as u64);

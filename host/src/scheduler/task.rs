@@ -5,12 +5,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Weak;
 use std::task::{Context, Poll, Wake, Waker};
 
-use super::{POLLED, Scheduler};
+use super::two_queues::hand_over;
+use super::{Home, POLLED, Scheduler, did_something_else};
 use crate::control::{Census, Control, Flags};
-use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering::SeqCst};
+use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed, Ordering::SeqCst};
 use crate::sync::{Arc, Mutex};
 use crate::world::World;
 
@@ -73,7 +73,8 @@ pub(crate) struct Task {
     /// Counted as asked to end while it ran.
     dying: AtomicBool,
     control: Arc<Control>,
-    scheduler: Weak<dyn Scheduler>,
+    scheduler: Arc<dyn Scheduler>,
+    home: Home,
     hooks: Arc<Hooks>,
     world: Arc<World>,
     /// Its CPU time is limited, so ticks must come while it runs.
@@ -123,7 +124,8 @@ impl Task {
             hog: AtomicBool::new(false),
             dying: AtomicBool::new(false),
             control: Arc::clone(&control),
-            scheduler: Arc::downgrade(scheduler),
+            scheduler: Arc::clone(scheduler),
+            home: scheduler.home(),
             hooks: Arc::clone(hooks),
             world: Arc::clone(world),
             metered: kept.metered,
@@ -155,21 +157,24 @@ impl Task {
         }
         let mut slot = self.slot.lock();
         let Some((life, waker)) = slot.as_mut() else { return After::Gone };
-        let began = self.world.now();
-        if self.timed {
-            self.control.meter.counts(began);
-        }
-        POLLED.with(|polled| {
+        let began = POLLED.with(|polled| {
+            let began = polled.ended.take().unwrap_or_else(|| self.world.now());
             polled.began_tick.set(ticks);
             polled.began.set(began);
             polled.active.set(true);
             polled.yielding.set(false);
             polled.hog.set(self.is_hog());
+            began
         });
+        if self.timed {
+            self.control.meter.counts(began);
+        }
         let polled = catch_unwind(AssertUnwindSafe(|| life.as_mut().poll(&mut Context::from_waker(waker))));
-        self.control.meter.polled(self.world.now().saturating_sub(began));
+        let ended = self.world.now();
+        self.control.meter.polled(ended.saturating_sub(began));
         let yielding = POLLED.with(|polled| {
             polled.active.set(false);
+            polled.ended.set(Some(ended));
             polled.yielding.replace(false)
         });
         match polled {
@@ -200,10 +205,8 @@ impl Task {
 
     /// It is dead: no tick is needed for it any more.
     fn is_over(&self) {
-        if self.dying.swap(false, SeqCst)
-            && let Some(scheduler) = self.scheduler.upgrade()
-        {
-            scheduler.dying(false);
+        if self.dying.swap(false, SeqCst) {
+            self.scheduler.dying(false);
         }
     }
 
@@ -215,11 +218,14 @@ impl Task {
     }
 
     fn park(self: Arc<Task>) -> After {
-        self.strikes.store(0, SeqCst);
+        // Only this poll writes them, and most of the time there is nothing to write.
+        if self.strikes.load(Relaxed) != 0 {
+            self.strikes.store(0, SeqCst);
+            self.hog.store(false, SeqCst);
+        }
         if self.control.flags.any(Flags::PAUSED) {
             self.counts_not();
         }
-        self.hog.store(false, SeqCst);
         let asleep = self.control.flags.any(Flags::ASLEEP);
         let parked = if asleep { ASLEEP } else { PARKED };
         if self.state.compare_exchange(RUNNING, parked, SeqCst, SeqCst).is_err() {
@@ -294,10 +300,8 @@ impl Task {
                     return;
                 }
                 RUNNING | NOTIFIED => {
-                    if !self.dying.swap(true, SeqCst)
-                        && let Some(scheduler) = self.scheduler.upgrade()
-                    {
-                        scheduler.dying(true);
+                    if !self.dying.swap(true, SeqCst) {
+                        self.scheduler.dying(true);
                     }
                     // It may have died between the look and the mark.
                     if self.state.load(SeqCst) == DEAD {
@@ -315,19 +319,24 @@ impl Task {
 
 impl Wake for Task {
     fn wake(self: Arc<Task>) {
-        if self.ready()
-            && let Some(scheduler) = self.scheduler.upgrade()
-        {
-            scheduler.enqueue(self);
+        if self.ready() {
+            enqueue(self);
         }
     }
 
     fn wake_by_ref(self: &Arc<Task>) {
-        if self.ready()
-            && let Some(scheduler) = self.scheduler.upgrade()
-        {
-            scheduler.enqueue(Arc::clone(self));
+        if self.ready() {
+            enqueue(Arc::clone(self));
         }
+    }
+}
+
+/// Queues a task that is ready: next on this thread, if it is a worker of the task's own scheduler.
+fn enqueue(task: Arc<Task>) {
+    let home = task.home;
+    if let Err(task) = hand_over(task, home) {
+        let scheduler = Arc::clone(&task.scheduler);
+        scheduler.enqueue(task);
     }
 }
 
@@ -371,6 +380,7 @@ pub(super) fn empty_graves() {
         if grave.is_none() {
             return;
         }
+        did_something_else();
         drop(catch_unwind(AssertUnwindSafe(|| drop(grave))));
     }
 }

@@ -67,28 +67,31 @@ impl Ticker {
 
     fn work(&self) {
         let mut quiet = 0;
+        let mut stopped = false;
         while !self.closing.load(SeqCst) {
             let next = self.world.fire_due();
             let Some(scheduler) = self.scheduler.get().and_then(Weak::upgrade) else { return };
             if self.wanted.load(SeqCst) {
                 quiet = if scheduler.is_contended() { 0 } else { quiet + 1 };
-                if quiet >= 2 {
+                stopped = quiet >= 2;
+                if stopped {
                     self.wanted.store(false, SeqCst);
                     quiet = 0;
-                    if scheduler.is_contended() {
-                        self.want();
-                    }
-                    continue;
+                } else {
+                    scheduler.tick();
                 }
-                scheduler.tick();
+            } else if std::mem::take(&mut stopped) && scheduler.is_contended() {
+                // Whoever hands over asks for ticks without a fence, since this is the way of every message: it may have
+                // seen the wish that was being taken back. A tick later its own store is seen here.
+                self.want();
             }
             drop(scheduler);
-            self.sleep_until(next);
+            self.sleep_until(next, stopped);
         }
     }
 
-    fn sleep_until(&self, next: u64) {
-        let longest = if self.wanted.load(SeqCst) { TICK } else { Duration::from_secs(3600) };
+    fn sleep_until(&self, next: u64, stopped: bool) {
+        let longest = if stopped || self.wanted.load(SeqCst) { TICK } else { Duration::from_secs(3600) };
         let left = if next == NEVER { longest } else { Duration::from_nanos(next.saturating_sub(self.world.now())) };
         self.world.alarm().sleep(left.min(longest));
     }

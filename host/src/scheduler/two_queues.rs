@@ -14,8 +14,9 @@ use std::collections::VecDeque;
 use std::thread::{JoinHandle, Thread};
 
 use super::task::{After, Task, empty_graves};
-use super::{Scheduler, Ticker};
-use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use super::{Home, Scheduler, Ticker, did_something_else};
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
+use crate::sync::atomic::{Ordering::Relaxed, Ordering::Release, Ordering::SeqCst};
 use crate::sync::{Arc, Mutex};
 
 /// Ticks after which the preempted queue is served although others are ready.
@@ -57,13 +58,16 @@ struct Worker {
     queue: Queue,
     /// Its one-place slot is taken.
     slot_taken: AtomicBool,
-    running: AtomicBool,
-    runs_hog: AtomicBool,
-    runs_metered: AtomicBool,
+    /// What it runs: [`RUNNING`] and the like. A worker that polls one task after another leaves it as it is in between.
+    runs: AtomicU8,
     preempt_hog: AtomicBool,
     woken: AtomicBool,
     thread: Mutex<Option<Thread>>,
 }
+
+const RUNNING: u8 = 1;
+const RUNS_HOG: u8 = 1 << 1;
+const RUNS_METERED: u8 = 1 << 2;
 
 #[derive(Default)]
 struct Queue {
@@ -97,6 +101,12 @@ impl Queue {
         let stolen = tasks.drain(..half).collect();
         self.length.store(tasks.len(), SeqCst);
         stolen
+    }
+
+    fn take_all(&self) -> VecDeque<Arc<Task>> {
+        let mut tasks = self.tasks.lock();
+        self.length.store(0, SeqCst);
+        std::mem::take(&mut *tasks)
     }
 
     fn is_empty(&self) -> bool {
@@ -168,12 +178,25 @@ impl TwoQueues {
     }
 }
 
+/// The task runs next on this thread, if it is a worker of this scheduler and does not run a hog now.
+pub(super) fn hand_over(task: Arc<Task>, home: Home) -> Result<(), Arc<Task>> {
+    LOCAL.with_borrow(|local| match local {
+        Some(local) if local.shared.home() == home && !local.hog.get() => {
+            local.hand_over(task);
+            Ok(())
+        }
+        Some(_) | None => Err(task),
+    })
+}
+
 impl Scheduler for TwoQueues {
+    fn home(&self) -> Home {
+        self.shared.home()
+    }
+
     fn enqueue(&self, task: Arc<Task>) {
-        let local = LOCAL.with_borrow(|local| local.clone());
-        match local {
-            Some(local) if Arc::ptr_eq(&local.shared, &self.shared) && !local.hog.get() => local.hand_over(task),
-            Some(_) | None => self.shared.inject(task),
+        if let Err(task) = hand_over(task, self.home()) {
+            self.shared.inject(task);
         }
     }
 
@@ -182,9 +205,9 @@ impl Scheduler for TwoQueues {
     }
 
     fn is_contended(&self) -> bool {
-        let workers = &self.shared.workers;
-        let running = workers.iter().any(|worker| worker.running.load(Relaxed));
-        let metered = workers.iter().any(|worker| worker.runs_metered.load(Relaxed));
+        let workers = self.shared.workers.iter();
+        let runs = workers.fold(0, |runs, worker| runs | worker.runs.load(Relaxed));
+        let (running, metered) = (runs & RUNNING != 0, runs & RUNS_METERED != 0);
         metered || self.shared.dying.load(SeqCst) > 0 || (running && self.shared.has_ready())
     }
 
@@ -210,16 +233,24 @@ impl Scheduler for TwoQueues {
         let threads = std::mem::take(&mut *self.threads.lock());
         for (worker, thread) in self.shared.workers.iter().zip(threads) {
             // What a task runs in stays for as long as it does: all of it is held by this thread, and by nobody else.
-            let runs_on = self.shared.preemption.is_none() && worker.running.load(SeqCst);
+            let runs_on = self.shared.preemption.is_none() && worker.runs.load(SeqCst) != 0;
             // A worker that is itself the one to close the host cannot wait for itself.
             if !runs_on && thread.thread().id() != std::thread::current().id() {
                 drop(thread.join());
             }
         }
+        self.shared.clear();
     }
 }
 
 impl Worker {
+    /// Says what it runs, to whoever looks.
+    fn runs(&self, runs: u8) {
+        if self.runs.load(Relaxed) != runs {
+            self.runs.store(runs, SeqCst);
+        }
+    }
+
     fn wake(&self) {
         self.woken.store(true, SeqCst);
         if let Some(thread) = &*self.thread.lock() {
@@ -242,10 +273,24 @@ impl Shared {
         }
     }
 
+    fn home(&self) -> Home {
+        Home(std::ptr::from_ref(self) as usize)
+    }
+
     /// From outside of the workers, or from a hog.
     fn inject(&self, task: Arc<Task>) {
         self.injector.push(task);
         self.notify();
+        if self.closing.load(SeqCst) {
+            self.clear();
+        }
+    }
+
+    /// Tasks hold their scheduler: what is queued at its end would keep it for ever.
+    fn clear(&self) {
+        let workers = self.workers.iter().map(|worker| &worker.queue);
+        let left: Vec<_> = workers.chain([&self.injector, &self.preempted]).map(Queue::take_all).collect();
+        drop(left);
     }
 
     /// Wakes an idle worker, if there is one.
@@ -268,7 +313,7 @@ impl Shared {
             return;
         }
         self.want_ticks();
-        let hog = self.workers.iter().find(|worker| worker.runs_hog.load(SeqCst));
+        let hog = self.workers.iter().find(|worker| worker.runs.load(SeqCst) & RUNS_HOG != 0);
         if let Some(worker) = hog
             && !worker.preempt_hog.swap(true, SeqCst)
         {
@@ -309,7 +354,7 @@ impl Local {
     /// The task runs next here. One that was to run next is pushed behind, and may be stolen.
     fn hand_over(&self, task: Arc<Task>) {
         let pushed_out = self.slot.replace(Some(task));
-        self.worker().slot_taken.store(true, SeqCst);
+        self.worker().slot_taken.store(true, Release);
         match pushed_out {
             Some(task) => {
                 self.worker().queue.push(task);
@@ -363,23 +408,23 @@ impl Local {
 
     fn run(&self, task: Arc<Task>) {
         let worker = self.worker();
-        let hog = task.is_hog();
+        let (hog, metered) = (task.is_hog(), task.is_metered());
         self.hog.set(hog);
-        worker.preempt_hog.store(false, SeqCst);
-        worker.runs_hog.store(hog, SeqCst);
-        worker.runs_metered.store(task.is_metered(), Relaxed);
-        worker.running.store(true, SeqCst);
+        if hog {
+            worker.preempt_hog.store(false, SeqCst);
+        }
+        let runs = RUNNING | if hog { RUNS_HOG } else { 0 } | if metered { RUNS_METERED } else { 0 };
+        worker.runs(runs);
         // Somebody may have become ready between the look at the queues and the mark above.
         if hog && (!self.shared.injector.is_empty() || !worker.queue.is_empty()) {
             worker.preempt_hog.store(true, SeqCst);
         }
-        if task.is_metered() || self.shared.has_ready() {
+        if metered || self.shared.has_ready() {
             self.shared.want_ticks();
         }
         let after = task.poll(self.shared.ticks.load(Relaxed));
-        worker.running.store(false, Relaxed);
-        worker.runs_hog.store(false, SeqCst);
-        worker.runs_metered.store(false, Relaxed);
+        // A trusted task that has ended is not to be taken for one that runs on.
+        worker.runs(if self.shared.preemption.is_some() { RUNNING } else { 0 });
         self.hog.set(false);
         match after {
             After::Gone => {}
@@ -400,6 +445,8 @@ impl Local {
 
     /// Sleeps until woken. Who enqueues looks at the idle workers after the push; we look at the queues after the mark.
     fn idle(&self) {
+        self.worker().runs(0);
+        did_something_else();
         {
             let mut idle = self.shared.idle.lock();
             idle.push(self.index);
@@ -434,6 +481,7 @@ fn work(shared: Arc<Shared>, index: usize) {
             None => local.idle(),
         }
     }
+    local.worker().runs(0);
     LOCAL.set(None);
 }
 

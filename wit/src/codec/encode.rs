@@ -63,7 +63,26 @@ impl<'a> Encoder<'a> {
 
     #[inline]
     fn variant(&mut self, index: u32) -> Encoded {
-        Ok(self.plain.serialize_u32(index)?)
+        self.varint(index.into())
+    }
+
+    /// As postcard, which writes it to an array first.
+    #[inline]
+    fn varint(&mut self, mut number: u64) -> Encoded {
+        let bytes = &mut *self.plain.output.0;
+        while number >= 0x80 {
+            bytes.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        bytes.push(number as u8);
+        Ok(())
+    }
+
+    #[inline]
+    fn bytes(&mut self, bytes: &[u8]) -> Encoded {
+        self.varint(bytes.len() as u64)?;
+        self.plain.output.0.extend_from_slice(bytes);
+        Ok(())
     }
 }
 
@@ -89,9 +108,33 @@ impl<'e, 'a> Serializer for &'e mut Encoder<'a> {
 
     plain! {
         serialize_bool(bool) serialize_i8(i8) serialize_i16(i16) serialize_i32(i32) serialize_i64(i64)
-        serialize_i128(i128) serialize_u8(u8) serialize_u16(u16) serialize_u32(u32) serialize_u64(u64)
-        serialize_u128(u128) serialize_f32(f32) serialize_f64(f64) serialize_char(char) serialize_str(&str)
-        serialize_bytes(&[u8])
+        serialize_i128(i128) serialize_u8(u8) serialize_u128(u128) serialize_f32(f32) serialize_f64(f64)
+        serialize_char(char)
+    }
+
+    #[inline]
+    fn serialize_u16(self, value: u16) -> Encoded {
+        self.varint(value.into())
+    }
+
+    #[inline]
+    fn serialize_u32(self, value: u32) -> Encoded {
+        self.varint(value.into())
+    }
+
+    #[inline]
+    fn serialize_u64(self, value: u64) -> Encoded {
+        self.varint(value)
+    }
+
+    #[inline]
+    fn serialize_str(self, value: &str) -> Encoded {
+        self.bytes(value.as_bytes())
+    }
+
+    #[inline]
+    fn serialize_bytes(self, value: &[u8]) -> Encoded {
+        self.bytes(value)
     }
 
     #[inline]

@@ -1,11 +1,9 @@
 //! What a mailbox holds, in messages and bytes: of its own room, of each sender's share of it, and of the accounts above
 //! its owner (semantics 9.2, 9.3).
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-
 use super::Room;
 use crate::account::{Account, Charge};
+use crate::hash::NumberMap;
 use crate::sync::Arc;
 
 /// Who a message is counted for: an isolate, or nobody (the host, the embedder, the owner itself).
@@ -42,7 +40,38 @@ pub(super) struct Budget {
     charged: Charged,
     messages: u64,
     bytes: u64,
-    shares: HashMap<Sender, Share, BuildHasherDefault<NumberHasher>>,
+    shares: Shares,
+}
+
+/// What each sender has here. Most mailboxes hear of one sender at a time, which is found without a look-up.
+#[derive(Default)]
+struct Shares {
+    one: (Sender, Share),
+    others: NumberMap<Sender, Share>,
+}
+
+impl Shares {
+    fn get(&self, sender: Sender) -> Option<&Share> {
+        if self.one.0 == sender { Some(&self.one.1) } else { self.others.get(&sender) }
+    }
+
+    fn get_mut(&mut self, sender: Sender) -> Option<&mut Share> {
+        if self.one.0 == sender { Some(&mut self.one.1) } else { self.others.get_mut(&sender) }
+    }
+
+    fn entry(&mut self, sender: Sender) -> &mut Share {
+        if self.one.0 != sender && self.one.1.messages == 0 && !self.others.contains_key(&sender) {
+            self.one = (sender, Share::default());
+        }
+        if self.one.0 == sender { &mut self.one.1 } else { self.others.entry(sender).or_default() }
+    }
+
+    /// It has nothing here any more.
+    fn let_go(&mut self, sender: Sender) {
+        if self.one.0 != sender {
+            self.others.remove(&sender);
+        }
+    }
 }
 
 #[derive(Clone, Copy, Default)]
@@ -53,7 +82,7 @@ struct Share {
 
 impl Budget {
     pub(super) fn new(room: Room, charged: Charged) -> Budget {
-        Budget { room, charged, messages: 0, bytes: 0, shares: HashMap::default() }
+        Budget { room, charged, messages: 0, bytes: 0, shares: Shares::default() }
     }
 
     /// Messages and bytes.
@@ -69,7 +98,7 @@ impl Budget {
     /// Whether the sender's share would have room if so much of it were gone. A sender with nothing here may always
     /// send one message, or its share would bound the size of a message.
     pub(super) fn has_share_without(&self, sender: Sender, messages: u64, bytes: u64, cost: u64) -> bool {
-        let Some(share) = self.shares.get(&sender) else { return true };
+        let Some(share) = self.shares.get(sender) else { return true };
         let part = |whole: u64| (u128::from(whole) * u128::from(self.charged.sender_percent_max) / 100) as u64;
         let (had_messages, had_bytes) = (share.messages - messages, share.bytes - bytes);
         had_messages == 0
@@ -95,7 +124,7 @@ impl Budget {
         self.messages += 1;
         self.bytes += cost;
         if sender != Sender::NOBODY && self.charged.sender_percent_max < 100 {
-            let share = self.shares.entry(sender).or_default();
+            let share = self.shares.entry(sender);
             share.messages += 1;
             share.bytes += cost;
         }
@@ -118,11 +147,14 @@ impl Budget {
         if let Some(account) = &self.charged.account {
             account.credit(Charge::Queued, cost);
         }
-        if let Some(share) = self.shares.get_mut(&sender) {
+        if sender == Sender::NOBODY {
+            return;
+        }
+        if let Some(share) = self.shares.get_mut(sender) {
             share.messages -= 1;
             share.bytes -= cost;
             if share.messages == 0 {
-                self.shares.remove(&sender);
+                self.shares.let_go(sender);
             }
         }
     }
@@ -133,25 +165,6 @@ impl Budget {
             account.credit(Charge::Queued, self.bytes);
         }
         (self.messages, self.bytes) = (0, 0);
-        self.shares.clear();
-    }
-}
-
-/// Isolates are numbered by the host, so nobody can choose numbers that collide.
-#[derive(Default)]
-struct NumberHasher(u64);
-
-impl Hasher for NumberHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-        self.0 = (self.0 ^ number).wrapping_mul(SPREAD).rotate_left(29);
+        self.shares = Shares::default();
     }
 }

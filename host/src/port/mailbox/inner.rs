@@ -5,7 +5,7 @@ use std::task::Waker;
 
 use insula_wire::{Kind, MailboxPolicy, Status};
 
-use super::{After, Budget, Refused, Sender, Take, Took, Wanted};
+use super::{After, Awaited, Budget, Refused, Sender, Take, Took, Wanted};
 use crate::port::{Message, Port};
 use crate::sync::Arc;
 
@@ -22,9 +22,9 @@ pub(super) struct Inner {
     /// After this nothing is opened any more.
     pub(super) closed: bool,
     /// Its owner, an isolate or a thread, and what it waits for.
-    pub(super) waiting: Option<(Wanted, Waker)>,
+    pub(super) waiting: Option<(Awaited, Waker)>,
     /// More threads of the embedder's that wait at the same time.
-    pub(super) others: Vec<(Wanted, Waker)>,
+    pub(super) others: Vec<(Awaited, Waker)>,
     pub(super) senders: Vec<Waker>,
 }
 
@@ -60,7 +60,7 @@ impl Slot {
 
     /// Takes the message at this place out.
     fn remove(&mut self, at: usize) -> Option<Queued> {
-        let queued = self.queue.remove(at)?;
+        let queued = if at == 0 { self.queue.pop_front()? } else { self.queue.remove(at)? };
         if queued.message.kind == Kind::Data {
             self.data = (self.data.0 - 1, self.data.1 - queued.message.cost());
         }
@@ -127,21 +127,21 @@ impl Inner {
         let entry = &mut self.slots[slot];
         entry.put(Queued { arrived, sender, message });
         let listened = entry.listened;
-        let Some(port) = entry.port.clone() else { return };
+        let Some(port) = entry.port.as_ref().map(|port| port.id) else { return };
         if listened {
             self.arrivals.push_back((arrived, slot as u32));
         }
-        self.wake(&port, listened, after);
+        self.wake(port, listened, after);
     }
 
-    /// Wakes who waits for this port.
-    pub(super) fn wake(&mut self, port: &Port, listened: bool, after: &mut After) {
-        let awaited = self.waiting.as_ref().is_some_and(|(wanted, _)| wanted.covers(port, listened));
+    /// Wakes who waits for the port of this id.
+    pub(super) fn wake(&mut self, port: u64, listened: bool, after: &mut After) {
+        let awaited = self.waiting.as_ref().is_some_and(|(awaited, _)| awaited.covers(port, listened));
         if awaited && let Some((_, waker)) = self.waiting.take() {
             after.wake(waker);
         }
         if !self.others.is_empty() {
-            let awaited = self.others.extract_if(.., |(wanted, _)| wanted.covers(port, listened));
+            let awaited = self.others.extract_if(.., |(awaited, _)| awaited.covers(port, listened));
             awaited.for_each(|(_, waker)| after.wake(waker));
         }
     }
@@ -149,11 +149,13 @@ impl Inner {
     /// Takes a waiter out.
     pub(super) fn stop_waiting(&mut self, waker: &Waker, after: &mut After) {
         if self.waiting.as_ref().is_some_and(|(_, other)| other.will_wake(waker)) {
-            after.dropped.extend(self.waiting.take().map(|(_, waker)| waker));
+            if let Some((_, waker)) = self.waiting.take() {
+                after.forget(waker);
+            }
         }
         if !self.others.is_empty() {
             let same = self.others.extract_if(.., |(_, other)| other.will_wake(waker));
-            after.dropped.extend(same.map(|(_, waker)| waker));
+            same.for_each(|(_, waker)| after.forget(waker));
         }
     }
 
@@ -231,7 +233,7 @@ impl Inner {
             };
             self.slots[slot].dropped += 1;
             self.credit(sender, message.cost(), after);
-            after.messages.push(message);
+            after.release_all(message);
         }
         self.prune_arrivals();
     }
@@ -271,7 +273,7 @@ impl Inner {
             return Took::Unreachable;
         }
         if let Some(waker) = take.waker {
-            let waiting = (take.wanted.clone(), waker.clone());
+            let waiting = (Awaited::of(take.wanted), waker.clone());
             match &self.waiting {
                 None => self.waiting = Some(waiting),
                 Some(_) => self.others.push(waiting),

@@ -1,5 +1,6 @@
 //! A table against a map from numbers to what they mean.
 
+use std::collections::HashMap;
 use std::collections::HashSet;
 
 use proptest::collection::vec;
