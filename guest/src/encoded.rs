@@ -77,6 +77,16 @@ impl<T> SendPort<T> {
 }
 
 /// Room for one message, which [`ReceivePort::recv_in`] decodes where it lies.
+///
+/// ```no_run
+/// use insula_guest::{MessageBuffer, ReceivePort};
+///
+/// let frames = ReceivePort::<Vec<u8>>::new();
+/// let mut buffer = MessageBuffer::new();
+/// let first: &[u8] = frames.recv_in(&mut buffer)?;
+/// println!("{} bytes", first.len());
+/// # Ok::<(), insula_guest::RecvError>(())
+/// ```
 #[derive(Default)]
 pub struct MessageBuffer(Option<Incoming>);
 
@@ -113,7 +123,7 @@ impl<T> ReceivePort<T> {
     /// # Errors
     /// As [`recv`](ReceivePort::recv).
     pub fn recv_in<'b, B: Deserialize<'b>>(&self, buffer: &'b mut MessageBuffer) -> Result<B, RecvError> {
-        buffer.0 = None; // what the last message had room in is used for this one
+        buffer.0.take().into_iter().for_each(Incoming::make_room);
         let message = buffer.0.insert(self.incoming(time::NEVER)?);
         Ok(message.decode_here::<B>()?)
     }

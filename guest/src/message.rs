@@ -31,7 +31,12 @@ struct Buffers {
     handles: Vec<u32>,
 }
 
+/// Receives that wait at once after one that found nothing. A look is cheaper than a wait that finds a message, and for
+/// nothing where there is none, which is what a program finds that asks and waits for the answer.
+const WAITS_AFTER_NOTHING: u8 = 7;
+
 thread_local! {
+    static WAITS: Cell<u8> = const { Cell::new(0) };
     static SPARE: Cell<Buffers> = const { Cell::new(Buffers { bytes: Vec::new(), handles: Vec::new() }) };
     static LEAVING: Cell<Option<Vec<u32>>> = const { Cell::new(None) };
     static ARRIVING: Cell<Vec<u32>> = const { Cell::new(Vec::new()) };
@@ -46,7 +51,7 @@ impl Buffers {
     }
 
     fn give_back(&mut self) {
-        if self.bytes.capacity() <= BUFFER_KEPT_BYTES_MAX {
+        if (1..=BUFFER_KEPT_BYTES_MAX).contains(&self.bytes.capacity()) {
             SPARE.set(std::mem::take(self));
         }
     }
@@ -155,6 +160,20 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
+    /// Takes what is there at once, or waits until `deadline`.
+    #[inline(never)]
+    pub(crate) fn next(port: u32, deadline: u64) -> Result<Incoming, Status> {
+        let waits = WAITS.get();
+        if waits == 0 {
+            match Incoming::take(Source::Ready(port)) {
+                Err(Status::WouldWait) => {}
+                taken => return taken,
+            }
+        }
+        WAITS.set(waits.checked_sub(1).unwrap_or(WAITS_AFTER_NOTHING));
+        Incoming::take(Source::Port(port, deadline))
+    }
+
     /// Takes a message, with a larger buffer where the first was too small.
     pub(crate) fn take(from: Source<'_>) -> Result<Incoming, Status> {
         Incoming::take_noting(from, &mut Received::default())
@@ -181,6 +200,20 @@ impl Incoming {
         }
         let kind = Kind::from_code(found.kind).unwrap_or(Kind::Data);
         Ok(Incoming { buffers, kind, port: found.port })
+    }
+
+    /// What it lies in is used for the next message, whatever its size.
+    pub(crate) fn make_room(mut self) {
+        self.release();
+        SPARE.set(std::mem::take(&mut self.buffers));
+    }
+
+    fn release(&mut self) {
+        for number in self.buffers.handles.drain(..) {
+            if number != 0 {
+                drop(Handle::own(number));
+            }
+        }
     }
 
     /// What an isolate finds that was born without a message.
@@ -227,11 +260,7 @@ impl Incoming {
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        for number in self.buffers.handles.drain(..) {
-            if number != 0 {
-                drop(Handle::own(number));
-            }
-        }
+        self.release();
         self.buffers.give_back();
     }
 }

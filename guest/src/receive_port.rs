@@ -1,6 +1,5 @@
 //! The receiving end of a port: one message at a time, as an iterator, or given to the event loop.
 
-use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
@@ -158,7 +157,7 @@ impl<T> ReceivePort<T> {
 
     /// Takes what is there at once, or waits until `deadline`.
     pub(crate) fn incoming(&self, deadline: u64) -> Result<Incoming, Status> {
-        incoming(&self.handle, deadline)
+        Incoming::next(self.handle.number(), deadline)
     }
 }
 
@@ -177,27 +176,6 @@ fn sender(port: &OpenPort) -> Result<Handle, Refused> {
 #[cold]
 fn no_room(refused: Refused) -> Handle {
     panic!("no room for a port: {refused}")
-}
-
-/// Receives that wait at once after one that found nothing. A look is cheaper than a wait that finds a message, and for
-/// nothing where there is none, which is what a program finds that asks and waits for the answer.
-const WAITS_AFTER_NOTHING: u8 = 7;
-
-thread_local! {
-    static WAITS: Cell<u8> = const { Cell::new(0) };
-}
-
-#[inline(never)]
-fn incoming(port: &OpenPort, deadline: u64) -> Result<Incoming, Status> {
-    let waits = WAITS.get();
-    if waits == 0 {
-        match Incoming::take(Source::Ready(port.number())) {
-            Err(Status::WouldWait) => {}
-            taken => return taken,
-        }
-    }
-    WAITS.set(waits.checked_sub(1).unwrap_or(WAITS_AFTER_NOTHING));
-    Incoming::take(Source::Port(port.number(), deadline))
 }
 
 impl<T: DeserializeOwned> ReceivePort<T> {

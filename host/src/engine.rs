@@ -10,8 +10,8 @@
 use std::sync::OnceLock;
 
 use wasmtime::{
-    Collector, Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy,
-    WasmBacktraceDetails,
+    Collector, Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Store, Strategy,
+    WasmBacktrace, WasmBacktraceDetails,
 };
 
 use crate::error::BuildError;
@@ -121,6 +121,23 @@ pub(crate) fn engine(kind: Kind, shape: &Shape) -> Result<Engine, BuildError> {
         .memory_reservation(shape.memory_reservation_bytes)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(shape)));
     Engine::new(&config).map_err(|error| BuildError::Engine(format!("{error:#}")))
+}
+
+/// The error with a backtrace that has no frames: wasmtime walks the stack for no error that has one already.
+///
+/// Only a Store can make one, and that of an engine which takes none makes it for nothing.
+pub(crate) fn without_frames(error: wasmtime::Error) -> wasmtime::Error {
+    static ENGINE: OnceLock<Option<Engine>> = OnceLock::new();
+    thread_local! {
+        static STORE: Option<Store<()>> = {
+            let engine = ENGINE.get_or_init(|| Engine::new(Config::new().wasm_backtrace_max_frames(None)).ok());
+            engine.as_ref().map(|engine| Store::new(engine, ()))
+        };
+    }
+    match STORE.with(|store| store.as_ref().map(WasmBacktrace::capture)) {
+        Some(no_frames) => error.context(no_frames),
+        None => error,
+    }
 }
 
 fn pool(shape: &Shape) -> PoolingAllocationConfig {

@@ -219,6 +219,5 @@ impl Spawn {
 
 /// The schema that a port of error notices may have, 0 aside.
 pub(crate) fn error_schema() -> u64 {
-    static SCHEMA: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
-    *SCHEMA.get_or_init(insula_wire::codec::schema::<RemoteError>)
+    insula_wire::codec::schema::<RemoteError>()
 }

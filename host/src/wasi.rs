@@ -34,7 +34,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> Result<()> {
     })?;
     linker.func_wrap_async(PREVIEW_1, "sched_yield", |caller, (): ()| Box::new(sched_yield(caller)))?;
     linker.func_wrap(PREVIEW_1, "proc_exit", |_: Caller<'_, State>, code: u32| -> Result<()> {
-        Err(Ended(Exit::ProcExit { code }).into())
+        Err(Ended::error(Exit::ProcExit { code }))
     })?;
     linker.allow_shadowing(false);
     Ok(())

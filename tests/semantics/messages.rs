@@ -20,6 +20,24 @@ fn dart_simple_nested_ordered() {
 }
 
 #[test]
+fn s6_4_a_message_is_encoded_once_for_many_and_decoded_where_it_lies() {
+    tells(
+        "encoded",
+        &[
+            "1 5 bytes, last Some('t')",
+            "1 5 bytes, last Some('t')",
+            "2 2097153 bytes, last Some('y')",
+            "1 5 bytes, last Some('t')",
+            "2 2097153 bytes, last Some('y')",
+            "empty: true, true",
+            "another type: true",
+            "closed: true",
+            "nobody can answer: Err(true)",
+        ],
+    );
+}
+
+#[test]
 fn dart_user_types() {
     tells("user_types", &["came back the same: true"]);
 }

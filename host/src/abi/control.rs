@@ -122,7 +122,7 @@ fn kill_tree(caller: Caller<'_, State>, isolate: u32, terminate: u32) -> Result<
 /// After a kill: whoever killed itself does not go on.
 fn done(state: &State) -> Result<u32> {
     match state.control.ending() {
-        Some(exit) => Err(Ended(exit).into()),
+        Some(exit) => Err(Ended::error(exit)),
         None => answer(Ok(())),
     }
 }

@@ -359,7 +359,7 @@ fn exit(
         }),
     };
     match words {
-        Ok(()) => Err(Ended(Exit::Exited).into()),
+        Ok(()) => Err(Ended::error(Exit::Exited)),
         Err(status) => answer(Err(status)),
     }
 }

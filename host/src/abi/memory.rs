@@ -21,7 +21,7 @@ pub(crate) struct Guest<'a>(&'a mut [u8]);
 pub(crate) fn view<'a>(caller: &'a mut Caller<'_, State>) -> Result<(Guest<'a>, &'a mut State)> {
     let control = &caller.data().control;
     if control.flags.any(Flags::END) {
-        return Err(Ended(control.ending().unwrap_or(Exit::HostClosed)).into());
+        return Err(Ended::error(control.ending().unwrap_or(Exit::HostClosed)));
     }
     let memory = match caller.data().memory {
         Some(memory) => memory,

@@ -8,6 +8,7 @@
 //! (a pointer outside of its memory), or its isolate is to end.
 
 mod blobs;
+mod buffers;
 mod clock;
 mod control;
 mod handles;

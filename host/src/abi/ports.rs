@@ -7,7 +7,7 @@ use insula_wire::{CAPABILITIES_MAX, Kind, MailboxPolicy, Status};
 use wasmtime::{Caller, Linker, Result};
 
 use super::memory::Guest;
-use super::{Attempt, State, Until, answer, interface, view, wait};
+use super::{Attempt, State, Until, answer, buffers, interface, view, wait};
 use crate::control::{Control, Flags};
 use crate::port::{Attachment, Blob, Message, Object, Port, Refused, Sender, Take, Took, Wanted};
 use crate::sync::Arc;
@@ -222,7 +222,7 @@ pub(super) fn message_of(
             }
         }
     }
-    Ok(Ok(Message { kind: Kind::Data, bytes: bytes.to_vec(), attachments }))
+    Ok(Ok(Message { kind: Kind::Data, bytes: buffers::copy(bytes), attachments }))
 }
 
 /// Where a receive puts what it finds.
@@ -262,6 +262,7 @@ impl Buffers {
         let record = [kind.code(), port, bytes.len() as u32, attachments.len() as u32];
         guest.put_u32s(self.result, &record)?;
         guest.bytes_mut(list(self.bytes.pointer, record[2]))?.copy_from_slice(&bytes);
+        buffers::give_back(bytes);
         if !attachments.is_empty() {
             let handles = install(control, attachments);
             guest.put_handles(self.handles.pointer, &handles)?;
@@ -388,15 +389,10 @@ fn receive_any(mut caller: Caller<'_, State>, ports: List, deadline: u64, buffer
 }
 
 /// The ports that these handles name.
-fn any_of(
-    caller: &mut Caller<'_, State>,
-    ports: List,
-) -> Result<std::result::Result<Arc<[Arc<Port>]>, Status>> {
+fn any_of(caller: &mut Caller<'_, State>, ports: List) -> Result<std::result::Result<Arc<[Arc<Port>]>, Status>> {
     let (guest, state) = view(caller)?;
     if ports.count > ANY_MAX {
-        return Ok(Err(
-            state.because(format!("at most {ANY_MAX} ports can be waited for at once"), Status::Invalid)
-        ));
+        return Ok(Err(state.because(format!("at most {ANY_MAX} ports can be waited for at once"), Status::Invalid)));
     }
     let handles = guest.handles(ports)?;
     Ok(handles.into_iter().map(|handle| state.receive_port(handle)).collect())

@@ -53,10 +53,10 @@ fn error(mut caller: Caller<'_, State>, message: u32, length: u32) -> Result<u32
     let (guest, state) = view(&mut caller)?;
     let error = RemoteError { message: shown(guest.bytes(text(message, length))?), stack: String::new() };
     if !state.control.flags.any(Flags::ENTERED) {
-        return Err(Ended(Exit::StartFailed { error }).into());
+        return Err(Ended::error(Exit::StartFailed { error }));
     }
     match state.control.report(error) {
-        Reported::Fatal(exit) => return Err(Ended(exit).into()),
+        Reported::Fatal(exit) => return Err(Ended::error(exit)),
         Reported::Uncaught(error) => (state.place.uncaught)(&state.control, error),
         Reported::Told => {}
     }

@@ -6,7 +6,8 @@ use std::pin::Pin;
 use insula_wire::{RemoteError, Status};
 use wasmtime::{Memory, ResourceLimiter};
 
-use super::Recent;use crate::control::{Control, Flags, Links};
+use super::Recent;
+use crate::control::{Control, Flags, Links};
 use crate::limits::Limits;
 use crate::outfit::Wasi;
 use crate::port::{Object, Port, Wanted};
@@ -82,7 +83,11 @@ impl State {
 
     /// An instant of this isolate's clock as one of the world's, never earlier.
     pub(crate) fn instant(&self, instant: u64) -> Nanos {
-        if self.place.fine_clock { instant } else { instant.checked_next_multiple_of(COARSE_NANOS).unwrap_or(NEVER) }
+        if self.place.fine_clock || instant == NEVER {
+            instant
+        } else {
+            instant.checked_next_multiple_of(COARSE_NANOS).unwrap_or(NEVER)
+        }
     }
 
     /// Whether no deadline will end it.

@@ -11,6 +11,7 @@ use wasmtime::{Caller, Result};
 
 use super::State;
 use crate::control::{Control, Flags, TurnEnd};
+use crate::engine::without_frames;
 use crate::exit::Exit;
 use crate::sync::Arc;
 use crate::world::{NEVER, Nanos, Timer, World};
@@ -19,6 +20,14 @@ use crate::world::{NEVER, Nanos, Timer, World};
 #[derive(Debug, thiserror::Error)]
 #[error("the isolate ends: {0}")]
 pub(crate) struct Ended(pub(crate) Exit);
+
+impl Ended {
+    /// The error of a call that ends so. No frames are taken for it: nobody asks where somebody was who is killed, and
+    /// the walk would be the most of a kill.
+    pub(crate) fn error(exit: Exit) -> wasmtime::Error {
+        without_frames(Ended(exit).into())
+    }
+}
 
 /// What may end a wait.
 pub(crate) struct Until {
@@ -145,7 +154,7 @@ impl<W: Waits + Unpin, A: Attempt<W> + Unpin> Future for Wait<W, A> {
             wait.mark(wait.until.ports_only && deadline == NEVER);
         }
         match wait.who.control().end_of_turn() {
-            TurnEnd::End(exit) => return Poll::Ready(Err(Ended(exit).into())),
+            TurnEnd::End(exit) => return Poll::Ready(Err(Ended::error(exit))),
             TurnEnd::Paused => {
                 wait.mark(wait.until.no_end);
                 return Poll::Pending;

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::pin::Pin;
-use std::sync::Weak;
+use std::sync::{OnceLock, Weak};
 
 use insula_wire::codec::Unsendable;
 use insula_wire::{RemoteError, Status};
@@ -221,8 +221,8 @@ impl Inner {
             panicking: std::cell::Cell::new(false),
             refused: None,
             last_error: String::new(),
-        receives: Recent::default(),
-        sends: Recent::default(),
+            receives: Recent::default(),
+            sends: Recent::default(),
         };
         self.launch(quarters, module, entry, state);
         if let Some(killed) = control.lineage.tree_ended() {
@@ -240,13 +240,13 @@ impl Inner {
     fn launch(&self, quarters: &Quarters, module: &Module, entry: EntryPoint, state: State) {
         let control = Arc::clone(&state.control);
         let kept = Kept { metered: state.limits.cpu_time_max.is_some(), timed: state.limits.run_deadline.is_some() };
-        let life = Life {
+        let life = Box::new(Life {
             state,
             module: module.clone(),
             entry,
             scheduler: Arc::downgrade(&quarters.scheduler),
             undertaker: Arc::clone(&self.undertaker),
-        };
+        });
         let life: Pin<Box<dyn Future<Output = ()> + Send>> =
             if module.is_trusted() { Box::pin(live_trusted(life)) } else { Box::pin(live(life)) };
         Task::launch(life, control, &quarters.scheduler, &quarters.hooks, &self.world, kept);
@@ -309,7 +309,8 @@ fn listen(
     }
     if let Some(right) = on_error {
         let schema = right.port().schema();
-        if schema != 0 && schema != error_schema() {
+        static OF_ERRORS: OnceLock<u64> = OnceLock::new(); // made of a type's name: many steps
+        if schema != 0 && schema != *OF_ERRORS.get_or_init(error_schema) {
             return Err(refused(Status::Invalid));
         }
         control.add_error_listener(right).map_err(refused)?;

@@ -34,19 +34,22 @@ pub(crate) type Undertaker = dyn Fn(&Arc<Control>, Exit, Option<&Place>) -> bool
 const WASI_CALL_BYTES_MAX: usize = 16 << 20;
 
 /// Lives: waits while it is paused, instantiates, calls the entry, and dies of how that ended.
-pub(crate) async fn live(life: Life) {
-    let Life { mut state, module, entry, scheduler, undertaker } = life;
+///
+/// What it begins with is boxed: a future keeps its room for it to the end, and an isolate that waits is mostly future.
+pub(crate) async fn live(mut life: Box<Life>) {
+    let state = &life.state;
     let (control, world, ends) = (Arc::clone(&state.control), Arc::clone(&state.place.world), state.ends);
     let _deadline =
         (ends != NEVER).then(|| world.timer(ends, Waker::from(Arc::new(DeadlineBell(Arc::clone(&control))))));
-    let _run_deadline = RunDeadline::arm(&state, &control, &world);
+    let _run_deadline = RunDeadline::arm(state, &control, &world);
     let no_end = state.has_no_end();
     let until = Until { deadline: NEVER, ports_only: no_end, no_end };
-    if let Err(error) = wait(&mut state, until, |_: &mut &mut State, _: &Waker| Some(())).await {
-        let exit = error.downcast::<Ended>().map_or(Exit::HostClosed, |Ended(exit)| exit);
-        undertaker(&control, exit, None);
+    if let Err(error) = wait(&mut life.state, until, |_: &mut &mut State, _: &Waker| Some(())).await {
+        let exit = error.downcast_ref::<Ended>().map_or(Exit::HostClosed, |Ended(exit)| exit.clone());
+        (life.undertaker)(&control, exit, None);
         return;
     }
+    let Life { state, module, entry, scheduler, undertaker } = *life;
     let place = Arc::clone(&state.place);
     let mut store = store(&module, state, scheduler);
     let result = enter(&mut store, &module, entry).await;
@@ -78,11 +81,11 @@ fn store(module: &Module, state: State, scheduler: std::sync::Weak<dyn Scheduler
 /// What an isolate looks at in the middle of its code: the epoch means nothing but "look at your own flags".
 fn look_up(state: &State) -> wasmtime::Result<()> {
     if let Some(exit) = state.control.ending() {
-        return Err(Ended(exit).into());
+        return Err(Ended::error(exit));
     }
     let limit = state.limits.cpu_time_max;
     match limit.and_then(|limit| beyond_cpu_time(limit, &state.control, &state.place.world)) {
-        Some(exit) => Err(Ended(exit).into()),
+        Some(exit) => Err(Ended::error(exit)),
         None => Ok(()),
     }
 }
@@ -96,7 +99,7 @@ fn beyond_cpu_time(limit: Duration, control: &Control, world: &World) -> Option<
 }
 
 /// Lives without epoch checks: where it waits, its CPU time is looked at.
-pub(crate) async fn live_trusted(life: Life) {
+pub(crate) async fn live_trusted(life: Box<Life>) {
     let (control, world) = (Arc::clone(&life.state.control), Arc::clone(&life.state.place.world));
     let limit = life.state.limits.cpu_time_max;
     let mut life = std::pin::pin!(live(life));

@@ -202,7 +202,8 @@ impl Mailbox {
     pub(crate) fn stop_sending(&self, waker: &Waker) {
         let mut after = After::default();
         let mut inner = self.inner.lock();
-        let (stays, goes): (Vec<_>, Vec<_>) = std::mem::take(&mut inner.senders).into_iter().partition(|other| !other.will_wake(waker));
+        let (stays, goes): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut inner.senders).into_iter().partition(|other| !other.will_wake(waker));
         inner.senders = stays;
         goes.into_iter().for_each(|waker| after.forget(waker));
     }

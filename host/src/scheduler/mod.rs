@@ -70,6 +70,8 @@ struct Polled {
     yielding: Cell<bool>,
     active: Cell<bool>,
     hog: Cell<bool>,
+    /// Whether the epoch callback has not looked yet in this poll.
+    fresh: Cell<bool>,
 }
 
 impl Polled {
@@ -81,13 +83,20 @@ impl Polled {
             yielding: Cell::new(false),
             active: Cell::new(false),
             hog: Cell::new(false),
+            fresh: Cell::new(false),
         }
     }
 }
 
 /// Whether the task that this thread polls has used up its slice: for the epoch callback.
+///
+/// Not at the first look, which comes before any of its code after a yield: a hog whose turn it is, and whom others want
+/// to make room at once, would get nowhere.
 pub(crate) fn slice_is_over(scheduler: &dyn Scheduler) -> bool {
     POLLED.with(|polled| {
+        if polled.fresh.replace(false) {
+            return false;
+        }
         let used = scheduler.ticks().saturating_sub(polled.began_tick.get());
         used >= SLICE_TICKS || (polled.hog.get() && TwoQueues::is_preempting())
     })

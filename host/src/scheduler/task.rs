@@ -164,6 +164,7 @@ impl Task {
             polled.active.set(true);
             polled.yielding.set(false);
             polled.hog.set(self.is_hog());
+            polled.fresh.set(true);
             began
         });
         if self.timed {

@@ -55,7 +55,7 @@ impl Shares {
         if self.one.0 == sender { Some(&self.one.1) } else { self.others.get(&sender) }
     }
 
-    fn get_mut(&mut self, sender: Sender) -> Option<&mut Share> {
+    fn of_mut(&mut self, sender: Sender) -> Option<&mut Share> {
         if self.one.0 == sender { Some(&mut self.one.1) } else { self.others.get_mut(&sender) }
     }
 
@@ -150,7 +150,7 @@ impl Budget {
         if sender == Sender::NOBODY {
             return;
         }
-        if let Some(share) = self.shares.get_mut(sender) {
+        if let Some(share) = self.shares.of_mut(sender) {
             share.messages -= 1;
             share.bytes -= cost;
             if share.messages == 0 {

@@ -148,10 +148,10 @@ impl Inner {
 
     /// Takes a waiter out.
     pub(super) fn stop_waiting(&mut self, waker: &Waker, after: &mut After) {
-        if self.waiting.as_ref().is_some_and(|(_, other)| other.will_wake(waker)) {
-            if let Some((_, waker)) = self.waiting.take() {
-                after.forget(waker);
-            }
+        if self.waiting.as_ref().is_some_and(|(_, other)| other.will_wake(waker))
+            && let Some((_, waker)) = self.waiting.take()
+        {
+            after.forget(waker);
         }
         if !self.others.is_empty() {
             let same = self.others.extract_if(.., |(_, other)| other.will_wake(waker));
