@@ -25,6 +25,9 @@ const BUFFER_KEPT_BYTES_MAX: usize = 1 << 20;
 /// Room that a receive offers at least, so that a small message is never asked for twice.
 const BUFFER_BYTES_MIN: usize = 1 << 10;
 
+/// The same for handles. Few messages carry more, and an isolate that waits is to have touched little.
+const HANDLES_MIN: usize = 16;
+
 #[derive(Default)]
 struct Buffers {
     bytes: Vec<u8>,
@@ -186,12 +189,15 @@ impl Incoming {
             return Ok(held);
         }
         let mut buffers = Buffers::take();
-        buffers.handles.reserve(CAPABILITIES_MAX);
+        buffers.handles.reserve(HANDLES_MIN);
         buffers.bytes.reserve(BUFFER_BYTES_MIN);
         loop {
             match sys::receive(from, &mut buffers.bytes, &mut buffers.handles, found) {
                 Ok(()) => break,
-                Err(Status::BufferTooSmall) => buffers.bytes.reserve(found.length as usize),
+                Err(Status::BufferTooSmall) => {
+                    buffers.bytes.reserve(found.length as usize);
+                    buffers.handles.reserve(found.capabilities as usize);
+                }
                 Err(status) => {
                     buffers.give_back();
                     return Err(status);
