@@ -425,10 +425,11 @@ impl Attempt<Caller<'_, State>> for Receive {
     fn attempt(&mut self, caller: &mut Caller<'_, State>, waker: &Waker) -> Option<Result<u32>> {
         let state = caller.data();
         let (wanted, known) = match &self.source {
-            // Nobody but the guest, who waits here, changes what it used last.
-            Source::Port(handle) => (state.receives.get(*handle).unwrap_or(&Wanted::Listened), Some(*handle)),
-            Source::Other(wanted) => (wanted, None),
+            Source::Port(handle) => (state.receives.get(*handle), Some(*handle)),
+            Source::Other(wanted) => (Some(wanted), None),
         };
+        // Nobody but the guest, who waits here, changes what it used last: it is there.
+        let Some(wanted) = wanted else { return Some(answer(Err(Status::BadHandle))) };
         let take = Take { wanted, waker: Some(waker), ends_unreachable: self.ends_unreachable };
         let took = match state.control.mailbox.take(&take, |message| self.buffers.fits(&state.control, message)) {
             Took::Nothing => return None,

@@ -170,15 +170,15 @@ impl Task {
         if self.timed {
             self.control.meter.counts(began);
         }
-        let polled = catch_unwind(AssertUnwindSafe(|| life.as_mut().poll(&mut Context::from_waker(waker))));
+        let result = catch_unwind(AssertUnwindSafe(|| life.as_mut().poll(&mut Context::from_waker(waker))));
         let ended = self.world.now();
         self.control.meter.polled(ended.saturating_sub(began));
         let yielding = POLLED.with(|polled| {
             polled.active.set(false);
-            polled.ended.set(Some(ended));
+            polled.ended.set(matches!(result, Ok(Poll::Pending)).then_some(ended)); // else its Store is dropped first
             polled.yielding.replace(false)
         });
-        match polled {
+        match result {
             Ok(Poll::Pending) => {
                 drop(slot);
                 if yielding { self.preempted() } else { self.park() }
@@ -361,6 +361,7 @@ const GRAVES_MAX: usize = 32;
 /// and that is not to happen on the fiber of whoever killed it.
 fn bury(grave: Grave) {
     if !POLLED.with(|polled| polled.active.get()) {
+        did_something_else();
         return drop(grave);
     }
     let full = GRAVES.with_borrow_mut(|graves| {

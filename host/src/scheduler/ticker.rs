@@ -67,26 +67,30 @@ impl Ticker {
 
     fn work(&self) {
         let mut quiet = 0;
-        let mut stopped = false;
+        let mut stopped = None;
         while !self.closing.load(SeqCst) {
             let next = self.world.fire_due();
             let Some(scheduler) = self.scheduler.get().and_then(Weak::upgrade) else { return };
             if self.wanted.load(SeqCst) {
                 quiet = if scheduler.is_contended() { 0 } else { quiet + 1 };
-                stopped = quiet >= 2;
-                if stopped {
+                if quiet >= 2 {
                     self.wanted.store(false, SeqCst);
                     quiet = 0;
+                    stopped = Some(self.world.after(TICK));
                 } else {
+                    stopped = None;
                     scheduler.tick();
                 }
-            } else if std::mem::take(&mut stopped) && scheduler.is_contended() {
+            } else if stopped.is_some_and(|since| self.world.now() >= since) {
                 // Whoever hands over asks for ticks without a fence, since this is the way of every message: it may have
-                // seen the wish that was being taken back. A tick later its own store is seen here.
-                self.want();
+                // seen the wish that was being taken back. A whole tick later its own store is seen here.
+                stopped = None;
+                if scheduler.is_contended() {
+                    self.want();
+                }
             }
             drop(scheduler);
-            self.sleep_until(next, stopped);
+            self.sleep_until(next, stopped.is_some());
         }
     }
 
