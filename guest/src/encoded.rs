@@ -13,7 +13,8 @@ use crate::time;
 
 /// A message that is encoded once, and sent as often as wanted, to one port or to many.
 ///
-/// Large messages profit too: the host copies out of this value, and nothing is copied before it.
+/// Large messages profit too: the host copies out of this value, and nothing is copied before it. A message with a
+/// [`Blob`](crate::Blob) in it can be sent once, as the blob can.
 ///
 /// ```no_run
 /// use insula_guest::{Encoded, ReceivePort, SendPort};

@@ -235,14 +235,14 @@ impl Incoming {
     }
 
     pub(crate) fn decode<T: DeserializeOwned>(mut self) -> Result<T, Undecodable> {
-        if self.kind == Kind::Error && value::is::<T>() {
-            self.retell();
-        }
         self.decode_here()
     }
 
     /// As `decode`, for a value that may borrow from this message.
     pub(crate) fn decode_here<'b, T: Deserialize<'b>>(&'b mut self) -> Result<T, Undecodable> {
+        if self.kind == Kind::Error && value::is::<T>() {
+            self.retell();
+        }
         let port = self.port;
         let outer = ARRIVING.replace(std::mem::take(&mut self.buffers.handles));
         let Buffers { bytes, handles } = &mut self.buffers;

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use insula_guest::{Encoded, Isolate, MessageBuffer, ReceivePort, RecvError, SendPort};
+use insula_guest::{Blob, Encoded, Isolate, MessageBuffer, ReceivePort, RecvError, SendPort, Value};
 
 type Order = (u32, String, SendPort<String>);
 
@@ -47,6 +47,14 @@ fn run(report: SendPort<String>) -> Result<(), Box<dyn Error>> {
     report.send(format!("another type: {}", matches!(other, Err(RecvError::Undecodable(_)))))?;
     numbers.close();
     report.send(format!("closed: {}", numbers.recv_in::<u64>(&mut buffer) == Err(RecvError::Closed)))?;
+    let values = ReceivePort::<Value>::new();
+    Isolate::build().on_error(&values.send_port()).spawn(|_: ()| Err::<(), _>("it failed"), ())?;
+    let told = values.recv_in::<Value>(&mut buffer)?;
+    report.send(format!("an error is a value: {}", format!("{told:?}").contains("it failed")))?;
+    let blobs = ReceivePort::<Blob>::new();
+    let blob = Encoded::new(&Blob::new(b"once")?)?;
+    let sent = [(); 2].map(|()| blobs.send_port().send_encoded(&blob).is_ok());
+    report.send(format!("a blob goes once: {sent:?}"))?;
     drop((short, long, workers));
     report.send(format!("nobody can answer: {:?}", answers.recv().map_err(|error| error == RecvError::Unreachable)))?;
     Ok(())

@@ -32,6 +32,8 @@ fn s6_4_a_message_is_encoded_once_for_many_and_decoded_where_it_lies() {
             "empty: true, true",
             "another type: true",
             "closed: true",
+            "an error is a value: true",
+            "a blob goes once: [true, false]",
             "nobody can answer: Err(true)",
         ],
     );
