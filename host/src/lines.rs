@@ -21,6 +21,8 @@ mod dwarf;
 const TEXT_BYTES_MAX: usize = 1024;
 /// How deep functions that were inlined into each other are told.
 const PLACES_MAX: usize = 16;
+/// Scopes that are looked at for one address. Compilers make few that overlap, and a stranger as many as he likes.
+const SCOPES_LOOKED_AT_MAX: usize = 4_096;
 /// No file, no name.
 const NONE: u32 = u32::MAX;
 
@@ -98,7 +100,8 @@ impl Lines {
             return Vec::new();
         };
         let begun = self.scopes.partition_point(|scope| scope.low <= address);
-        let reaching = self.reach[..begun].iter().rev().take_while(|reach| **reach > address).count();
+        let reaching = self.reach[..begun].iter().rev().take_while(|reach| **reach > address);
+        let reaching = reaching.take(SCOPES_LOOKED_AT_MAX).count();
         let candidates = self.scopes[begun - reaching..begun].iter();
         let mut scopes: Vec<&Scope> = candidates.filter(|scope| address < scope.high).collect();
         scopes.sort_by_key(|scope| std::cmp::Reverse(scope.depth));
@@ -165,7 +168,7 @@ fn parse(wasm: &[u8]) -> Option<Lines> {
 }
 
 /// A mangled name as its author wrote it, and cut: a name of a kilobyte can mean one of a gigabyte.
-fn demangled(name: &str) -> String {
+pub(crate) fn demangled(name: &str) -> String {
     struct Cut(String);
     impl Write for Cut {
         fn write_str(&mut self, text: &str) -> fmt::Result {

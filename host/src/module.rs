@@ -9,7 +9,8 @@ use wasmtime::{Engine, ExternType, ModuleExport};
 use crate::cache::Cache;
 use crate::engine::{Kind, Places};
 use crate::error::LoadError;
-use crate::lines::{Lines, Place};
+use crate::hash::NumberMap;
+use crate::lines::{Lines, Place, demangled};
 use crate::sync::{Arc, Mutex};
 
 /// The sha256 of a module's bytes.
@@ -23,6 +24,8 @@ pub(crate) struct Code {
     pub(crate) kind: Kind,
     bytes: Vec<u8>,
     lines: OnceLock<Option<Lines>>,
+    /// Of its functions, as frames show them.
+    pub(crate) names: Names,
     /// The engine's pool stays mapped for as long as code of it is around.
     _places: Arc<Places>,
 }
@@ -72,6 +75,7 @@ impl Compiler {
             kind: self.kind,
             bytes,
             lines: OnceLock::new(),
+            names: Names::default(),
             _places: Arc::clone(&self.places),
         });
         let mut known = self.known.lock();
@@ -135,6 +139,33 @@ fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
+/// The names of a module's functions as their author wrote them: to demangle one takes longer than to walk to its frame,
+/// and modules fail at few places.
+#[derive(Default)]
+pub(crate) struct Names(Mutex<NumberMap<u32, String>>);
+
+/// Names that a module keeps.
+const NAMES_MAX: usize = 256;
+
+/// Bytes of a function's name that are read.
+const NAME_BYTES_MAX: usize = 512;
+
+impl Names {
+    /// The name to show for a function of this index, whose name in the module is `mangled`.
+    pub(crate) fn shown(&self, index: u32, mangled: &str) -> String {
+        if let Some(known) = self.0.lock().get(&index) {
+            return known.clone();
+        }
+        // A name is the guest's, and may be as long as it likes.
+        let name = demangled(&mangled[..mangled.floor_char_boundary(NAME_BYTES_MAX)]);
+        let mut names = self.0.lock();
+        if names.len() < NAMES_MAX {
+            names.insert(index, name.clone());
+        }
+        name
+    }
+}
+
 /// Why wasmtime does not take a module that is valid: mostly the pool's shape.
 fn refused(name: &str, error: &wasmtime::Error) -> LoadError {
     let name = name.to_owned();
@@ -177,6 +208,11 @@ impl Code {
     pub(crate) fn places(&self, offset: u64) -> Vec<Place> {
         let lines = self.lines.get_or_init(|| Lines::parse(&self.bytes));
         lines.as_ref().map(|lines| lines.find(offset)).unwrap_or_default()
+    }
+
+    /// Whether its lines were read already, so that a place is found without a long look.
+    pub(crate) fn lines_are_read(&self) -> bool {
+        self.lines.get().is_some()
     }
 
     /// Whether frames of this module can be resolved to lines.

@@ -39,16 +39,16 @@
     (block $alone
       (loop $again
         (br_if $alone (call $hear))
-        (call $tell (i32.const 32) (i32.const 0))
+        (call $tell (i32.const 24) (i32.const 0))
         (br $again))))
 
   ;; Born with how often it asks, and whom. Its first question says where to answer.
   (func (export "asks") (local $left i32)
     (call $born)
     (local.set $left (i32.load (i32.const 128)))
-    (call $tell (i32.const 32) (i32.const 1))
+    (call $tell (i32.const 24) (i32.const 1))
     (loop $again
       (call $ok (call $hear))
       (local.set $left (i32.sub (local.get $left) (i32.const 1)))
       (if (local.get $left)
-        (then (call $tell (i32.const 32) (i32.const 0)) (br $again))))))
+        (then (call $tell (i32.const 24) (i32.const 0)) (br $again))))))

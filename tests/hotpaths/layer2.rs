@@ -7,7 +7,7 @@ use insula_wire::{Kind, MailboxPolicy, Status};
 use crate::port::{CapabilityId, Mailbox, Message, Object, Room, SendRight, Table, Take, Took, Wanted};
 
 /// Bytes of a small message.
-const MESSAGE_BYTES: usize = 32;
+const MESSAGE_BYTES: usize = 24;
 
 /// Objects that a table holds meanwhile.
 const OBJECTS: u64 = 16;
@@ -20,7 +20,7 @@ pub fn mailbox() -> anyhow::Result<impl FnMut() -> anyhow::Result<()>> {
     let right = SendRight::new(&port);
     let wanted = Wanted::Port(port);
     Ok(move || {
-        let message = Message { kind: Kind::Data, bytes: vec![7; MESSAGE_BYTES], attachments: Vec::new() };
+        let message = Message { kind: Kind::Data, bytes: vec![7; MESSAGE_BYTES].into(), attachments: Box::default() };
         let port = right.port();
         port.mailbox().send(port, message, None).map_err(|refused| refused.status)?;
         let take = Take { wanted: &wanted, waker: None, ends_unreachable: true };

@@ -6,7 +6,7 @@ use std::task::{Poll, Waker};
 use insula_wire::{Kind, MailboxPolicy, Status};
 use loom::future::block_on;
 
-use crate::port::{Mailbox, Message, Port, Room, SendRight, Take, Took, Wanted};
+use crate::port::{Bytes, Mailbox, Message, Port, Room, SendRight, Take, Took, Wanted};
 use crate::sync::Arc;
 
 pub mod control;
@@ -35,7 +35,7 @@ fn open(mailbox: &Arc<Mailbox>, id: u64, policy: MailboxPolicy) -> Arc<Port> {
 }
 
 fn message(bytes: &[u8]) -> Message {
-    Message { kind: Kind::Data, bytes: bytes.to_vec(), attachments: Vec::new() }
+    Message { kind: Kind::Data, bytes: Bytes::copy(bytes), attachments: Box::default() }
 }
 
 /// Sends without waiting; a refusal is a status.
@@ -53,7 +53,7 @@ fn receive(port: &Arc<Port>) -> Result<Vec<u8>, Status> {
     block_on(poll_fn(|cx| {
         let take = Take { wanted: &wanted, waker: Some(cx.waker()), ends_unreachable: true };
         match port.mailbox().take(&take, |_| Ok::<(), ()>(())) {
-            Took::Message(_, message) => Poll::Ready(Ok(message.bytes)),
+            Took::Message(_, message) => Poll::Ready(Ok(message.bytes.to_vec())),
             Took::Nothing => Poll::Pending,
             Took::Unreachable => Poll::Ready(Err(Status::Unreachable)),
             Took::Closed => Poll::Ready(Err(Status::Closed)),

@@ -4,6 +4,7 @@
 //! system, and the kernel fills every page of the next one with zeros. What is kept is bounded, and belongs to all hosts
 //! of the process; nobody reads what was in it, since a buffer is handed out empty.
 
+use crate::port::Bytes;
 use crate::sync::Mutex;
 
 /// A smaller message is the allocator's affair, which is good at that.
@@ -26,18 +27,20 @@ struct Kept {
 static KEPT: Mutex<Kept> = Mutex::new(Kept { classes: [const { Vec::new() }; CLASSES], bytes: 0 });
 
 /// A copy of a message's bytes.
-pub(super) fn copy(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn copy(bytes: &[u8]) -> Bytes {
     if bytes.len() < LENGTH_MIN {
-        return bytes.to_vec();
+        return Bytes::copy(bytes);
     }
     let mut copy = KEPT.lock().take(bytes.len()).unwrap_or_else(|| Vec::with_capacity(bytes.len()));
     copy.extend_from_slice(bytes);
-    copy
+    Bytes::Long(copy)
 }
 
 /// The bytes of a message that was received are not needed any more.
-pub(super) fn give_back(bytes: Vec<u8>) {
-    if bytes.capacity() >= LENGTH_MIN {
+pub(super) fn give_back(bytes: Bytes) {
+    if let Bytes::Long(bytes) = bytes
+        && bytes.capacity() >= LENGTH_MIN
+    {
         let left = KEPT.lock().keep(bytes);
         drop(left);
     }

@@ -211,7 +211,7 @@ pub(super) fn message_of(
     if capabilities.count as usize > CAPABILITIES_MAX || bytes.len() as u64 > state.limits.message_bytes_max {
         return Ok(Err(Status::TooLarge));
     }
-    let mut attachments: Vec<Attachment> = Vec::new();
+    let mut attachments = Vec::new();
     if capabilities.count > 0 {
         let handles = guest.handles(capabilities)?;
         let table = state.control.table.lock();
@@ -222,7 +222,7 @@ pub(super) fn message_of(
             }
         }
     }
-    Ok(Ok(Message { kind: Kind::Data, bytes: buffers::copy(bytes), attachments }))
+    Ok(Ok(Message { kind: Kind::Data, bytes: buffers::copy(bytes), attachments: attachments.into() }))
 }
 
 /// Where a receive puts what it finds.
@@ -278,7 +278,7 @@ impl Buffers {
 }
 
 /// Puts what a message carried into the table. The room was looked at before.
-fn install(control: &Arc<Control>, attachments: Vec<Attachment>) -> Vec<u32> {
+fn install(control: &Arc<Control>, attachments: Box<[Attachment]>) -> Vec<u32> {
     let mut replaced = Vec::new();
     let mut table = control.table.lock();
     let mut insert = |attachment| {

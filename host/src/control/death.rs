@@ -112,7 +112,7 @@ pub(super) fn error_notice(error: &RemoteError, missed: u64) -> Message {
     let error = RemoteError { message, stack: cut(&error.stack, ERROR_ROOM as usize / 4) };
     let mut bytes = Vec::new();
     codec::encode_into(&error, &mut bytes).expect("two strings always encode");
-    Message { kind: Kind::Error, bytes, attachments: Vec::new() }
+    Message { kind: Kind::Error, bytes: bytes.into(), attachments: Box::default() }
 }
 
 /// At most `bytes_max` of the text, cut where a character begins, and the cut is marked.

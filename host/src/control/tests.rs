@@ -147,7 +147,7 @@ impl Observer {
         let Took::Message(_, message) = self.0.mailbox().take(&take, |_| Ok::<(), ()>(())) else { return None };
         let text = match message.kind {
             Kind::Error => codec::decode::<RemoteError>(&message.bytes).unwrap().message,
-            Kind::Data | Kind::Exit | Kind::Ping => String::from_utf8(message.bytes).unwrap(),
+            Kind::Data | Kind::Exit | Kind::Ping => String::from_utf8(message.bytes.to_vec()).unwrap(),
         };
         Some((message.kind, text))
     }
@@ -159,7 +159,7 @@ impl Observer {
 }
 
 fn message(text: &str) -> Message {
-    Message { kind: Kind::Data, bytes: text.into(), attachments: Vec::new() }
+    Message { kind: Kind::Data, bytes: text.into(), attachments: Box::default() }
 }
 
 /// What [`Observer::heard`] should be.

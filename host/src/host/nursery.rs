@@ -9,7 +9,7 @@ use insula_wire::{RemoteError, Status};
 
 use super::Inner;
 use super::quarters::Quarters;
-use super::uncaught::{Reporter, Uncaught, resolve};
+use super::uncaught::{Reporter, Uncaught, resolve, resolves_soon};
 use crate::abi::{Fetching, Place, Recent, State};
 use crate::control::{Accounts, Control, Cradle, Flags, Lineage, Links, NotAdmitted, Registry};
 use crate::error::{SendError, SpawnError};
@@ -147,6 +147,9 @@ impl Inner {
             }),
             uncaught: Box::new(move |control, error| tell(&reporter, control, error, Some(&told_module))),
             resolve: Box::new(move |stack| {
+                if resolves_soon(&resolved_module, &stack) {
+                    return Box::pin(std::future::ready(resolve(&resolved_module, &stack)));
+                }
                 let (io, module) = (io.clone(), resolved_module.clone());
                 Box::pin(async move {
                     let unresolved = stack.clone();

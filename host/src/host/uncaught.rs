@@ -76,6 +76,13 @@ pub(super) fn resolve(module: &Module, stack: &str) -> String {
     text
 }
 
+/// Whether [`resolve`] takes no longer than a worker has for a call: the module's lines are read, and few are asked for.
+pub(super) fn resolves_soon(module: &Module, stack: &str) -> bool {
+    /// As many as a trap has frames, and some.
+    const LINES_MAX: usize = 32;
+    module.code().lines_are_read() && stack.lines().take(LINES_MAX + 1).count() <= LINES_MAX
+}
+
 /// How long a report waits for whoever reads what guests print.
 const PATIENCE: Duration = Duration::from_millis(200);
 

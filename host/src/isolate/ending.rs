@@ -5,9 +5,10 @@ use wasmtime::{Error, Trap, WasmBacktrace};
 use crate::abi::{Ended, State};
 use crate::control::Flags;
 use crate::exit::{Exit, Frame};
+use crate::module::Code;
 
 /// The exit that a finished call means. `state` knows what the guest reported before it.
-pub(super) fn exit_of(result: Result<(), Error>, state: &mut State) -> Exit {
+pub(super) fn exit_of(result: Result<(), Error>, code: &Code, state: &mut State) -> Exit {
     let error = match result {
         Ok(()) => return Exit::Returned,
         Err(error) => error,
@@ -17,18 +18,20 @@ pub(super) fn exit_of(result: Result<(), Error>, state: &mut State) -> Exit {
     }
     let entered = state.control.flags.any(Flags::ENTERED);
     let exit = match error.downcast_ref::<Trap>() {
-        Some(trap) => trapped(*trap, &error, state),
-        None => untrapped(&error, state, entered),
+        Some(trap) => trapped(*trap, frames(&error, code), state),
+        None => untrapped(&error, code, state, entered),
     };
     let told_as_itself = matches!(exit, Exit::Limit { .. } | Exit::HostFault { .. });
+    if entered || told_as_itself {
+        return exit;
+    }
     match exit.error() {
-        Some(error) if !entered && !told_as_itself => Exit::StartFailed { error },
-        Some(_) | None => exit,
+        Some(error) => Exit::StartFailed { error },
+        None => exit,
     }
 }
 
-fn trapped(trap: Trap, error: &Error, state: &mut State) -> Exit {
-    let frames = frames(error);
+fn trapped(trap: Trap, frames: Vec<Frame>, state: &mut State) -> Exit {
     let reported = state.panic.take().filter(|_| state.panicking.get());
     match (trap, reported, state.refused.take()) {
         (Trap::UnreachableCodeReached, Some((message, place)), _) => Exit::Panicked { message, place, frames },
@@ -45,11 +48,11 @@ fn words(trap: Trap) -> String {
 }
 
 /// An error without a trap: the host could not give what an instance needs, or an import failed.
-fn untrapped(error: &Error, state: &mut State, entered: bool) -> Exit {
+fn untrapped(error: &Error, code: &Code, state: &mut State, entered: bool) -> Exit {
     if let Some((which, value)) = state.refused.take() {
         return Exit::Limit { which: which.to_owned(), value };
     }
-    let frames = frames(error);
+    let frames = frames(error, code);
     let message = error.root_cause().to_string();
     if frames.is_empty() && !entered {
         return Exit::HostFault { message };
@@ -57,22 +60,13 @@ fn untrapped(error: &Error, state: &mut State, entered: bool) -> Exit {
     Exit::Trapped { kind: message, frames }
 }
 
-fn frames(error: &Error) -> Vec<Frame> {
+fn frames(error: &Error, code: &Code) -> Vec<Frame> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
-    backtrace.frames().iter().map(frame).collect()
+    backtrace.frames().iter().map(|of| frame(of, code)).collect()
 }
 
-/// Bytes of one function's name that a frame keeps: a name is the guest's, and may be as long as it likes.
-const NAME_BYTES_MAX: usize = 512;
-
-fn frame(frame: &wasmtime::FrameInfo) -> Frame {
-    let name = frame.func_name().map(|name| {
-        let demangled = match name.len() {
-            0..=NAME_BYTES_MAX => format!("{:#}", rustc_demangle::demangle(name)),
-            _ => name.to_owned(),
-        };
-        demangled.chars().take(NAME_BYTES_MAX).collect()
-    });
+fn frame(frame: &wasmtime::FrameInfo, code: &Code) -> Frame {
+    let function = frame.func_name().map(|name| code.names.shown(frame.func_index(), name));
     let offset = frame.module_offset().map_or(0, |offset| offset as u64);
-    Frame { function: name, index: frame.func_index(), offset }
+    Frame { function, index: frame.func_index(), offset }
 }

@@ -26,10 +26,15 @@ struct Linked {
     code: Arc<Code>,
     instance: InstancePre<State>,
     memory: Option<ModuleExport>,
+    /// Where entries are called by their number, and whether that takes one.
+    by_number: Option<(ModuleExport, bool)>,
     initialize: Option<ModuleExport>,
     event_loop: Option<ModuleExport>,
     says_entered: bool,
 }
+
+/// The export that takes the number of an entry.
+const BY_NUMBER: &str = "insula_entry";
 
 /// Where a module says that its entry is called.
 const REPORT: &str = "insula:isolate/report@";
@@ -67,8 +72,8 @@ impl Module {
         let report =
             |import: &wasmtime::ImportType<'_>| import.module().starts_with(REPORT) && import.name() == "entered";
         let says_entered = code.compiled.imports().any(|import| report(&import));
-        let memory = code.memory();
-        Ok(Module(Arc::new(Linked { memory, initialize, event_loop, says_entered, instance, code })))
+        let (memory, by_number) = (code.memory(), code.entry(BY_NUMBER, 1));
+        Ok(Module(Arc::new(Linked { memory, by_number, initialize, event_loop, says_entered, instance, code })))
     }
 
     /// The file it was loaded from, or what the embedder called it.
@@ -116,16 +121,15 @@ impl Module {
 
     /// The export that an entry means.
     pub(crate) fn entry_point(&self, entry: &Entry) -> Result<EntryPoint, SpawnError> {
-        let (name, parameters, index) = match entry {
-            Entry::Main => ("_start", 0, None),
-            Entry::Export(name) => (name.as_str(), 0, None),
-            Entry::Index(index) => ("insula_entry", 1, Some(*index)),
+        let (name, index, found) = match entry {
+            Entry::Main => ("_start", None, self.0.code.entry("_start", 0)),
+            Entry::Export(name) => (name.as_str(), None, self.0.code.entry(name, 0)),
+            Entry::Index(index) => (BY_NUMBER, Some(*index), self.0.by_number),
         };
-        let (module, entry) = (self.name().to_owned(), name.to_owned());
-        match self.0.code.entry(name, parameters) {
+        match found {
             Some((export, true)) => Ok(EntryPoint { export, index, is_main: name == "_start" }),
-            Some((_, false)) => Err(SpawnError::EntryType { module, entry }),
-            None => Err(SpawnError::NoEntry { module, entry }),
+            Some((_, false)) => Err(SpawnError::EntryType { module: self.name().to_owned(), entry: name.to_owned() }),
+            None => Err(SpawnError::NoEntry { module: self.name().to_owned(), entry: name.to_owned() }),
         }
     }
 }

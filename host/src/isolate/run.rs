@@ -53,7 +53,7 @@ pub(crate) async fn live(mut life: Box<Life>) {
     let place = Arc::clone(&state.place);
     let mut store = store(&module, state, scheduler);
     let result = enter(&mut store, &module, entry).await;
-    let exit = exit_of(result, store.data_mut());
+    let exit = exit_of(result, module.code(), store.data_mut());
     // Without epoch checks, what was to end it in the middle of its code acts here at the latest.
     let exit = control.ending().filter(|_| module.is_trusted()).unwrap_or(exit);
     undertaker(&control, exit, Some(&place));

@@ -25,7 +25,7 @@ struct Outgoing {
 }
 
 struct Incoming {
-    attachments: Vec<Attachment>,
+    attachments: Box<[Attachment]>,
     /// Blobs that were decoded already: one that is named twice is taken once.
     blobs: Vec<(Arc<Blob>, BlobCell)>,
 }
@@ -69,7 +69,7 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, kind: Kind) -> Result<Enc
     let result = codec::encode_into(value, &mut bytes);
     let outgoing = list.end().unwrap_or_default();
     result.map_err(|error| error.cause)?;
-    let message = Message { kind, bytes, attachments: outgoing.attachments };
+    let message = Message { kind, bytes: bytes.into(), attachments: outgoing.attachments.into() };
     Ok(Encoded { message, host: outgoing.host, blobs: outgoing.blobs })
 }
 

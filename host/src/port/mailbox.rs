@@ -6,6 +6,7 @@
 
 mod budget;
 mod inner;
+mod queue;
 
 use std::collections::VecDeque;
 use std::task::Waker;
@@ -331,7 +332,7 @@ impl Mailbox {
         let closed = std::mem::take(&mut inner.slots[slot]);
         inner.free.push(port.slot);
         inner.open -= 1;
-        for queued in closed.queue {
+        for queued in closed.queue.into_elements() {
             inner.credit(queued.sender, queued.message.cost(), &mut after);
             after.release_all(queued.message);
         }
@@ -347,12 +348,18 @@ impl Mailbox {
         let slots = std::mem::take(&mut inner.slots);
         let birth = inner.birth.take();
         inner.wake_senders(&mut after);
-        let waiting = inner.waiting.take();
-        waiting.into_iter().chain(inner.others.drain(..)).for_each(|(_, waker)| after.forget(waker));
+        let waiting = (inner.waiting.take(), std::mem::take(&mut inner.others));
         (inner.free, inner.arrivals, inner.open) = (Vec::new(), VecDeque::new(), 0);
         inner.budget.clear();
         drop(inner);
-        slots.into_iter().flat_map(|slot| slot.queue).map(|queued| queued.message).chain(birth).collect()
+        drop(waiting);
+        let mut left = Vec::new();
+        // Most of the dying have no message left, and a kill is to be told soon.
+        for slot in slots.into_iter().filter(|slot| !slot.queue.is_empty()) {
+            left.extend(slot.queue.into_elements().map(|queued| queued.message));
+        }
+        left.extend(birth);
+        left
     }
 
     /// Whether it is of a port of the embedder's.
@@ -363,7 +370,7 @@ impl Mailbox {
     /// Whether a message waits here with something by which its receiver could reach an isolate.
     pub(crate) fn holds_capabilities(&self) -> bool {
         let inner = self.inner.lock();
-        let mut queued = inner.slots.iter().flat_map(|slot| &slot.queue);
+        let mut queued = inner.slots.iter().flat_map(|slot| slot.queue.iter());
         queued.any(|queued| !queued.message.attachments.is_empty())
     }
 

@@ -4,7 +4,7 @@ use std::any::Any;
 
 use insula_wire::Kind;
 
-use super::{Blob, SendRight};
+use super::{Blob, Bytes, SendRight};
 use crate::exit::IsolateId;
 use crate::sync::Arc;
 
@@ -23,8 +23,8 @@ pub(crate) struct ControlRef {
 /// A message in flight. Bytes refer to attachments by position.
 pub(crate) struct Message {
     pub(crate) kind: Kind,
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) attachments: Vec<Attachment>,
+    pub(crate) bytes: Bytes,
+    pub(crate) attachments: Box<[Attachment]>,
 }
 
 /// What a message can carry beside its bytes.

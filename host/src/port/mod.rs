@@ -4,6 +4,7 @@
 //! - [`Port`]: one address in a mailbox. Its owner and whoever holds a [`SendRight`] point to it.
 //! - [`SendRight`]: the counted right to send. When the last one goes, the owner learns that nobody can reach it.
 //! - [`Message`], [`Attachment`]: bytes, and the capabilities that travel beside them.
+//! - [`Bytes`]: those of a message, in place where they are few.
 //! - [`Blob`]: bytes that move with a message instead of being copied.
 //! - [`Table`]: the numbers by which one guest names what it holds.
 //!
@@ -12,11 +13,13 @@
 
 mod blob;
 pub(crate) mod codec;
+mod content;
 mod mailbox;
 mod message;
 mod table;
 
 pub(crate) use blob::{Blob, BlobCell, Claims};
+pub(crate) use content::Bytes;
 pub(crate) use mailbox::{After, Charged, Mailbox, Refused, Room, Sender, Take, Took, Wanted};
 pub(crate) use message::{Attachment, CapabilityId, ControlRef, Message};
 pub(crate) use table::{Object, Table};

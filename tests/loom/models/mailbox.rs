@@ -4,7 +4,7 @@ use loom::thread;
 
 use super::{Arc, Kind, Mailbox, MailboxPolicy, Message, Poll, SendRight, Status};
 use super::{block_on, check, mailbox, message, open, poll_fn, put, receive, send};
-use crate::port::{Attachment, Take, Took, Wanted};
+use crate::port::{Attachment, Bytes, Take, Took, Wanted};
 
 /// Parking and sending at once: the receiver gets the message.
 pub fn a_message_wakes_who_waits_for_it() {
@@ -63,8 +63,8 @@ pub fn a_right_in_a_dropped_message_is_released() {
     check(|| {
         let (from, port_there) = mailbox(8, MailboxPolicy::Error);
         let (to, port_here) = mailbox(8, MailboxPolicy::Error);
-        let attachments = vec![Attachment::Send(SendRight::new(&port_here))];
-        let carrier = Message { kind: Kind::Data, bytes: Vec::new(), attachments };
+        let attachments = [Attachment::Send(SendRight::new(&port_here))].into();
+        let carrier = Message { kind: Kind::Data, bytes: Bytes::copy(&[]), attachments };
         assert_eq!(put(&SendRight::new(&port_there), carrier, None), Ok(()));
         let closing = Arc::clone(&from);
         let closer = thread::spawn(move || drop(closing.close()));

@@ -117,7 +117,7 @@ fn s5_2_there_is_one_death_and_the_first_cause_is_its_exit() {
 fn s5_1_all_is_released_and_credited_before_anybody_is_told() {
     let (control, observer, far) = (newborn(), Observer::new(), Observer::new());
     let port = control.mailbox.open(300, 0, MailboxPolicy::Error).unwrap();
-    let queued = Message { attachments: vec![Attachment::Send(far.right())], ..message("queued") };
+    let queued = Message { attachments: [Attachment::Send(far.right())].into(), ..message("queued") };
     assert!(control.mailbox.send(&port, queued, None).is_ok());
     control.table.lock().insert(Object::Send(far.right())).unwrap();
     control.add_exit_listener(observer.right(), message("gone")).unwrap();

@@ -79,7 +79,7 @@ fn s4_4_a_late_listener_is_answered_at_once() {
 #[test]
 fn the_response_keeps_its_capabilities() {
     let (control, observer, far) = (newborn(), Observer::new(), Observer::new());
-    let response = Message { attachments: vec![Attachment::Send(far.right())], ..message("gone") };
+    let response = Message { attachments: [Attachment::Send(far.right())].into(), ..message("gone") };
     control.add_exit_listener(observer.right(), response).unwrap();
     assert_eq!(observer.load(), (1, 4 + 2 * OVERHEAD));
     control.die(Exit::Returned, || {}).unwrap();

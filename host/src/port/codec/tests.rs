@@ -111,7 +111,7 @@ fn a_position_without_a_right_does_not_decode() {
     assert!(decode::<Right>(plain).is_err());
     let one = port(1);
     let mut message = message(&right(&one, HOST)).unwrap();
-    message.bytes = vec![1];
+    message.bytes = vec![1].into();
     assert!(decode::<Right>(message).is_err());
 }
 

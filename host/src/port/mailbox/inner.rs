@@ -5,6 +5,7 @@ use std::task::Waker;
 
 use insula_wire::{Kind, MailboxPolicy, Status};
 
+use super::queue::Queue;
 use super::{After, Awaited, Budget, Refused, Sender, Take, Took, Wanted};
 use crate::port::{Message, Port};
 use crate::sync::Arc;
@@ -32,7 +33,7 @@ pub(super) struct Inner {
 pub(super) struct Slot {
     pub(super) port: Option<Arc<Port>>,
     pub(super) policy: Option<MailboxPolicy>,
-    pub(super) queue: VecDeque<Queued>,
+    pub(super) queue: Queue<Queued>,
     /// Messages and bytes of the data among them.
     pub(super) data: (u64, u64),
     pub(super) listened: bool,

@@ -60,7 +60,7 @@ fn open_listened(mailbox: &Arc<Mailbox>, id: u64) -> Arc<Port> {
 }
 
 fn message(text: &str) -> Message {
-    Message { kind: Kind::Data, bytes: text.into(), attachments: Vec::new() }
+    Message { kind: Kind::Data, bytes: text.into(), attachments: Box::default() }
 }
 
 fn notice(text: &str) -> Message {
@@ -68,7 +68,7 @@ fn notice(text: &str) -> Message {
 }
 
 fn carrying(text: &str, right: SendRight) -> Message {
-    Message { attachments: vec![Attachment::Send(right)], ..message(text) }
+    Message { attachments: [Attachment::Send(right)].into(), ..message(text) }
 }
 
 fn send(port: &Port, text: &str) -> Result<(), Status> {
@@ -105,7 +105,7 @@ fn drain(mailbox: &Mailbox, wanted: &Wanted) -> Vec<(u64, String)> {
 }
 
 fn text(message: &Message) -> String {
-    String::from_utf8(message.bytes.clone()).unwrap()
+    String::from_utf8(message.bytes.to_vec()).unwrap()
 }
 
 fn texts<const N: usize>(texts: [(u64, &str); N]) -> Vec<(u64, String)> {

@@ -213,7 +213,7 @@ impl Pair {
                         assert!(error.message.starts_with(&expected.text), "{error} and {expected:?}");
                         assert!(self.model.missed || error.message == expected.text);
                     }
-                    _ => assert_eq!(String::from_utf8(message.bytes).unwrap(), expected.text),
+                    _ => assert_eq!(String::from_utf8(message.bytes.to_vec()).unwrap(), expected.text),
                 }
             }
             (Took::Message(..), None) => panic!("a message that the model does not have"),
