@@ -1,7 +1,6 @@
 //! Admission: from a birth that is asked for to an isolate that lives.
 
 use std::cell::RefCell;
-use std::pin::Pin;
 use std::sync::{OnceLock, Weak};
 
 use insula_wire::codec::Unsendable;
@@ -20,7 +19,7 @@ use crate::limits::Limits;
 use crate::outfit::{Outfit, Wasi};
 use crate::port::codec::Encoded;
 use crate::port::{CapabilityId, Charged, Claims, Mailbox, Room};
-use crate::scheduler::{Kept, Task};
+use crate::scheduler::{Kept, Living, Task};
 use crate::spawn::{Birth, Entry, Output, Program, Spawn, Spawner, error_schema};
 use crate::stdio::{Sink, Tail};
 use crate::sync::Arc;
@@ -250,8 +249,7 @@ impl Inner {
             scheduler: Arc::downgrade(&quarters.scheduler),
             undertaker: Arc::clone(&self.undertaker),
         });
-        let life: Pin<Box<dyn Future<Output = ()> + Send>> =
-            if module.is_trusted() { Box::pin(live_trusted(life)) } else { Box::pin(live(life)) };
+        let life: Living = if module.is_trusted() { Box::pin(live_trusted(life)) } else { Box::pin(live(life)) };
         Task::launch(life, control, &quarters.scheduler, &quarters.hooks, &self.world, kept);
     }
 

@@ -13,7 +13,7 @@ use super::{EntryPoint, Module};
 use crate::abi::{Ended, Place, State, Until, wait};
 use crate::control::{Control, Flags};
 use crate::exit::{Exit, Phase};
-use crate::scheduler::{Scheduler, YieldSlice, poll_began, slice_is_over};
+use crate::scheduler::{Estate, Scheduler, YieldSlice, poll_began, slice_is_over};
 use crate::sync::{Arc, Mutex};
 use crate::world::{NEVER, Nanos, Timer, World};
 
@@ -36,7 +36,7 @@ const WASI_CALL_BYTES_MAX: usize = 16 << 20;
 /// Lives: waits while it is paused, instantiates, calls the entry, and dies of how that ended.
 ///
 /// What it begins with is boxed: a future keeps its room for it to the end, and an isolate that waits is mostly future.
-pub(crate) async fn live(mut life: Box<Life>) {
+pub(crate) async fn live(mut life: Box<Life>) -> Estate {
     let state = &life.state;
     let (control, world, ends) = (Arc::clone(&state.control), Arc::clone(&state.place.world), state.ends);
     let _deadline =
@@ -47,7 +47,7 @@ pub(crate) async fn live(mut life: Box<Life>) {
     if let Err(error) = wait(&mut life.state, until, |_: &mut &mut State, _: &Waker| Some(())).await {
         let exit = error.downcast_ref::<Ended>().map_or(Exit::HostClosed, |Ended(exit)| exit.clone());
         (life.undertaker)(&control, exit, None);
-        return;
+        return None;
     }
     let Life { state, module, entry, scheduler, undertaker } = *life;
     let place = Arc::clone(&state.place);
@@ -57,7 +57,7 @@ pub(crate) async fn live(mut life: Box<Life>) {
     // Without epoch checks, what was to end it in the middle of its code acts here at the latest.
     let exit = control.ending().filter(|_| module.is_trusted()).unwrap_or(exit);
     undertaker(&control, exit, Some(&place));
-    drop(store);
+    Some(Box::new(store))
 }
 
 fn store(module: &Module, state: State, scheduler: std::sync::Weak<dyn Scheduler>) -> Store<State> {
@@ -99,7 +99,7 @@ fn beyond_cpu_time(limit: Duration, control: &Control, world: &World) -> Option<
 }
 
 /// Lives without epoch checks: where it waits, its CPU time is looked at.
-pub(crate) async fn live_trusted(life: Box<Life>) {
+pub(crate) async fn live_trusted(life: Box<Life>) -> Estate {
     let (control, world) = (Arc::clone(&life.state.control), Arc::clone(&life.state.place.world));
     let limit = life.state.limits.cpu_time_max;
     let mut life = std::pin::pin!(live(life));
@@ -110,7 +110,7 @@ pub(crate) async fn live_trusted(life: Box<Life>) {
         beyond.into_iter().for_each(|exit| control.end_now(exit));
         polled
     })
-    .await;
+    .await
 }
 
 /// Guest code runs from here on.

@@ -16,7 +16,7 @@ mod ticker;
 mod two_queues;
 
 pub(crate) use seeded::Seeded;
-pub(crate) use task::{CutShort, Hooks, Kept, Outcome, Task};
+pub(crate) use task::{CutShort, Estate, Hooks, Kept, Living, Outcome, Task};
 pub(crate) use ticker::Ticker;
 pub(crate) use two_queues::{Preemption, TwoQueues};
 

@@ -157,7 +157,7 @@ fn work(shared: &Shared, seed: u64) {
             After::Gone => {}
             After::Again(task) | After::Preempted { task, .. } => shared.push(task),
         }
-        empty_graves();
+        empty_graves(false);
     }
 }
 

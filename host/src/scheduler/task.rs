@@ -8,11 +8,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Wake, Waker};
 
 use super::two_queues::hand_over;
-use super::{Home, POLLED, Scheduler, did_something_else};
+use super::{Home, POLLED, Scheduler, did_something_else, poll_began};
 use crate::control::{Census, Control, Flags};
 use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed, Ordering::SeqCst};
 use crate::sync::{Arc, Mutex};
-use crate::world::World;
+use crate::world::{Nanos, World};
 
 const PARKED: u8 = 0;
 /// Parked, and only a port can wake it: counted in the census.
@@ -23,19 +23,30 @@ const RUNNING: u8 = 3;
 const NOTIFIED: u8 = 4;
 const DEAD: u8 = 5;
 
-type Life = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// A life, from which comes what it leaves behind.
+pub(crate) type Living = Pin<Box<dyn Future<Output = Estate> + Send>>;
 
-/// A future that must be dropped where its drop may take time. What it holds may be the last way to reach somebody, so
-/// until then nobody says that all are asleep.
+/// What a life leaves behind, to be dropped when there is time: a Store takes longer than everything that tells of a
+/// death.
+pub(crate) type Estate = Option<Box<dyn Send>>;
+
+/// What must be dropped where its drop may take time. It may hold the last way to reach somebody, so until then nobody
+/// says that all are asleep.
 struct Grave {
-    life: Option<Life>,
+    remains: Option<Remains>,
     census: Arc<Census>,
 }
 
+#[expect(dead_code, reason = "they are there to be dropped")]
+enum Remains {
+    Life(Living),
+    Estate(Box<dyn Send>),
+}
+
 impl Grave {
-    fn new(life: Option<Life>, census: &Arc<Census>) -> Grave {
+    fn new(remains: Option<Remains>, census: &Arc<Census>) -> Grave {
         census.hold();
-        Grave { life, census: Arc::clone(census) }
+        Grave { remains, census: Arc::clone(census) }
     }
 }
 
@@ -49,7 +60,7 @@ impl Drop for Grave {
             }
         }
         let _let_go = LetGo(&self.census);
-        drop(self.life.take());
+        drop(self.remains.take());
     }
 }
 
@@ -67,7 +78,7 @@ pub(crate) type CutShort = Box<dyn Fn(&Arc<Control>, Outcome) + Send + Sync>;
 /// An isolate, as the scheduler knows it.
 pub(crate) struct Task {
     state: AtomicU8,
-    slot: Mutex<Option<(Life, Waker)>>,
+    slot: Mutex<Option<(Living, Waker)>>,
     strikes: AtomicU8,
     hog: AtomicBool,
     /// Counted as asked to end while it ran.
@@ -110,7 +121,7 @@ pub(super) enum After {
 impl Task {
     /// Puts a life in its slot and queues it.
     pub(crate) fn launch(
-        life: Life,
+        life: Living,
         control: Arc<Control>,
         scheduler: &Arc<dyn Scheduler>,
         hooks: &Arc<Hooks>,
@@ -175,7 +186,7 @@ impl Task {
         self.control.meter.polled(ended.saturating_sub(began));
         let yielding = POLLED.with(|polled| {
             polled.active.set(false);
-            polled.ended.set(matches!(result, Ok(Poll::Pending)).then_some(ended)); // else its Store is dropped first
+            polled.ended.set(result.is_ok().then_some(ended));
             polled.yielding.replace(false)
         });
         match result {
@@ -183,12 +194,15 @@ impl Task {
                 drop(slot);
                 if yielding { self.preempted() } else { self.park() }
             }
-            Ok(Poll::Ready(())) => {
+            Ok(Poll::Ready(estate)) => {
                 self.state.store(DEAD, SeqCst);
                 self.is_over();
                 let over = slot.take();
                 drop(slot);
                 drop(over);
+                if let Some(estate) = estate {
+                    keep(Grave::new(Some(Remains::Estate(estate)), &self.control.census));
+                }
                 After::Gone
             }
             Err(panic) => {
@@ -295,7 +309,8 @@ impl Task {
                     }
                     self.is_over();
                     let over = self.slot.lock().take();
-                    let grave = Grave::new(over.map(|(life, _)| life), &self.control.census);
+                    let remains = over.map(|(life, _)| Remains::Life(life));
+                    let grave = Grave::new(remains, &self.control.census);
                     (self.hooks.cut_short)(&self.control, Outcome::Ended);
                     bury(grave);
                     return;
@@ -352,10 +367,15 @@ impl Wake for Attention {
 
 thread_local! {
     static GRAVES: std::cell::RefCell<Vec<Grave>> = const { std::cell::RefCell::new(Vec::new()) };
+    /// When the first of them came.
+    static SINCE: std::cell::Cell<Nanos> = const { std::cell::Cell::new(0) };
 }
 
-/// How many dead futures a thread keeps before it drops one where it stands.
+/// How many of the dead a thread keeps before it drops one where it stands.
 const GRAVES_MAX: usize = 32;
+
+/// How long they are kept while others are ready: they may be large.
+const GRAVE_NANOS_MAX: Nanos = 1_000_000;
 
 /// Drops a dead future: at once, or after the poll that this thread is in, since dropping unwinds the victim's fiber
 /// and that is not to happen on the fiber of whoever killed it.
@@ -364,7 +384,15 @@ fn bury(grave: Grave) {
         did_something_else();
         return drop(grave);
     }
+    keep(grave);
+}
+
+/// Keeps it for [`empty_graves`], if there is room.
+fn keep(grave: Grave) {
     let full = GRAVES.with_borrow_mut(|graves| {
+        if graves.is_empty() {
+            SINCE.set(poll_began());
+        }
         if graves.len() < GRAVES_MAX {
             graves.push(grave);
             None
@@ -372,17 +400,24 @@ fn bury(grave: Grave) {
             Some(grave)
         }
     });
-    drop(full);
+    if full.is_some() {
+        did_something_else();
+        drop(catch_unwind(AssertUnwindSafe(|| drop(full))));
+    }
 }
 
-/// Drops what was buried during the last poll of this thread.
-pub(super) fn empty_graves() {
-    loop {
-        let grave = GRAVES.with_borrow_mut(Vec::pop);
-        if grave.is_none() {
-            return;
-        }
-        did_something_else();
+/// Drops what the polls of this thread left to be dropped, unless somebody is ready and it can wait.
+pub(super) fn empty_graves(somebody_is_ready: bool) {
+    if GRAVES.with_borrow(Vec::is_empty) {
+        return;
+    }
+    let due = SINCE.get().saturating_add(GRAVE_NANOS_MAX);
+    let is_early = POLLED.with(|polled| polled.ended.get()).is_some_and(|now| now < due);
+    if somebody_is_ready && is_early {
+        return;
+    }
+    did_something_else();
+    while let Some(grave) = GRAVES.with_borrow_mut(Vec::pop) {
         drop(catch_unwind(AssertUnwindSafe(|| drop(grave))));
     }
 }

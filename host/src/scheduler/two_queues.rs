@@ -431,7 +431,13 @@ impl Local {
             After::Again(task) | After::Preempted { task, hog: false } => self.put_back(&worker.queue, task),
             After::Preempted { task, hog: true } => self.put_back(&self.shared.preempted, task),
         }
-        empty_graves();
+        empty_graves(self.has_next());
+    }
+
+    /// Whether somebody waits for a turn here who is no hog.
+    fn has_next(&self) -> bool {
+        let worker = self.worker();
+        worker.slot_taken.load(Relaxed) || !worker.queue.is_empty() || !self.shared.injector.is_empty()
     }
 
     /// Queues a task that is ready again. If this worker has something else to do, an idle one may take it.
@@ -445,6 +451,7 @@ impl Local {
 
     /// Sleeps until woken. Who enqueues looks at the idle workers after the push; we look at the queues after the mark.
     fn idle(&self) {
+        empty_graves(false);
         self.worker().runs(0);
         did_something_else();
         {
@@ -481,6 +488,7 @@ fn work(shared: Arc<Shared>, index: usize) {
             None => local.idle(),
         }
     }
+    empty_graves(false);
     local.worker().runs(0);
     LOCAL.set(None);
 }

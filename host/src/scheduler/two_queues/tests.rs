@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::task::Poll;
 
-use super::super::{Hooks, Kept};
+use super::super::{Estate, Hooks, Kept};
 use super::*;
 use crate::control::{Accounts, Census, Control, Cradle, Lineage};
 use crate::exit::{Exit, IsolateId};
@@ -47,15 +47,15 @@ impl Bench {
     }
 
     fn launch(&self, control: &Arc<Control>, life: impl Future<Output = ()> + Send + 'static) {
-        let control = Arc::clone(control);
-        Task::launch(
-            Box::pin(life),
-            control,
-            &self.scheduler,
-            &self.hooks,
-            &self.world,
-            Kept { metered: false, timed: false },
-        );
+        self.launch_living(control, async {
+            life.await;
+            None
+        });
+    }
+
+    fn launch_living(&self, control: &Arc<Control>, life: impl Future<Output = Estate> + Send + 'static) {
+        let kept = Kept { metered: false, timed: false };
+        Task::launch(Box::pin(life), Arc::clone(control), &self.scheduler, &self.hooks, &self.world, kept);
     }
 
     /// A task that has begun and does not end before the sender goes. The receiver says when it is gone.
@@ -122,5 +122,26 @@ fn one_that_runs_on_holds_up_its_own_thread_only() {
     }
     assert_eq!(is_done.iter().take(98).count(), 98);
     drop(held);
+    bench.scheduler.close();
+}
+
+#[test]
+fn what_the_dead_leave_is_dropped_although_others_are_always_ready() {
+    let bench = Bench::new(1);
+    let ((here, is_gone), (over, is_over)) = (mpsc::channel::<()>(), mpsc::channel::<()>());
+    // It is ready again after every turn until the other one's estate is gone.
+    bench.launch(
+        &control(1),
+        poll_fn(move |cx| {
+            let _ = &over;
+            if is_gone.try_recv() == Err(mpsc::TryRecvError::Disconnected) {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }),
+    );
+    bench.launch_living(&control(2), async move { Some(Box::new(here) as Box<dyn Send>) });
+    assert!(is_over.recv().is_err());
     bench.scheduler.close();
 }
