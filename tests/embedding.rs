@@ -3,8 +3,12 @@
 mod asleep;
 mod ends;
 mod handles;
+mod joining;
 mod listeners;
+mod phases;
 mod rules;
 mod start;
 mod trusted;
+mod usage;
 mod values;
+mod warnings;

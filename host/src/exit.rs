@@ -5,6 +5,8 @@ use std::fmt;
 use insula_wire::RemoteError;
 use serde::{Deserialize, Serialize};
 
+use crate::printable::printable_line;
+
 /// The number of an isolate, unique within its host.
 ///
 /// ```
@@ -28,12 +30,15 @@ impl fmt::Display for IsolateId {
 
 /// Why and how an isolate ended. Every isolate that was ever born has exactly one.
 ///
-/// An end is a value, not an error: `match` on it. `Display` is one line, `Debug` is all of it.
+/// An end is a value, not an error: `match` on it. `Display` is one line, in which what a guest said is escaped and cut to
+/// 300 characters; `Debug` is all of it.
 ///
 /// ```
 /// use insula::Exit;
 /// assert_eq!(Exit::ProcExit { code: 3 }.to_string(), "exit code 3");
 /// assert!(Exit::Returned.is_ok());
+/// let forged = Exit::Trapped { kind: "done\nError: all lost".to_owned(), frames: vec![] };
+/// assert_eq!(forged.to_string(), "trapped: done\\nError: all lost");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -106,6 +111,7 @@ pub enum Exit {
 /// assert_eq!(Exit::Killed { by: Killer::Embedder }.to_string(), "killed by the embedder");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Killer {
     /// The program that embeds the host.
     Embedder,
@@ -117,16 +123,22 @@ pub enum Killer {
 ///
 /// ```
 /// use insula::{Exit, Phase};
-/// assert_eq!(Exit::Deadline { phase: Phase::Waiting }.to_string(), "deadline passed while waiting");
+/// let phase = Phase::Waiting { call: "ports.receive".to_owned() };
+/// assert_eq!(Exit::Deadline { phase }.to_string(), "deadline passed while waiting in ports.receive");
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Phase {
-    /// Before its entry was called.
+    /// Before its entry was called, whatever was done there: queued, paused, in its start function or a constructor, or
+    /// where it fetched its message.
     Start,
-    /// In the guest's code, or ready to go on with it.
+    /// In the guest's code, be it on a CPU or queued for one.
     Guest,
-    /// Where the guest waits.
-    Waiting,
+    /// In a call of the host's that waits.
+    Waiting {
+        /// The interface and the name of what it called: `ports.receive`, or `wasi.fd_read`.
+        call: String,
+    },
 }
 
 /// One frame of a guest's stack.
@@ -162,9 +174,8 @@ impl Exit {
             Exit::Panicked { message, place, frames } if place.is_empty() => (message.clone(), frames),
             Exit::Panicked { message, place, frames } => (format!("{message}, at {place}"), frames),
             Exit::Trapped { kind, frames } => (kind.clone(), frames),
-            Exit::ProcExit { .. } | Exit::Limit { .. } | Exit::Deadline { .. } | Exit::HostFault { .. } => {
-                (self.to_string(), &[])
-            }
+            Exit::HostFault { message } => (format!("host fault: {message}"), &[]),
+            Exit::ProcExit { .. } | Exit::Limit { .. } | Exit::Deadline { .. } => (self.to_string(), &[]),
         };
         Some(RemoteError { message, stack: stack_text(frames) })
     }
@@ -175,36 +186,52 @@ impl fmt::Display for Exit {
         match self {
             Exit::Returned => f.write_str("returned"),
             Exit::Exited => f.write_str("exited with a message"),
-            Exit::Failed { error } => write!(f, "failed: {error}"),
-            Exit::Panicked { message, place, .. } if place.is_empty() => write!(f, "panicked: {message}"),
-            Exit::Panicked { message, place, .. } => write!(f, "panicked at {place}: {message}"),
-            Exit::Trapped { kind, .. } => write!(f, "trapped: {kind}"),
+            Exit::Failed { error } => write!(f, "failed: {}", Line(&error.message)),
+            Exit::Panicked { message, place, .. } if place.is_empty() => write!(f, "panicked: {}", Line(message)),
+            Exit::Panicked { message, place, .. } => write!(f, "panicked at {}: {}", Line(place), Line(message)),
+            Exit::Trapped { kind, .. } => write!(f, "trapped: {}", Line(kind)),
             Exit::ProcExit { code } => write!(f, "exit code {code}"),
             Exit::Killed { by: Killer::Embedder } => f.write_str("killed by the embedder"),
             Exit::Killed { by: Killer::Isolate(id) } => write!(f, "killed by isolate {id}"),
             Exit::Limit { which, value } => write!(f, "limit exceeded: {which} {value}"),
             Exit::Deadline { phase } => write!(f, "deadline passed {phase}"),
-            Exit::StartFailed { error } => write!(f, "failed to start: {error}"),
-            Exit::HostFault { message } => write!(f, "host fault: {message}"),
+            Exit::StartFailed { error } => write!(f, "failed to start: {}", Line(&error.message)),
+            Exit::HostFault { message } => write!(f, "host fault: {}", Line(message)),
             Exit::HostClosed => f.write_str("the host closed"),
         }
     }
 }
 
+/// Other people's text within a line of ours.
+struct Line<'a>(&'a str);
+
+/// Characters of it that are shown.
+const LINE_CHARS_MAX: usize = 300;
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (shown, cut) = match self.0.char_indices().nth(LINE_CHARS_MAX) {
+            Some((end, _)) => (&self.0[..end], "[...]"),
+            None => (self.0, ""),
+        };
+        write!(f, "{}{cut}", printable_line(shown))
+    }
+}
+
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Phase::Start => "before the entry was called",
-            Phase::Guest => "in guest code",
-            Phase::Waiting => "while waiting",
-        })
+        match self {
+            Phase::Start => f.write_str("before the entry was called"),
+            Phase::Guest => f.write_str("in guest code"),
+            Phase::Waiting { call } => write!(f, "while waiting in {call}"),
+        }
     }
 }
 
 impl fmt::Display for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.function {
-            Some(name) => write!(f, "{name} @ {:#x}", self.offset),
+            Some(name) => write!(f, "{} @ {:#x}", Line(name), self.offset),
             None => write!(f, "function {} @ {:#x}", self.index, self.offset),
         }
     }
@@ -224,6 +251,27 @@ pub(crate) fn stack_text(frames: &[Frame]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn display_is_one_line_whatever_a_guest_says() {
+        let text = "a\n\u{1b}[31m\u{202e}b";
+        let error = RemoteError { message: text.into(), stack: "0: x\n1: y".into() };
+        let said = [
+            Exit::Failed { error: error.clone() },
+            Exit::StartFailed { error },
+            Exit::Panicked { message: text.into(), place: text.into(), frames: vec![] },
+            Exit::Panicked { message: text.into(), place: String::new(), frames: vec![] },
+            Exit::Trapped { kind: text.into(), frames: vec![] },
+            Exit::HostFault { message: text.into() },
+        ];
+        for exit in said {
+            let line = exit.to_string();
+            assert!(line.ends_with("a\\n\\u{1b}[31m\\u{202e}b"), "{line}");
+            assert!(!line.contains(char::is_control), "{line:?}");
+        }
+        let long = Exit::Trapped { kind: "é".repeat(LINE_CHARS_MAX + 1), frames: vec![] }.to_string();
+        assert_eq!(long, format!("trapped: {}[...]", "é".repeat(LINE_CHARS_MAX)));
+    }
 
     #[test]
     fn the_table_of_semantics_5_says_who_is_told() {

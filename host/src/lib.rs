@@ -41,6 +41,8 @@ mod scheduler;
 mod spawn;
 mod stdio;
 mod sync;
+mod usage;
+mod warning;
 mod wasi;
 mod world;
 
@@ -54,6 +56,7 @@ pub use insula_wire::codec::Unsendable;
 pub use insula_wire::{MailboxPolicy, Priority, RemoteError, Status};
 pub use isolate::{Capability, Isolate, Module};
 pub use limits::Limits;
+pub use lines::{Place, Spot};
 pub use ports::{
     AskError, Blob, BlobError, Broadcast, Computation, Duplex, DuplexEnd, Either, ErrorNotice, Listener, Messages,
     NameError, Names, RawReceivePort, ReceivePort, Received, RecvError, RunError, SendPort, Subscription, Value,
@@ -61,6 +64,8 @@ pub use ports::{
 };
 pub use printable::{printable, printable_line};
 pub use spawn::{Output, Spawn, Stdin};
+pub use usage::Usage;
+pub use warning::Warning;
 
 /// The programs in the guide compile, and those that need no guest run.
 #[cfg(doctest)]

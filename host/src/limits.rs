@@ -42,6 +42,8 @@ pub struct Limits {
     pub ports_max: u64,
     /// Bytes of the blobs that it holds.
     pub blob_bytes_max: u64,
+    /// Bytes of its standard error that are kept for whoever asks how it ended.
+    pub stderr_bytes_max: u64,
     /// The part of the mailbox that one sender may fill, in percent, so that it cannot shut out the others.
     pub sender_percent_max: u64,
     /// Live descendants; none by default, and the host's own bounds hold.
@@ -66,6 +68,7 @@ impl Default for Limits {
             handles_max: 200_000,
             ports_max: 100_000,
             blob_bytes_max: 128 << 20,
+            stderr_bytes_max: 4 << 10,
             sender_percent_max: 25,
             descendants_max: None,
             tree_memory_bytes_max: None,
@@ -133,6 +136,13 @@ impl Limits {
         self
     }
 
+    /// Sets how many bytes of its standard error are kept.
+    #[must_use]
+    pub fn stderr(mut self, bytes: u64) -> Limits {
+        self.stderr_bytes_max = bytes;
+        self
+    }
+
     /// Sets the part of the mailbox that one sender may fill, in percent; 100 is all of it.
     #[must_use]
     pub fn sender_percent(mut self, percent: u64) -> Limits {
@@ -189,6 +199,7 @@ impl Limits {
             handles_max: self.handles_max.min(wanted.handles_max),
             ports_max: self.ports_max.min(wanted.ports_max),
             blob_bytes_max: self.blob_bytes_max.min(wanted.blob_bytes_max),
+            stderr_bytes_max: self.stderr_bytes_max.min(wanted.stderr_bytes_max),
             // How it shares its own room out is its own affair.
             sender_percent_max: wanted.sender_percent_max.min(100),
             descendants_max: wanted.descendants_max,
@@ -202,17 +213,27 @@ impl Limits {
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     cpu_nanos: AtomicU64,
+    /// When the poll that it is in began, if it is in one.
+    polled_since: AtomicU64,
     /// Time queued or paused, and since when it is so now; 0 is not.
     left_out_nanos: AtomicU64,
     left_out_since: AtomicU64,
+    /// Messages that it sent, and their bytes.
+    sent: [AtomicU64; 2],
 }
 
 impl Meter {
+    /// A poll begins.
+    pub(crate) fn polled_from(&self, now: u64) {
+        self.polled_since.store(now, Ordering::Relaxed);
+    }
+
     /// Adds one poll's wall time and says the sum.
     pub(crate) fn polled(&self, nanos: u64) -> u64 {
+        self.polled_since.store(0, Ordering::Release);
         // Nobody else writes, so it need not be one step.
         let sum = self.cpu_nanos.load(Ordering::Relaxed).saturating_add(nanos);
-        self.cpu_nanos.store(sum, Ordering::Relaxed);
+        self.cpu_nanos.store(sum, Ordering::Release);
         sum
     }
 
@@ -237,6 +258,28 @@ impl Meter {
         };
         let left_out = self.left_out_nanos.load(Ordering::SeqCst).saturating_add(now.saturating_sub(since));
         now.saturating_sub(admitted).saturating_sub(left_out)
+    }
+
+    /// Counts a message of this many bytes.
+    pub(crate) fn sends(&self, bytes: u64) {
+        // Nobody else writes here either.
+        self.sent[0].store(self.sent[0].load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        self.sent[1].store(self.sent[1].load(Ordering::Relaxed) + bytes, Ordering::Relaxed);
+    }
+
+    /// Messages that it sent, and their bytes.
+    pub(crate) fn sent(&self) -> (u64, u64) {
+        (self.sent[0].load(Ordering::Relaxed), self.sent[1].load(Ordering::Relaxed))
+    }
+
+    /// As [`Meter::cpu_nanos`], with the poll that it is in. At the edge of a poll, that one may be missing.
+    pub(crate) fn cpu_nanos_at(&self, now: u64) -> u64 {
+        // In this order, so that no poll counts twice.
+        let sum = self.cpu_nanos.load(Ordering::Acquire);
+        match self.polled_since.load(Ordering::Relaxed) {
+            0 => sum,
+            since => sum.saturating_add(now.saturating_sub(since)),
+        }
     }
 
     /// Wall time inside polls so far.

@@ -15,6 +15,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use wasmparser::{Parser, Payload};
 
+use crate::printable::printable_line;
+
 mod dwarf;
 
 /// A longer name or path is cut.
@@ -39,24 +41,54 @@ pub(crate) struct Lines {
     texts: Vec<String>,
 }
 
-/// A function and a spot in it. Both are the module's words: show them through `printable_line`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+/// Where code comes from: a function, and a spot in it. [`Module::places`](crate::Module::places) finds them.
+///
+/// Both are the module's own words. `Display` is one line, in which they are escaped.
+///
+/// ```
+/// # fn tell(module: &insula::Module, frame: &insula::Frame) {
+/// for place in module.places(frame) {
+///     eprintln!("in {place}"); // in app::work at src/app.rs:7:13
+/// }
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Place {
     /// The function, demangled.
-    pub(crate) function: Option<String>,
+    pub function: Option<String>,
     /// None where the compiler made the code up.
-    pub(crate) spot: Option<Spot>,
+    pub spot: Option<Spot>,
 }
 
 /// A line of source. `Display` is `file:line:column`, without a column that is not known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Spot {
+///
+/// ```
+/// # fn show(place: &insula::Place) {
+/// if let Some(spot) = &place.spot {
+///     println!("{} line {}", insula::printable_line(&spot.file), spot.line);
+/// }
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Spot {
     /// The path as the compiler was given it.
-    pub(crate) file: String,
+    pub file: String,
     /// From 1.
-    pub(crate) line: u32,
+    pub line: u32,
     /// From 1; 0 where it is not known.
-    pub(crate) column: u32,
+    pub column: u32,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&printable_line(self.function.as_deref().unwrap_or("?")))?;
+        match &self.spot {
+            Some(spot) => write!(f, " at {}", printable_line(&spot.to_string())),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The code from `address` to the next row's comes from `at`.

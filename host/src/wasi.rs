@@ -1,7 +1,10 @@
 //! WASI preview 1: wasmtime-wasi's, with ours in front where a turn ends or an isolate does.
 //!
 //! `poll_oneoff`, `sched_yield` and `proc_exit` are ours. wasmtime-wasi's `poll_oneoff` awaits tokio by itself (no turn
-//! would end, no pause would hold), and its exit codes above 125 become traps.
+//! would end, no pause would hold), and its exit codes above 125 become traps. What else may wait is wasmtime-wasi's,
+//! behind a mark of ours (`calls`).
+
+mod calls;
 
 use std::task::Waker;
 use std::time::Duration;
@@ -11,7 +14,7 @@ use wasmtime::{Caller, Linker, Result, Trap};
 use wasmtime_wasi::p1;
 
 use crate::abi::{Ended, State, Until, view, wait};
-use crate::control::Flags;
+use crate::control::{Call, Flags};
 use crate::exit::Exit;
 use crate::spawn::Stdin;
 use crate::stdio::StdinReady;
@@ -29,6 +32,7 @@ const SUBSCRIPTIONS_MAX: u32 = 16_384;
 pub(crate) fn link(linker: &mut Linker<State>) -> Result<()> {
     p1::add_to_linker_async(linker, context)?;
     linker.allow_shadowing(true);
+    calls::link(linker)?;
     linker.func_wrap_async(PREVIEW_1, "poll_oneoff", |caller, (subscriptions, events, count, result)| {
         Box::new(poll_oneoff(caller, subscriptions, events, count, result))
     })?;
@@ -57,7 +61,8 @@ const ERRNO_INVAL: u16 = 28;
 /// Ends the turn and lets others run.
 async fn sched_yield(caller: Caller<'_, State>) -> Result<u32> {
     let state = caller.data();
-    let until = Until { deadline: NEVER, ports_only: false, no_end: state.has_no_end() };
+    let (no_end, call) = (state.has_no_end(), Flags::of_call(Call::SchedYield));
+    let until = Until { deadline: NEVER, ports_only: false, no_end, call };
     let mut yielded = false;
     wait(caller, until, |_: &mut Caller<'_, State>, waker: &Waker| {
         if !std::mem::replace(&mut yielded, true) {
@@ -121,7 +126,8 @@ async fn poll_oneoff(
     });
     let reads_stdin = wanted.iter().any(|subscription| matches!(subscription.awaited, Awaited::Read(0)));
     let no_end = state.has_no_end();
-    let until = Until { deadline: if at_once { 0 } else { deadline }, ports_only: false, no_end };
+    let deadline = if at_once { 0 } else { deadline };
+    let until = Until { deadline, ports_only: false, no_end, call: Flags::of_call(Call::PollOneoff) };
     let mut input = reads_stdin.then(StdinReady::new);
     let ready = wait(&mut caller, until, |_: &mut &mut Caller<'_, State>, waker: &Waker| match &mut input {
         Some(input) if !at_once => input.poll(waker).then_some(()),

@@ -150,6 +150,6 @@ fn beyond_limits_and_deadlines_by_their_own_words() {
     assert_eq!(exit, Exit::Deadline { phase: Phase::Guest });
     assert_eq!(told(&heard, "deadline passed in guest code"), Ok(()));
     let (exit, heard) = ends("(drop (call $sleep (i64.const -1)))", soon);
-    assert_eq!(exit, Exit::Deadline { phase: Phase::Waiting });
-    assert_eq!(told(&heard, "deadline passed while waiting"), Ok(()));
+    assert_eq!(exit, Exit::Deadline { phase: Phase::Waiting { call: "clock.sleep".to_owned() } });
+    assert_eq!(told(&heard, "deadline passed while waiting in clock.sleep"), Ok(()));
 }

@@ -64,7 +64,7 @@ fn s9_1_a_run_deadline_leaves_out_the_time_that_is_paused() {
     let asleep = host.spawn(&module, spawn(300_000_000)).expect("there is room");
     let stopped = host.spawn(&module, spawn(3_600_000_000_000)).expect("there is room");
     let token = stopped.pause();
-    assert_eq!(asleep.join(), Exit::Deadline { phase: Phase::Waiting });
+    assert_eq!(asleep.join(), Exit::Deadline { phase: Phase::Waiting { call: "clock.sleep".to_owned() } });
     assert_eq!((paused.exit(), stopped.exit()), (None, None), "who is paused loses no time");
     paused.resume_birth();
     assert!(matches!(paused.join(), Exit::Deadline { .. }));

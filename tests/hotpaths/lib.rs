@@ -15,8 +15,12 @@ mod exit;
 mod hash;
 #[path = "../../host/src/port/mod.rs"]
 mod port;
+#[path = "../../host/src/printable.rs"]
+mod printable;
 #[path = "../../host/src/sync/mod.rs"]
 mod sync;
+#[path = "../../host/src/warning.rs"]
+mod warning;
 
 pub mod codec;
 pub mod isolates;

@@ -33,7 +33,16 @@ mod names;
 #[path = "../../host/src/port/mod.rs"]
 mod port;
 #[cfg(not(test))]
+#[path = "../../host/src/printable.rs"]
+mod printable;
+#[cfg(not(test))]
 mod sync;
+#[cfg(not(test))]
+#[path = "../../host/src/usage.rs"]
+mod usage;
+#[cfg(not(test))]
+#[path = "../../host/src/warning.rs"]
+mod warning;
 #[cfg(not(test))]
 #[path = "../../host/src/world.rs"]
 mod world;

@@ -5,6 +5,7 @@ use std::task::Waker;
 use wasmtime::{Caller, Linker, Result};
 
 use super::{State, Until, answer, interface, wait};
+use crate::control::{Call, Flags};
 
 const CLOCK: &str = interface!("clock");
 
@@ -22,7 +23,8 @@ async fn sleep(caller: Caller<'_, State>, until: u64) -> Result<u32> {
     let state = caller.data();
     state.called();
     let deadline = state.instant(until);
-    let until = Until { deadline, ports_only: false, no_end: state.has_no_end() };
+    let (no_end, call) = (state.has_no_end(), Flags::of_call(Call::Sleep));
+    let until = Until { deadline, ports_only: false, no_end, call };
     wait(caller, until, |_: &mut Caller<'_, State>, _: &Waker| None::<()>).await?;
     answer(Ok(()))
 }

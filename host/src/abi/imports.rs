@@ -71,6 +71,7 @@ fn nobody() -> State {
         handles_max: 0,
         blob_bytes_max: 0,
         accounts: Accounts::default(),
+        alarm: None,
         pause_capability: CapabilityId(0),
         terminate_capability: CapabilityId(0),
         census: Arc::new(Census::default()),
@@ -80,7 +81,7 @@ fn nobody() -> State {
     });
     let world = World::new();
     let place = Place {
-        links: Links::new(0, 0, 0, &world),
+        links: Links::new(0, 0, 0, &world, Box::new(|_| ())),
         namespace: None,
         world: Arc::clone(&world),
         spawner: Box::new(Barren),

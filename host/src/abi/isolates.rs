@@ -6,8 +6,8 @@ use wasmtime::{Caller, Linker, Result};
 
 use super::memory::{Fields, Guest};
 use super::ports::{Buffers, Moves, message_of};
-use super::{Ended, State, answer, interface, view};
-use crate::control::{Control, Flags};
+use super::{Ended, State, answer, in_call, interface, view};
+use crate::control::{Call, Control, Flags};
 use crate::exit::Exit;
 use crate::grant::Grant;
 use crate::limits::Limits;
@@ -66,7 +66,8 @@ async fn spawn_module(
         Ok(program) => program,
         Err((text, status)) => return answer(Err(state.because(text, status))),
     };
-    let fetched = (state.place.fetch)(program.module.clone()).await;
+    let (control, fetching) = (Arc::clone(&state.control), (state.place.fetch)(program.module.clone()));
+    let fetched = in_call(&control, Call::SpawnModule, fetching).await;
     if let Err((text, status)) = fetched {
         return answer(Err(caller.data_mut().because(text, status)));
     }

@@ -26,7 +26,7 @@ pub use imports::{Import, imports};
 pub(crate) use memory::view;
 pub(crate) use recent::Recent;
 pub(crate) use state::{Fetching, Place, State};
-pub(crate) use wait::{Attempt, Ended, Until, wait};
+pub(crate) use wait::{Attempt, Ended, Until, in_call, wait};
 
 use insula_wire::Status;
 use wasmtime::{Engine, Linker, Result};

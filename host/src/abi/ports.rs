@@ -8,7 +8,7 @@ use wasmtime::{Caller, Linker, Result};
 
 use super::memory::Guest;
 use super::{Attempt, State, Until, answer, buffers, interface, view, wait};
-use crate::control::{Control, Flags};
+use crate::control::{Call, Control, Flags};
 use crate::port::{Attachment, Blob, Message, Object, Port, Refused, Sender, Take, Took, Wanted};
 use crate::sync::Arc;
 
@@ -97,9 +97,12 @@ fn send(
         Ok(message) => message,
         Err(status) => return answer(Err(status)),
     };
-    let moves = Moves::of(&message);
+    let (moves, cost) = (Moves::of(&message), message.cost());
     match port.mailbox().send_from(state.sender_to(port), port, message, None) {
-        Ok(()) => moves.done(state),
+        Ok(()) => {
+            state.control.meter.sends(cost);
+            moves.done(state);
+        }
         Err(refused) => return answer(Err(refused.status)),
     }
     answer(Ok(()))
@@ -144,8 +147,8 @@ async fn send_waiting(
         Ok((port, message)) => (port, Some(message)),
         Err(status) => return answer(Err(status)),
     };
-    let moves = unsent.as_ref().map(Moves::of);
-    let mut until = state.until(deadline);
+    let moves = unsent.as_ref().map(|message| (Moves::of(message), message.cost()));
+    let mut until = state.until(Call::SendWaiting, deadline);
     // Of room at the embedder's an isolate is told by somebody outside.
     until.ports_only &= !port.mailbox().is_embedders();
     // One's own full mailbox is never waited for (semantics 1.6).
@@ -166,7 +169,8 @@ async fn send_waiting(
         }
     });
     let sent = sent.await?.unwrap_or(Err(Status::TimedOut));
-    if let (Ok(()), Some(moves)) = (sent, moves) {
+    if let (Ok(()), Some((moves, cost))) = (sent, moves) {
+        caller.data().control.meter.sends(cost);
         moves.done(caller.data());
     }
     answer(sent)
@@ -372,17 +376,17 @@ fn refused<'a>(outcome: Result<Status>) -> Answer<'a> {
 
 fn receive(mut caller: Caller<'_, State>, port: u32, deadline: u64, buffers: Buffers) -> Answer<'_> {
     if port == 0 {
-        return receive_from(caller, Source::Other(Wanted::Listened), deadline, buffers);
+        return receive_from(caller, Call::Receive, Source::Other(Wanted::Listened), deadline, buffers);
     }
     match caller.data_mut().recall_receive_port(port) {
-        Ok(()) => receive_from(caller, Source::Port(port), deadline, buffers),
+        Ok(()) => receive_from(caller, Call::Receive, Source::Port(port), deadline, buffers),
         Err(status) => refused(Ok(status)),
     }
 }
 
 fn receive_any(mut caller: Caller<'_, State>, ports: List, deadline: u64, buffers: Buffers) -> Answer<'_> {
     match any_of(&mut caller, ports) {
-        Ok(Ok(ports)) => receive_from(caller, Source::Other(Wanted::Any(ports)), deadline, buffers),
+        Ok(Ok(ports)) => receive_from(caller, Call::ReceiveAny, Source::Other(Wanted::Any(ports)), deadline, buffers),
         Ok(Err(status)) => refused(Ok(status)),
         Err(error) => refused(Err(error)),
     }
@@ -412,8 +416,8 @@ struct Receive {
     ends_unreachable: bool,
 }
 
-fn receive_from(caller: Caller<'_, State>, source: Source, deadline: u64, buffers: Buffers) -> Answer<'_> {
-    let until = caller.data().until(deadline);
+fn receive_from(caller: Caller<'_, State>, call: Call, source: Source, deadline: u64, buffers: Buffers) -> Answer<'_> {
+    let until = caller.data().until(call, deadline);
     // An event loop with a timer has something else that can run; a blocking receive has not.
     let ends_unreachable = !matches!(source, Source::Other(Wanted::Listened)) || deadline == u64::MAX;
     Box::new(wait(caller, until, Receive { source, buffers, ends_unreachable }))
@@ -478,8 +482,8 @@ impl State {
     }
 
     /// A wait of this isolate for ports, until an instant of its clock.
-    pub(super) fn until(&self, deadline: u64) -> Until {
+    pub(super) fn until(&self, call: Call, deadline: u64) -> Until {
         let no_end = self.has_no_end();
-        Until { deadline: self.instant(deadline), ports_only: no_end, no_end }
+        Until { deadline: self.instant(deadline), ports_only: no_end, no_end, call: Flags::of_call(call) }
     }
 }

@@ -4,9 +4,10 @@ use insula_wire::layout::List;
 use insula_wire::{RemoteError, Status};
 use wasmtime::{Caller, Linker, Result};
 
-use super::{Ended, State, answer, interface, view};
-use crate::control::{Flags, Reported};
+use super::{Ended, State, answer, in_call, interface, view};
+use crate::control::{Call, Flags, Reported};
 use crate::exit::Exit;
+use crate::sync::Arc;
 
 const REPORT: &str = interface!("report");
 
@@ -77,7 +78,8 @@ async fn resolve(mut caller: Caller<'_, State>, stack: List, buffer: List, resul
     if stack.count > TEXT_BYTES_MAX {
         return answer(Err(Status::TooLarge));
     }
-    let resolved = (state.place.resolve)(shown(guest.bytes(stack)?)).await;
+    let (control, resolving) = (Arc::clone(&state.control), (state.place.resolve)(shown(guest.bytes(stack)?)));
+    let resolved = in_call(&control, Call::Resolve, resolving).await;
     let (mut guest, _) = view(&mut caller)?;
     guest.put_text(buffer, &resolved, result)?;
     answer(Ok(()))

@@ -13,6 +13,7 @@ use crate::outfit::Wasi;
 use crate::port::{Object, Port, Wanted};
 use crate::spawn::Spawner;
 use crate::sync::Arc;
+use crate::warning::Watched;
 use crate::world::{NEVER, Nanos, World};
 
 /// The data of one isolate's Store.
@@ -153,9 +154,12 @@ impl ResourceLimiter for State {
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
-        if let Err(exceeded) = self.control.accounts.grow(current as u64, desired as u64) {
+        if let Err(exceeded) = self.control.grow(current as u64, desired as u64) {
             self.refused = Some((exceeded.which, exceeded.value));
             return Ok(false);
+        }
+        if let Some(alarm) = &self.control.alarm {
+            alarm.look(Watched::Memory, desired as u64, self.limits.memory_bytes_max);
         }
         Ok(true)
     }

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use wasmtime::{Caller, Result};
 
 use super::State;
-use crate::control::{Control, Flags, TurnEnd};
+use crate::control::{Call, Control, Flags, TurnEnd};
 use crate::engine::without_frames;
 use crate::exit::Exit;
 use crate::sync::Arc;
@@ -37,6 +37,8 @@ pub(crate) struct Until {
     pub(crate) ports_only: bool,
     /// Whether the isolate has no deadline: while it is paused, only a resume can wake it.
     pub(crate) no_end: bool,
+    /// The flags of what the guest called; none before it runs.
+    pub(crate) call: u32,
 }
 
 /// Who waits: a guest in the middle of a call, or an isolate that is not in its code yet.
@@ -129,12 +131,20 @@ pub(crate) fn wait<W: Waits, A: Attempt<W>>(who: W, until: Until, attempt: A) ->
     Wait { who, until, attempt, timer: None, marks: Marks::None }
 }
 
+/// What a guest's call does that waits for something else: no turn ends in it, and whoever looks knows of the call.
+pub(crate) async fn in_call<R>(control: &Control, call: Call, work: impl Future<Output = R>) -> R {
+    control.flags.set(Flags::of_call(call));
+    let done = work.await;
+    control.flags.clear(Flags::CALL);
+    done
+}
+
 impl<W: Waits, A> Wait<W, A> {
     fn mark(&mut self, asleep: bool) {
         let flags = &self.who.control().flags;
         match (self.marks, asleep) {
-            (Marks::None, true) => flags.set(Flags::WAITING | Flags::ASLEEP),
-            (Marks::None, false) => flags.set(Flags::WAITING),
+            (Marks::None, true) => flags.set(self.until.call | Flags::WAITING | Flags::ASLEEP),
+            (Marks::None, false) => flags.set(self.until.call | Flags::WAITING),
             (Marks::Awake, true) => flags.set(Flags::ASLEEP),
             (Marks::Asleep, false) => flags.clear(Flags::ASLEEP),
             (Marks::Awake, false) | (Marks::Asleep, true) => {}
@@ -180,7 +190,7 @@ impl<W: Waits + Unpin, A: Attempt<W> + Unpin> Future for Wait<W, A> {
 impl<W: Waits, A> Drop for Wait<W, A> {
     fn drop(&mut self) {
         if self.marks != Marks::None {
-            self.who.control().flags.clear(Flags::WAITING | Flags::ASLEEP);
+            self.who.control().flags.clear(Flags::WAITING | Flags::ASLEEP | Flags::CALL);
         }
     }
 }

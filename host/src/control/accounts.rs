@@ -10,6 +10,7 @@ pub(crate) struct Accounts {
     above: Option<Arc<Account>>,
     below: Option<Arc<Account>>,
     memory: AtomicU64,
+    memory_peak: AtomicU64,
 }
 
 impl Accounts {
@@ -24,7 +25,7 @@ impl Accounts {
             }
             above.charge(Charge::Isolates, 1)?;
         }
-        Ok(Accounts { above: above.cloned(), below: Account::below(above, bounds), memory: AtomicU64::new(0) })
+        Ok(Accounts { above: above.cloned(), below: Account::below(above, bounds), ..Accounts::default() })
     }
 
     /// The accounts above.
@@ -42,20 +43,35 @@ impl Accounts {
     ///
     /// # Errors
     /// The bound that would be exceeded.
-    pub(crate) fn grow(&self, current: u64, desired: u64) -> Result<(), Exceeded> {
-        let Some(above) = &self.above else { return Ok(()) };
+    pub(super) fn grow(&self, current: u64, desired: u64) -> Result<(), Exceeded> {
         let charged = self.memory.swap(current, Ordering::SeqCst);
-        above.credit(Charge::Memory, charged.saturating_sub(current));
-        above.charge(Charge::Memory, desired.saturating_sub(current))?;
+        if let Some(above) = &self.above {
+            above.credit(Charge::Memory, charged.saturating_sub(current));
+            above.charge(Charge::Memory, desired.saturating_sub(current))?;
+        }
         self.memory.store(desired, Ordering::SeqCst);
+        self.memory_peak.fetch_max(desired, Ordering::SeqCst);
         Ok(())
     }
 
-    /// It is dead, or was not born: nothing of it counts any more. Mailbox and table give back their own.
-    pub(crate) fn close(&self) {
+    /// Its linear memory.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        self.memory.load(Ordering::SeqCst)
+    }
+
+    /// The most linear memory that it had.
+    pub(super) fn memory_bytes_peak(&self) -> u64 {
+        self.memory_peak.load(Ordering::SeqCst)
+    }
+
+    /// It is dead, or was not born: nothing of it counts any more. Mailbox and table give back their own. Answers with its
+    /// linear memory until now.
+    pub(super) fn close(&self) -> u64 {
+        let memory = self.memory.swap(0, Ordering::SeqCst);
         if let Some(above) = &self.above {
-            above.credit(Charge::Memory, self.memory.swap(0, Ordering::SeqCst));
+            above.credit(Charge::Memory, memory);
             above.credit(Charge::Isolates, 1);
         }
+        memory
     }
 }

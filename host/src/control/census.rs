@@ -15,6 +15,8 @@ pub(crate) struct Census {
     counts: AtomicI64,
     held: AtomicU64,
     changes: AtomicU64,
+    memory: AtomicU64,
+    memory_peak: AtomicU64,
     changed: Doorbell,
 }
 
@@ -69,6 +71,18 @@ impl Census {
     /// Moves on with everything after which isolates may be asleep that were not.
     pub(crate) fn changes(&self) -> u64 {
         self.changes.load(Ordering::SeqCst)
+    }
+
+    /// The linear memory of one isolate is another one.
+    pub(crate) fn memory_changed(&self, from: u64, to: u64) {
+        let more = to.wrapping_sub(from);
+        let now = self.memory.fetch_add(more, Ordering::SeqCst).wrapping_add(more);
+        self.memory_peak.fetch_max(now, Ordering::SeqCst);
+    }
+
+    /// The most linear memory that all isolates had at one time.
+    pub(crate) fn memory_bytes_peak(&self) -> u64 {
+        self.memory_peak.load(Ordering::SeqCst)
     }
 
     /// Where to wait for a change of these counts.

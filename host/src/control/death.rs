@@ -30,8 +30,8 @@ impl Control {
             return None;
         }
         let name = std::mem::take(&mut state.name);
-        let joiners = std::mem::take(&mut state.joiners);
-        let mut left = std::mem::replace(&mut *state, State { name, joiners, dying: true, ..State::default() });
+        let (joiners, on_end) = (std::mem::take(&mut state.joiners), std::mem::take(&mut state.on_end));
+        let mut left = std::mem::replace(&mut *state, State { name, joiners, on_end, dying: true, ..State::default() });
         self.flags.set(Flags::END);
         drop(state);
 
@@ -39,7 +39,7 @@ impl Control {
         let held = self.table.lock().clear();
         drop(queued);
         drop(held);
-        self.accounts.close();
+        self.close_accounts();
         credit();
 
         let answers_pings = self.flags.any(Flags::WAITING) && !matches!(exit, Exit::HostClosed);
@@ -72,6 +72,8 @@ impl Drop for Over {
         state.dead = Some(self.exit.clone());
         let late = std::mem::take(&mut state.exit_listeners);
         let joiners = std::mem::take(&mut state.joiners);
+        // Before anybody can see it dead: whoever waits for that may take what it is handed to away.
+        std::mem::take(&mut state.on_end).into_iter().for_each(|told| told(&self.exit));
         drop(state);
         late.into_iter().for_each(|listener| listener.post(Kind::Exit));
         joiners.into_iter().for_each(Waker::wake);

@@ -2,7 +2,10 @@
 //!
 //! Anyone may set a request; the isolate looks at the word where a turn ends, and in its epoch callback.
 
+use super::Call;
 use crate::sync::atomic::{AtomicU32, Ordering};
+
+const CALL_SHIFT: u32 = 24;
 
 /// The word. Every operation is sequentially consistent: the scheduler's park and a kill meet here.
 #[derive(Debug, Default)]
@@ -33,8 +36,20 @@ impl Flags {
     pub(crate) const TRUSTED: u32 = 1 << 10;
     /// It was declared dead in the middle of its code, which may still run.
     pub(crate) const LEFT_BEHIND: u32 = 1 << 11;
+    /// The bits that say which call its guest is in, if it is in one that can wait.
+    pub(crate) const CALL: u32 = 0xff << CALL_SHIFT;
     /// What a wait must look at before it takes a message.
     pub(crate) const TURN: u32 = Flags::END | Flags::END_OF_TURN | Flags::PINGED | Flags::PAUSED;
+
+    /// The bits of a call, to be set where it begins; [`Flags::CALL`] is cleared where it is over.
+    pub(crate) const fn of_call(call: Call) -> u32 {
+        call.bits(CALL_SHIFT)
+    }
+
+    /// The call that its guest is in.
+    pub(crate) fn call(&self) -> Option<Call> {
+        Call::of_bits(self.0.load(Ordering::SeqCst), CALL_SHIFT)
+    }
 
     /// Sets these.
     pub(crate) fn set(&self, flags: u32) {

@@ -16,9 +16,14 @@ pub(crate) struct Links {
     pub(crate) registry: Arc<Registry>,
     pub(crate) world: Arc<World>,
     pub(crate) names: NameServer,
+    /// Runs what is the embedder's, later, where it holds up nobody.
+    pub(crate) aside: Box<Aside>,
     /// Of the embedder's ports: what waits there may be what wakes an isolate.
     mailboxes: Mutex<Vec<Weak<Mailbox>>>,
 }
+
+/// Takes something to run elsewhere. It may be called under any lock.
+pub(crate) type Aside = dyn Fn(Box<dyn FnOnce() + Send>) + Send + Sync;
 
 thread_local! {
     static RECEIVER: RefCell<Option<Arc<Links>>> = const { RefCell::new(None) };
@@ -26,13 +31,20 @@ thread_local! {
 
 impl Links {
     /// Of the host of this number, nothing in them yet.
-    pub(crate) fn new(number: u64, isolates_max: u32, trusted_max: u32, world: &Arc<World>) -> Arc<Links> {
+    pub(crate) fn new(
+        number: u64,
+        isolates_max: u32,
+        trusted_max: u32,
+        world: &Arc<World>,
+        aside: Box<Aside>,
+    ) -> Arc<Links> {
         Arc::new(Links {
             number,
             census: Arc::default(),
             registry: Arc::new(Registry::new(isolates_max, trusted_max)),
             world: Arc::clone(world),
             names: NameServer::default(),
+            aside,
             mailboxes: Mutex::default(),
         })
     }

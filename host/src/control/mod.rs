@@ -1,7 +1,7 @@
 //! Control over an isolate: pauses, kills, pings, listeners, and its one death.
 //!
 //! - [`Control`]: what others may touch of an isolate. The Store is not in it, and nothing here needs the Store.
-//! - [`Flags`]: the word that the isolate itself looks at.
+//! - [`Flags`]: the word that the isolate itself looks at; [`Call`]: what it may be waiting in.
 //! - [`Registry`], [`Lineage`]: who lives, and who spawned whom.
 //! - [`Census`]: how many live, how many only ports can wake.
 //! - [`Accounts`]: what an isolate charges to its ancestors.
@@ -12,13 +12,17 @@
 
 mod accounts;
 mod answer;
+mod call;
 mod census;
 mod death;
 mod flags;
 mod hold;
+mod joining;
+mod metering;
 mod registry;
 
 pub(crate) use accounts::Accounts;
+pub(crate) use call::Call;
 pub(crate) use census::Census;
 
 pub(crate) use flags::Flags;
@@ -26,6 +30,8 @@ pub(crate) use hold::{Hold, Links};
 pub(crate) use registry::{Lineage, NotAdmitted, Registry};
 
 use answer::{Answer, ERROR_ROOM, ErrorListener, Gone};
+use joining::OnEnd;
+use metering::Used;
 use std::collections::BTreeSet;
 use std::task::Waker;
 
@@ -35,6 +41,7 @@ use crate::exit::{Exit, IsolateId};
 use crate::limits::Meter;
 use crate::port::{After, CapabilityId, ControlRef, Mailbox, Message, SendRight, Table};
 use crate::sync::{Arc, Mutex};
+use crate::warning::Alarm;
 
 /// What others may touch of an isolate.
 pub(crate) struct Control {
@@ -45,6 +52,8 @@ pub(crate) struct Control {
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) table: Mutex<Table>,
     pub(crate) accounts: Accounts,
+    /// Where the embedder wants to be warned.
+    pub(crate) alarm: Option<Arc<Alarm>>,
     pub(crate) pause_capability: CapabilityId,
     pub(crate) terminate_capability: CapabilityId,
     pub(crate) census: Arc<Census>,
@@ -59,6 +68,7 @@ pub(crate) struct Cradle {
     pub(crate) handles_max: u64,
     pub(crate) blob_bytes_max: u64,
     pub(crate) accounts: Accounts,
+    pub(crate) alarm: Option<Arc<Alarm>>,
     pub(crate) pause_capability: CapabilityId,
     pub(crate) terminate_capability: CapabilityId,
     pub(crate) census: Arc<Census>,
@@ -87,6 +97,7 @@ struct State {
     waker: Option<Waker>,
     attention: Option<Waker>,
     joiners: Vec<Waker>,
+    on_end: Vec<OnEnd>,
 }
 
 /// Pauses that one isolate may have: whoever pauses it makes it hold them.
@@ -122,14 +133,16 @@ impl Control {
             pauses.insert(cradle.pause_capability);
             flags.set(Flags::PAUSED);
         }
+        let table = Table::new(cradle.handles_max, cradle.blob_bytes_max);
         Arc::new(Control {
             id: cradle.id,
             lineage: cradle.lineage,
             flags,
             meter: Meter::default(),
             mailbox: cradle.mailbox,
-            table: Mutex::new(Table::new(cradle.handles_max, cradle.blob_bytes_max).charging(cradle.accounts.above())),
+            table: Mutex::new(table.charging(cradle.accounts.above()).watched_by(cradle.alarm.as_ref())),
             accounts: cradle.accounts,
+            alarm: cradle.alarm,
             pause_capability: cradle.pause_capability,
             terminate_capability: cradle.terminate_capability,
             census: cradle.census,
@@ -164,30 +177,6 @@ impl Control {
     /// The debug name.
     pub(crate) fn name(&self) -> String {
         self.state.lock().name.clone()
-    }
-
-    /// How it ended, once its death is all over.
-    pub(crate) fn exit(&self) -> Option<Exit> {
-        self.state.lock().dead.clone()
-    }
-
-    /// How it ended, or wakes `waker` when it does.
-    pub(crate) fn poll_exit(&self, waker: &Waker) -> Option<Exit> {
-        let mut state = self.state.lock();
-        if state.dead.is_none() && !state.joiners.iter().any(|joiner| joiner.will_wake(waker)) {
-            state.joiners.push(waker.clone());
-        }
-        state.dead.clone()
-    }
-
-    /// Forgets who waits for its end and waits no more.
-    pub(crate) fn stop_joining(&self, waker: &Waker) {
-        let mut state = self.state.lock();
-        let (stays, goes): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut state.joiners).into_iter().partition(|joiner| !joiner.will_wake(waker));
-        state.joiners = stays;
-        drop(state);
-        drop(goes);
     }
 
     /// Adds to the set of pauses; the same one twice is one entry.
@@ -389,7 +378,7 @@ impl Control {
     /// Takes all listeners out of an isolate that was not admitted.
     pub(crate) fn unborn(&self) {
         drop(self.mailbox.close());
-        self.accounts.close();
+        self.close_accounts();
         let left = std::mem::take(&mut *self.state.lock());
         left.exit_listeners.into_iter().for_each(Answer::give_up);
         left.error_listeners.into_iter().for_each(ErrorListener::give_up);

@@ -1,10 +1,11 @@
 //! The isolates that live, by number.
 
-use super::{Control, Flags};
+use super::{Control, Flags, Used};
 use crate::exit::{Exit, IsolateId};
 use crate::hash::NumberMap;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, Mutex, Weak};
+use crate::usage::Usage;
 
 /// The living of one host, never more than it was built for.
 pub(crate) struct Registry {
@@ -20,6 +21,8 @@ struct Living {
     isolates: NumberMap<IsolateId, Arc<Control>>,
     /// How many of them are of trusted modules.
     trusted: usize,
+    /// What those used that are taken out.
+    used: Used,
 }
 
 /// Why an isolate is not admitted.
@@ -58,17 +61,33 @@ impl Registry {
         }
         living.isolates.insert(control.id, Arc::clone(control));
         living.trusted += usize::from(trusted);
+        control.lineage.born();
         Ok(())
     }
 
     /// Takes a dead one out.
-    pub(crate) fn remove(&self, id: IsolateId) {
+    pub(crate) fn remove(&self, control: &Control) {
+        // Dead, it uses no more, and its counters are looked at without a lock held.
+        let used = control.used();
         let mut living = self.living.lock();
-        let removed = living.isolates.remove(&id);
-        let trusted = removed.as_ref().is_some_and(|control| control.flags.any(Flags::TRUSTED));
-        living.trusted -= usize::from(trusted);
+        let removed = living.isolates.remove(&control.id);
+        if removed.is_some() {
+            living.trusted -= usize::from(control.flags.any(Flags::TRUSTED));
+            living.used.add(&used);
+            control.lineage.died();
+        }
         drop(living);
         drop(removed);
+    }
+
+    /// What all used, the dead too, and what the living have.
+    pub(crate) fn usage(&self, now: u64) -> Usage {
+        let living = self.living.lock();
+        let isolates: Vec<Arc<Control>> = living.isolates.values().cloned().collect();
+        let mut usage = living.used.to_usage();
+        drop(living);
+        isolates.iter().for_each(|control| usage += &control.usage(now));
+        usage
     }
 
     /// The isolate of this number, if it lives.
@@ -100,6 +119,10 @@ impl Registry {
 #[derive(Debug)]
 pub(crate) struct Lineage {
     id: IsolateId,
+    /// How many live that it spawned.
+    children: AtomicU64,
+    /// Whose child it counts as.
+    spawner: Weak<Lineage>,
     parent: Mutex<Option<Arc<Lineage>>>,
     /// Nobody refers to the isolate any more: nobody can end its tree, if nobody has.
     is_forgotten: AtomicBool,
@@ -111,8 +134,35 @@ impl Lineage {
     /// The line of a child of `parent`, or of the embedder.
     pub(crate) fn new(id: IsolateId, parent: Option<&Arc<Lineage>>) -> Arc<Lineage> {
         parent.into_iter().for_each(|parent| parent.shorten());
+        let spawner = parent.map(Arc::downgrade).unwrap_or_default();
         let (parent, ended) = (Mutex::new(parent.cloned()), Mutex::new(None));
-        Arc::new(Lineage { id, parent, is_forgotten: AtomicBool::new(false), ended })
+        Arc::new(Lineage {
+            id,
+            children: AtomicU64::new(0),
+            spawner,
+            parent,
+            is_forgotten: AtomicBool::new(false),
+            ended,
+        })
+    }
+
+    /// It lives.
+    fn born(&self) {
+        if let Some(spawner) = self.spawner.upgrade() {
+            spawner.children.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// It lives no more.
+    fn died(&self) {
+        if let Some(spawner) = self.spawner.upgrade() {
+            spawner.children.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    /// How many live that it spawned.
+    pub(super) fn children(&self) -> u64 {
+        self.children.load(Ordering::SeqCst)
     }
 
     fn parent(&self) -> Option<Arc<Lineage>> {

@@ -60,6 +60,7 @@ fn cradle() -> Cradle {
         handles_max: 9,
         blob_bytes_max: 0,
         accounts: Accounts::default(),
+        alarm: None,
         pause_capability: PAUSE,
         terminate_capability: TERMINATE,
         census,

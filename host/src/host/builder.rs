@@ -18,6 +18,7 @@ use crate::scheduler::Ticker;
 use crate::stdio::Sink;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex};
+use crate::warning::{Warning, Watch};
 use crate::world::World;
 
 /// Settings of a host. Plain data: clone it and build twice.
@@ -34,6 +35,7 @@ use crate::world::World;
 /// | table ceiling | 100,000 elements |
 /// | module folder | none: isolates can spawn what [`Host::offer`] names |
 /// | cache folder | none: compiled code is kept in memory only |
+/// | warnings | none |
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -59,9 +61,11 @@ pub struct HostBuilder {
     cache: Option<PathBuf>,
     module_folder: Option<PathBuf>,
     on_uncaught: Option<Arc<OnUncaught>>,
+    on_warning: Option<(u8, Arc<OnWarning>)>,
 }
 
 type OnUncaught = dyn Fn(&Uncaught) + Send + Sync;
+type OnWarning = dyn Fn(&Warning) + Send + Sync;
 
 impl Default for HostBuilder {
     fn default() -> HostBuilder {
@@ -78,6 +82,7 @@ impl Default for HostBuilder {
             cache: None,
             module_folder: None,
             on_uncaught: None,
+            on_warning: None,
         }
     }
 }
@@ -170,6 +175,17 @@ impl HostBuilder {
         self
     }
 
+    /// What is told when an isolate has so many percent of one of its own [`Limits`](crate::Limits): of memory, CPU time,
+    /// either deadline, messages or bytes in its mailbox, handles, blobs or open ports. Nobody by default.
+    ///
+    /// It is told once of each limit of each isolate, on the thread of [`HostBuilder::on_uncaught`], and not under way of
+    /// what the isolate does: by then there may be more, or less, or the isolate may be gone. Where 1,000 warnings and
+    /// errors wait to be told, further ones are dropped. Limits of trees and of the host are not watched.
+    pub fn on_warning(mut self, percent: u8, told: impl Fn(&Warning) + Send + Sync + 'static) -> HostBuilder {
+        self.on_warning = Some((percent, Arc::new(told)));
+        self
+    }
+
     /// Makes the host: its engine, its threads, and room for its isolates.
     ///
     /// # Errors
@@ -180,11 +196,14 @@ impl HostBuilder {
         let ticker = Ticker::new(&world);
         let io = io().map_err(failed)?;
         let io_handle = io.handle().clone();
-        let links = Links::new(next_number(), self.isolates, self.trusted_isolates, &world);
         let (stdout, stderr) = (Sink::stdout(), Sink::stderr());
         let told = self.on_uncaught.clone().unwrap_or_else(|| Arc::new(print));
         let reporter = Reporter::start(told, [stdout.clone(), stderr.clone()]).map_err(failed)?;
+        let aside = Arc::clone(&reporter);
+        let aside = Box::new(move |job| aside.run(job));
+        let links = Links::new(next_number(), self.isolates, self.trusted_isolates, &world, aside);
         let undertaker = undertaker(&links, &reporter);
+        let watch = self.on_warning.clone().map(|(percent, told)| watch(percent, told, &reporter));
         let cache = self.cache.clone().map(|folder| Arc::new(Cache::open(folder)));
         let ground = |isolates| Ground {
             shape: self.shape(isolates),
@@ -219,6 +238,7 @@ impl HostBuilder {
             stderr,
             left_behind: Mutex::default(),
             isolates_max: self.isolates,
+            watch,
             account: Account::below(None, Bounds { memory: self.total_memory_bytes_max, ..Bounds::default() }),
             memory_bytes_max: self.memory_bytes_max,
         });
@@ -242,6 +262,9 @@ impl HostBuilder {
         if self.trusted_isolates == 0 {
             return invalid("trusted modules need room for one isolate at least (HostBuilder::trusted_isolates)");
         }
+        if self.on_warning.as_ref().is_some_and(|(percent, _)| !(1..=100).contains(percent)) {
+            return invalid("a warning comes at 1 to 100 percent of a limit (HostBuilder::on_warning)");
+        }
         if self.threads == Some(0) || self.trusted_threads == Some(0) {
             return invalid("a host needs one thread at least (HostBuilder::threads, HostBuilder::trusted_threads)");
         }
@@ -259,6 +282,16 @@ impl HostBuilder {
         }
         Ok(())
     }
+}
+
+/// Who hands warnings on to the embedder.
+fn watch(percent: u8, told: Arc<OnWarning>, reporter: &Arc<Reporter>) -> Watch {
+    let reporter = Arc::clone(reporter);
+    let tell = move |warning: Warning| {
+        let told = Arc::clone(&told);
+        reporter.warn(Box::new(move || told(&warning)));
+    };
+    Watch { percent, tell: Arc::new(tell) }
 }
 
 /// Threads of trusted isolates: with one, a single loop would hold up all others.

@@ -32,6 +32,8 @@ use crate::scheduler::Ticker;
 use crate::spawn::Spawn;
 use crate::stdio::Sink;
 use crate::sync::{Arc, Mutex};
+use crate::usage::Usage;
+use crate::warning::Watch;
 use crate::world::World;
 use catalog::Catalog;
 use quarters::{Quarters, Trusted};
@@ -76,6 +78,8 @@ pub(crate) struct Inner {
     isolates_max: u32,
     /// What all isolates together are charged to, where the host bounds it.
     account: Option<Arc<Account>>,
+    /// Who is told of isolates that are near a limit.
+    watch: Option<Watch>,
     /// Linear memory that any isolate can be given.
     memory_bytes_max: u64,
 }
@@ -171,6 +175,16 @@ impl Host {
     pub fn spawn(&self, module: &Module, spawn: Spawn) -> Result<Isolate, SpawnError> {
         let (control, tail) = self.inner.spawn(module, spawn, false)?;
         Ok(Isolate::new(control, tail, Hold::new(&self.inner.links)))
+    }
+
+    /// What all isolates of this host used so far, the dead too, and what the living have now: the sum of all
+    /// [`Isolate::usage`], but for the peak of memory, which is that of all together.
+    ///
+    /// It looks at each isolate that lives, one after another.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        let links = &self.inner.links;
+        Usage { memory_bytes_peak: links.census.memory_bytes_peak(), ..links.registry.usage(links.world.now()) }
     }
 
     /// How many isolates live.

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::sync::{OnceLock, Weak};
+use std::time::Duration;
 
 use insula_wire::codec::Unsendable;
 use insula_wire::{RemoteError, Status};
@@ -23,10 +24,8 @@ use crate::scheduler::{Kept, Living, Task};
 use crate::spawn::{Birth, Entry, Output, Program, Spawn, Spawner, error_schema};
 use crate::stdio::{Sink, Tail};
 use crate::sync::Arc;
+use crate::warning::Alarm;
 use crate::world::{NEVER, Nanos};
-
-/// Bytes of an isolate's standard error that are kept for its exit.
-const STDERR_BYTES_KEPT: usize = 4 << 10;
 
 /// Gives birth to children of isolates of one module and one outfit.
 struct Nursery {
@@ -197,10 +196,10 @@ impl Inner {
         if module.is_trusted() {
             control.flags.set(Flags::TRUSTED);
         }
-        let ends = self.ends(&birth);
+        let admitted = self.world.now();
+        let ends = ends(&birth, admitted);
         listen(&control, birth.on_exit, birth.on_error)?;
-        let admitted = self.links.registry.admit(&control);
-        if let Err(refused) = admitted {
+        if let Err(refused) = self.links.registry.admit(&control) {
             control.unborn();
             return Err(match refused {
                 NotAdmitted::Full(max) if module.is_trusted() => SpawnError::TooManyTrusted { max },
@@ -209,13 +208,13 @@ impl Inner {
             });
         }
         self.links.census.born();
-        let tail = Arc::new(Tail::new(STDERR_BYTES_KEPT));
+        let tail = Arc::new(Tail::new(usize::try_from(birth.limits.stderr_bytes_max).unwrap_or(usize::MAX)));
         let state = State {
             control: Arc::clone(&control),
             place,
             limits: birth.limits,
             says_entered: module.says_entered(),
-            admitted: self.world.now(),
+            admitted,
             ends,
             memory: None,
             wasi: Wasi::new(outfit, Arc::clone(&tail)),
@@ -262,7 +261,10 @@ impl Inner {
         let id = self.links.registry.number();
         let limits = &birth.limits;
         let above = parent.map_or(self.account.as_ref(), |parent| parent.accounts.below());
-        let charged = Charged { sender_percent_max: limits.sender_percent_max, account: above.cloned() };
+        let name = if birth.name.is_empty() { default_name(module, &birth.entry) } else { birth.name.clone() };
+        let alarm = self.watch.as_ref().map(|watch| Alarm::new(id, &name, watch));
+        let (sender_percent_max, account) = (limits.sender_percent_max, above.cloned());
+        let charged = Charged { sender_percent_max, account, alarm: alarm.clone() };
         let mailbox = Mailbox::of_isolate(room(limits), charged);
         birth
             .message
@@ -280,20 +282,21 @@ impl Inner {
             handles_max: limits.handles_max,
             blob_bytes_max: limits.blob_bytes_max,
             accounts,
+            alarm,
             pause_capability: CapabilityId(self.world.number()),
             terminate_capability: CapabilityId(self.world.number()),
             census: Arc::clone(&self.links.census),
-            name: if birth.name.is_empty() { default_name(module, &birth.entry) } else { birth.name.clone() },
+            name,
             paused: birth.paused,
             errors_fatal: birth.errors_fatal,
         }))
     }
+}
 
-    /// When the deadline of a new isolate comes: its own, or that of whoever spawned it if that is sooner.
-    fn ends(&self, birth: &Birth) -> Nanos {
-        let own = birth.limits.deadline.map_or(NEVER, |deadline| self.world.after(deadline));
-        own.min(birth.ends)
-    }
+/// When the deadline of a new isolate comes: its own, or that of whoever spawned it if that is sooner.
+fn ends(birth: &Birth, admitted: Nanos) -> Nanos {
+    let nanos = |deadline: Duration| u64::try_from(deadline.as_nanos()).unwrap_or(NEVER);
+    birth.limits.deadline.map_or(NEVER, |deadline| admitted.saturating_add(nanos(deadline))).min(birth.ends)
 }
 
 fn listen(
@@ -377,7 +380,7 @@ pub(super) fn undertaker(links: &Arc<Links>, reporter: &Arc<Reporter>) -> Arc<Un
             if control.flags.any(Flags::NAMED) {
                 links.names.forget(id);
             }
-            links.registry.remove(id);
+            links.registry.remove(control);
         };
         let Some(mut dead) = control.die(exit, credit) else {
             came_home(&links, control);

@@ -1,4 +1,4 @@
-//! Errors that no listener hears: never silent, and told once.
+//! Errors that no listener hears: never silent, and told once. And what else of the embedder's is called from here.
 
 use std::fmt;
 use std::io::Write;
@@ -6,14 +6,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use insula_wire::RemoteError;
 
 use crate::exit::IsolateId;
 use crate::isolate::Module;
 use crate::printable::printable_line as printable;
 use crate::stdio::Sink;
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex};
 
 /// An error that nobody listened for.
@@ -65,9 +65,7 @@ pub(super) fn resolve(module: &Module, stack: &str) -> String {
         let offset = line.rsplit_once("@ 0x").and_then(|(_, offset)| u64::from_str_radix(offset, 16).ok());
         let places = offset.map(|offset| module.code().places(offset)).unwrap_or_default();
         for place in places {
-            let function = place.function.as_deref().unwrap_or("?");
-            let spot = place.spot.map(|spot| format!(" at {spot}")).unwrap_or_default();
-            text.push_str(&format!("\n     in {function}{spot}"));
+            text.push_str(&format!("\n     in {place}"));
         }
     }
     if !stack.is_empty() && !module.code().has_lines() {
@@ -89,16 +87,26 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// Reports that wait to be told, at most. A guest may fail faster than anybody can read.
 const REPORTS_MAX: usize = 1_000;
 
-/// Tells uncaught errors, one after another, on a thread of its own.
+/// Tells uncaught errors, and calls what the embedder wants called, one after another, on a thread of its own.
 pub(crate) struct Reporter {
     sender: Mutex<Option<Sender<Job>>>,
-    /// Reports that found no room, since the last one that did.
-    untold: Arc<AtomicU64>,
+    backlog: Arc<Backlog>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
+#[derive(Default)]
+struct Backlog {
+    /// Reports that wait.
+    waiting: AtomicUsize,
+    /// Reports that found no room, since the last one that did.
+    untold: AtomicU64,
+}
+
+/// What waits: of reports so many at most, and of all else what the embedder asked for beforehand.
 enum Job {
     Tell { uncaught: Uncaught, module: Option<Module> },
+    Warn(Box<dyn FnOnce() + Send>),
+    Run(Box<dyn FnOnce() + Send>),
     Flush(Sender<()>),
 }
 
@@ -110,20 +118,52 @@ impl Reporter {
     /// # Errors
     /// When the system gives no thread.
     pub(super) fn start(told: Arc<Told>, printed: [Sink; 2]) -> std::io::Result<Arc<Reporter>> {
-        let (sender, jobs) = bounded(REPORTS_MAX);
-        let untold = Arc::new(AtomicU64::new(0));
-        let theirs = Arc::clone(&untold);
+        let (sender, jobs) = unbounded();
+        let backlog = Arc::<Backlog>::default();
+        let theirs = Arc::clone(&backlog);
         let work = move || work(&jobs, &*told, &printed, &theirs);
         let thread = std::thread::Builder::new().name("insula-reporter".to_owned()).spawn(work)?;
-        Ok(Arc::new(Reporter { sender: Mutex::new(Some(sender)), untold, thread: Mutex::new(Some(thread)) }))
+        Ok(Arc::new(Reporter { sender: Mutex::new(Some(sender)), backlog, thread: Mutex::new(Some(thread)) }))
     }
 
     /// Tells an error, later; resolved by the module's lines if one is given. Never waits.
     pub(super) fn tell(&self, uncaught: Uncaught, module: Option<Module>) {
-        let sender = self.sender.lock().clone();
-        let job = Job::Tell { uncaught, module };
-        if let Some(Err(TrySendError::Full(_))) = sender.map(|sender| sender.try_send(job)) {
-            self.untold.fetch_add(1, Ordering::Relaxed);
+        if self.has_room() {
+            // After the end of the thread nobody is told.
+            let _ = self.hand_over(Job::Tell { uncaught, module });
+        } else {
+            self.backlog.untold.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Warns, later. Where too many reports wait, nobody is warned.
+    pub(super) fn warn(&self, call: Box<dyn FnOnce() + Send>) {
+        if self.has_room() {
+            let _ = self.hand_over(Job::Warn(call));
+        }
+    }
+
+    /// Takes the room of one report.
+    fn has_room(&self) -> bool {
+        let has_room = self.backlog.waiting.fetch_add(1, Ordering::Relaxed) < REPORTS_MAX;
+        if !has_room {
+            self.backlog.waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+        has_room
+    }
+
+    /// Calls this, later. Never waits.
+    pub(super) fn run(&self, call: Box<dyn FnOnce() + Send>) {
+        if let Err(Job::Run(call)) = self.hand_over(Job::Run(call)) {
+            // The host is closed. Where the system gives no thread any more, nobody hears of that either.
+            drop(std::thread::Builder::new().name("insula-reporter".to_owned()).spawn(call));
+        }
+    }
+
+    fn hand_over(&self, job: Job) -> Result<(), Job> {
+        match self.sender.lock().clone() {
+            Some(sender) => sender.send(job).map_err(|unsent| unsent.0),
+            None => Err(job),
         }
     }
 
@@ -134,11 +174,8 @@ impl Reporter {
         if own == Some(std::thread::current().id()) {
             return;
         }
-        let sender = self.sender.lock().clone();
         let (done, told) = bounded(1);
-        if let Some(sender) = sender
-            && sender.send(Job::Flush(done)).is_ok()
-        {
+        if self.hand_over(Job::Flush(done)).is_ok() {
             let _ = told.recv();
         }
     }
@@ -155,14 +192,15 @@ impl Reporter {
     }
 }
 
-fn work(jobs: &Receiver<Job>, told: &Told, printed: &[Sink; 2], untold: &AtomicU64) {
+fn work(jobs: &Receiver<Job>, told: &Told, printed: &[Sink; 2], backlog: &Backlog) {
     for job in jobs {
         match job {
             Job::Tell { mut uncaught, module } => {
+                backlog.waiting.fetch_sub(1, Ordering::Relaxed);
                 if let Some(module) = module {
                     uncaught.error.stack = resolve(&module, &uncaught.error.stack);
                 }
-                let more = untold.swap(0, Ordering::Relaxed);
+                let more = backlog.untold.swap(0, Ordering::Relaxed);
                 if more > 0 {
                     uncaught.error.message.push_str(&format!("\n(and {more} uncaught errors that came too fast)"));
                 }
@@ -173,6 +211,11 @@ fn work(jobs: &Receiver<Job>, told: &Told, printed: &[Sink; 2], untold: &AtomicU
                 // An embedder's panic is its own; the next error is told all the same.
                 drop(catch_unwind(AssertUnwindSafe(|| told(&uncaught))));
             }
+            Job::Warn(call) => {
+                backlog.waiting.fetch_sub(1, Ordering::Relaxed);
+                drop(catch_unwind(AssertUnwindSafe(call)));
+            }
+            Job::Run(call) => drop(catch_unwind(AssertUnwindSafe(call))),
             Job::Flush(done) => drop(done.send(())),
         }
     }

@@ -1,9 +1,5 @@
 //! The embedder's handle of an isolate.
 
-use std::future::poll_fn;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::Thread;
-
 use insula_wire::Priority;
 use serde::de::Error as _;
 use serde::ser::Error as _;
@@ -14,6 +10,7 @@ use crate::exit::{Exit, IsolateId, Killer};
 use crate::port::{Attachment, CapabilityId, codec};
 use crate::stdio::Tail;
 use crate::sync::Arc;
+use crate::usage::Usage;
 
 /// A handle of an isolate: its control port, and what authority over it comes along.
 ///
@@ -127,7 +124,7 @@ impl Isolate {
         self.is_ours(self.pause) == Some(self.control.pause_capability)
     }
 
-    fn may_terminate(&self) -> bool {
+    pub(super) fn may_terminate(&self) -> bool {
         self.is_ours(self.terminate) == Some(self.control.terminate_capability)
     }
 
@@ -154,46 +151,7 @@ impl Isolate {
         self.control.exit()
     }
 
-    /// Blocks the calling thread until it ended. Any number of callers may ask; all get the same.
-    #[must_use]
-    pub fn join(&self) -> Exit {
-        struct Unpark(Thread);
-        impl Wake for Unpark {
-            fn wake(self: std::sync::Arc<Self>) {
-                self.0.unpark();
-            }
-        }
-        let waker = Waker::from(std::sync::Arc::new(Unpark(std::thread::current())));
-        loop {
-            if let Some(exit) = self.control.poll_exit(&waker) {
-                return exit;
-            }
-            std::thread::park();
-        }
-    }
-
-    /// As [`Isolate::join`], as a future. Dropping it loses nothing.
-    pub async fn ended(&self) -> Exit {
-        struct Joining<'a>(&'a Control, Option<Waker>);
-        impl Drop for Joining<'_> {
-            fn drop(&mut self) {
-                if let Some(waker) = self.1.take() {
-                    self.0.stop_joining(&waker);
-                }
-            }
-        }
-        let mut joining = Joining(&self.control, None);
-        poll_fn(|cx: &mut Context<'_>| {
-            let known = joining.1.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
-            if !known && let Some(waker) = joining.1.replace(cx.waker().clone()) {
-                self.control.stop_joining(&waker);
-            }
-            self.control.poll_exit(cx.waker()).map_or(Poll::Pending, Poll::Ready)
-        })
-        .await
-    }
-
-    /// The last 4 KiB of its standard error; empty for an isolate that somebody else spawned.
+    /// The last of its standard error, as much as [its limit](crate::Limits::stderr) says; empty for an isolate that somebody else spawned.
     #[must_use]
     pub fn stderr_tail(&self) -> String {
         self.tail.as_ref().map(|tail| tail.text()).unwrap_or_default()
@@ -270,10 +228,16 @@ impl Isolate {
         }
     }
 
+    /// What it used so far, and what it has now.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.control.usage(self.links().world.now())
+    }
+
     /// Wall time that it spent on a CPU so far.
     #[must_use]
     pub fn cpu_time(&self) -> std::time::Duration {
-        std::time::Duration::from_nanos(self.control.meter.cpu_nanos())
+        std::time::Duration::from_nanos(self.control.meter.cpu_nanos_at(self.links().world.now()))
     }
 
     /// Messages and bytes that its mailbox holds, with the room that is reserved for notices.

@@ -2,10 +2,11 @@
 //!
 //! - [`Module`]: code that is compiled and linked, ready to be instantiated.
 //! - [`run`]: instantiate, call the entry, find out how it ended, die. The only place that enters guest code.
-//! - [`Isolate`]: the embedder's handle, plain data.
+//! - [`Isolate`]: the embedder's handle, plain data; `joining`: how it waits for the end.
 
 mod ending;
 mod handle;
+mod joining;
 mod module;
 mod run;
 

@@ -5,6 +5,8 @@ use wasmtime::{InstancePre, Linker, ModuleExport, UnknownImportError};
 use crate::abi::{State, is_newer, version};
 use crate::engine::Kind;
 use crate::error::{LoadError, SpawnError};
+use crate::exit::Frame;
+use crate::lines::Place;
 use crate::module::Code;
 use crate::spawn::Entry;
 use crate::sync::Arc;
@@ -86,6 +88,16 @@ impl Module {
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         self.0.code.digest
+    }
+
+    /// Where in its sources a frame of one of its isolates is: innermost first, and more than one where functions were
+    /// inlined. Empty where the module does not say: it was built without debug information, or stripped of it.
+    ///
+    /// The first call reads the module's debug information, which takes some milliseconds for each megabyte of it; what
+    /// is found is kept. A frame of another module's isolate leads to a place that means nothing.
+    #[must_use]
+    pub fn places(&self, frame: &Frame) -> Vec<Place> {
+        self.0.code.places(frame.offset)
     }
 
     /// Whether its isolates run without preemption; see [`Host::load_trusted`](crate::Host::load_trusted).

@@ -13,8 +13,9 @@ use super::{EntryPoint, Module};
 use crate::abi::{Ended, Place, State, Until, wait};
 use crate::control::{Control, Flags};
 use crate::exit::{Exit, Phase};
-use crate::scheduler::{Estate, Scheduler, YieldSlice, poll_began, slice_is_over};
+use crate::scheduler::{Estate, Scheduler, YieldSlice, last_poll, poll_began, slice_is_over};
 use crate::sync::{Arc, Mutex};
+use crate::warning::{Alarm, Watched};
 use crate::world::{NEVER, Nanos, Timer, World};
 
 /// What a life needs beside its state.
@@ -41,11 +42,13 @@ pub(crate) async fn live(mut life: Box<Life>) -> Estate {
     let (control, world, ends) = (Arc::clone(&state.control), Arc::clone(&state.place.world), state.ends);
     let _deadline =
         (ends != NEVER).then(|| world.timer(ends, Waker::from(Arc::new(DeadlineBell(Arc::clone(&control))))));
+    let _warning = warned_of_deadline(state, &control, &world);
     let _run_deadline = RunDeadline::arm(state, &control, &world);
     let no_end = state.has_no_end();
-    let until = Until { deadline: NEVER, ports_only: no_end, no_end };
+    let until = Until { deadline: NEVER, ports_only: no_end, no_end, call: 0 };
     if let Err(error) = wait(&mut life.state, until, |_: &mut &mut State, _: &Waker| Some(())).await {
         let exit = error.downcast_ref::<Ended>().map_or(Exit::HostClosed, |Ended(exit)| exit.clone());
+        last_poll(&control.meter, &world);
         (life.undertaker)(&control, exit, None);
         return None;
     }
@@ -56,6 +59,7 @@ pub(crate) async fn live(mut life: Box<Life>) -> Estate {
     let exit = exit_of(result, module.code(), store.data_mut());
     // Without epoch checks, what was to end it in the middle of its code acts here at the latest.
     let exit = control.ending().filter(|_| module.is_trusted()).unwrap_or(exit);
+    last_poll(&control.meter, &world);
     undertaker(&control, exit, Some(&place));
     Some(Box::new(store))
 }
@@ -93,9 +97,12 @@ fn look_up(state: &State) -> wasmtime::Result<()> {
 /// The end of an isolate that had more CPU time than this, the poll that this thread is in counted.
 fn beyond_cpu_time(limit: Duration, control: &Control, world: &World) -> Option<Exit> {
     let this_poll = world.now().saturating_sub(poll_began());
-    let used = u128::from(control.meter.cpu_nanos().saturating_add(this_poll));
+    let used = control.meter.cpu_nanos().saturating_add(this_poll);
     let value = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
-    (used > limit.as_nanos()).then(|| Exit::Limit { which: "cpu-time".to_owned(), value })
+    if let Some(alarm) = &control.alarm {
+        alarm.look(Watched::CpuTime, used, value);
+    }
+    (u128::from(used) > limit.as_nanos()).then(|| Exit::Limit { which: "cpu-time".to_owned(), value })
 }
 
 /// Lives without epoch checks: where it waits, its CPU time is looked at.
@@ -164,14 +171,32 @@ impl Wake for DeadlineBell {
     }
 }
 
+/// Rings when the embedder is to be warned of the isolate's deadline.
+struct WarningBell {
+    alarm: Arc<Alarm>,
+    limit: u64,
+}
+
+impl Wake for WarningBell {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.alarm.look(Watched::Deadline, self.alarm.from(self.limit), self.limit);
+    }
+}
+
+/// What warns of the isolate's deadline, where somebody is to be warned.
+fn warned_of_deadline(state: &State, control: &Control, world: &Arc<World>) -> Option<Timer> {
+    let alarm = control.alarm.as_ref().filter(|_| state.ends != NEVER)?;
+    let limit = state.ends.saturating_sub(state.admitted);
+    let due = state.admitted.saturating_add(alarm.from(limit));
+    Some(world.timer(due, Waker::from(Arc::new(WarningBell { alarm: Arc::clone(alarm), limit }))))
+}
+
 /// What an isolate is doing.
 fn phase(control: &Control) -> Phase {
-    if control.flags.any(Flags::WAITING) {
-        Phase::Waiting
-    } else if control.flags.any(Flags::ENTERED) {
-        Phase::Guest
-    } else {
-        Phase::Start
+    match control.flags.call() {
+        _ if !control.flags.any(Flags::ENTERED) => Phase::Start,
+        Some(call) => Phase::Waiting { call: call.name().to_owned() },
+        None => Phase::Guest,
     }
 }
 
@@ -197,8 +222,14 @@ impl RunDeadline {
         let (control, world) = (Arc::clone(control), Arc::clone(world));
         let admitted = state.admitted;
         let bell = Arc::new(RunDeadline { control, world, admitted, nanos, timer: Mutex::new(None) });
-        bell.ring_at(admitted.saturating_add(nanos));
+        bell.ring_at(admitted.saturating_add(bell.goal(0)));
         Some(Armed(bell))
+    }
+
+    /// How much time is to have counted when it rings next.
+    fn goal(&self, counted: u64) -> u64 {
+        let warns_at = self.control.alarm.as_ref().map(|alarm| alarm.from(self.nanos));
+        warns_at.filter(|at| counted < *at).unwrap_or(self.nanos)
     }
 
     fn ring_at(self: &Arc<RunDeadline>, due: Nanos) {
@@ -214,10 +245,15 @@ impl Wake for RunDeadline {
             return;
         }
         let now = self.world.now();
-        match self.nanos.checked_sub(self.control.meter.counted_nanos(self.admitted, now)) {
-            None | Some(0) => self.control.end_now(Exit::Deadline { phase: phase(&self.control) }),
-            Some(left) => self.ring_at(now.saturating_add(left.max(RING_NANOS_MIN))),
+        let counted = self.control.meter.counted_nanos(self.admitted, now);
+        if let Some(alarm) = &self.control.alarm {
+            alarm.look(Watched::RunDeadline, counted, self.nanos);
         }
+        if counted >= self.nanos {
+            return self.control.end_now(Exit::Deadline { phase: phase(&self.control) });
+        }
+        let left = self.goal(counted) - counted;
+        self.ring_at(now.saturating_add(left.max(RING_NANOS_MIN)));
     }
 }
 

@@ -161,20 +161,36 @@ fn nested() -> Dwarf {
 
 fn told(lines: &Lines, address: u64) -> Vec<String> {
     let places = lines.find(lines.code.start as u64 + address);
-    let spot = |place: &Place| place.spot.as_ref().map_or("?".to_owned(), Spot::to_string);
-    places.iter().map(|place| format!("{} {}", place.function.as_deref().unwrap_or("?"), spot(place))).collect()
+    places.iter().map(Place::to_string).collect()
 }
 
 #[test]
 fn an_address_is_told_with_the_functions_inlined_there() {
     let lines = Lines::parse(&nested().module()).unwrap();
-    assert_eq!(told(&lines, 10), ["outer src/main.rs:2:7"]);
-    assert_eq!(told(&lines, 25), ["middle src/main.rs:3:7", "outer src/main.rs:7"]);
-    assert_eq!(told(&lines, 39), ["inner src/main.rs:4:7", "middle src/main.rs:8", "outer src/main.rs:7"]);
-    assert_eq!(told(&lines, 99), ["outer src/main.rs:5:7"]);
+    assert_eq!(told(&lines, 10), ["outer at src/main.rs:2:7"]);
+    assert_eq!(told(&lines, 25), ["middle at src/main.rs:3:7", "outer at src/main.rs:7"]);
+    assert_eq!(told(&lines, 39), ["inner at src/main.rs:4:7", "middle at src/main.rs:8", "outer at src/main.rs:7"]);
+    assert_eq!(told(&lines, 99), ["outer at src/main.rs:5:7"]);
     assert_eq!(told(&lines, 100), [""; 0]);
     assert_eq!(told(&lines, 9), [""; 0]);
     assert_eq!((lines.find(0), lines.find(u64::MAX)), (vec![], vec![]));
+}
+
+#[test]
+fn a_loaded_module_says_where_a_frame_is() {
+    let host = crate::Host::builder().isolates(1).build().unwrap();
+    let bytes = nested().module();
+    let module = host.load("nested", &bytes).unwrap();
+    let frame = |offset| crate::Frame { function: None, index: 0, offset };
+    let code = Lines::parse(&bytes).unwrap().code.start as u64;
+    let places = module.places(&frame(code + 25));
+    let functions: Vec<_> = places.iter().map(|place| place.function.as_deref()).collect();
+    let lines: Vec<_> = places.iter().filter_map(|place| place.spot.as_ref()).map(|spot| spot.line).collect();
+    assert_eq!((functions, lines), (vec![Some("middle"), Some("outer")], vec![3, 7]));
+    assert_eq!(module.places(&frame(u64::MAX)), []);
+    assert_eq!(host.load("none", b"(module (func))").unwrap().places(&frame(code)), []);
+    let forged = Place { function: Some("a\nb".to_owned()), spot: None };
+    assert_eq!(forged.to_string(), "a\\nb");
 }
 
 #[test]

@@ -107,6 +107,7 @@ impl Mailbox {
                 budget: Budget::new(room, charged),
                 birth: None,
                 arrived: 0,
+                arrived_bytes: 0,
                 slots: Vec::new(),
                 free: Vec::new(),
                 open: 0,
@@ -126,6 +127,7 @@ impl Mailbox {
             return Err(Limit(inner.budget.room.ports_max));
         }
         inner.open += 1;
+        inner.budget.opened(inner.open);
         let slot = inner.free.pop().unwrap_or_else(|| {
             inner.slots.push(Slot::default());
             u32::try_from(inner.slots.len() - 1).expect("ports_max is far below 2^32")
@@ -377,6 +379,12 @@ impl Mailbox {
     /// Messages and bytes that are queued or reserved.
     pub(crate) fn load(&self) -> (u64, u64) {
         self.inner.lock().budget.load()
+    }
+
+    /// Messages that came in so far, and their bytes.
+    pub(crate) fn arrived(&self) -> (u64, u64) {
+        let inner = self.inner.lock();
+        (inner.arrived, inner.arrived_bytes)
     }
 
     /// The ports that its owner waits on, for a report; empty where it does not wait.

@@ -40,6 +40,9 @@ impl Message {
     /// What it costs the mailbox that holds it, in bytes (semantics 9.2).
     pub(crate) fn cost(&self) -> u64 {
         const OVERHEAD: usize = 64;
+        if self.attachments.is_empty() {
+            return (self.bytes.len() + OVERHEAD) as u64;
+        }
         (self.bytes.len() + OVERHEAD * (1 + self.attachments.len())) as u64 + self.blob_bytes()
     }
 

@@ -10,6 +10,7 @@ use super::{Attachment, Blob, CapabilityId, ControlRef, Message, Port, SendRight
 use crate::account::{Account, Charge};
 use crate::hash::NumberMap;
 use crate::sync::Arc;
+use crate::warning::{Alarm, Watched};
 
 const INDEX_BITS: u32 = 20;
 const INDEX_MAX: u32 = (1 << INDEX_BITS) - 1;
@@ -82,6 +83,7 @@ pub(crate) struct Table {
     blob_bytes: u64,
     blob_bytes_max: u64,
     account: Option<Arc<Account>>,
+    alarm: Option<Arc<Alarm>>,
 }
 
 impl Table {
@@ -89,12 +91,17 @@ impl Table {
     pub(crate) fn new(handles_max: u64, blob_bytes_max: u64) -> Table {
         let handles_max = u32::try_from(handles_max).unwrap_or(INDEX_MAX).min(INDEX_MAX);
         let (entries, free, known) = (Vec::new(), Vec::new(), NumberMap::default());
-        Table { entries, free, known, handles_max, blob_bytes: 0, blob_bytes_max, account: None }
+        Table { entries, free, known, handles_max, blob_bytes: 0, blob_bytes_max, account: None, alarm: None }
     }
 
     /// The same, with blobs charged to this account too.
     pub(crate) fn charging(self, account: Option<&Arc<Account>>) -> Table {
         Table { account: account.cloned(), ..self }
+    }
+
+    /// The same, with somebody who is shown how full it is.
+    pub(crate) fn watched_by(self, alarm: Option<&Arc<Alarm>>) -> Table {
+        Table { alarm: alarm.cloned(), ..self }
     }
 
     /// Whether `count` objects fit, be they all new. Slots that can be used again count as room.
@@ -138,8 +145,13 @@ impl Table {
         });
         let entry = &mut self.entries[index as usize - 1];
         (entry.object, entry.count) = (Some(object), 1);
+        let handle = handle(index, entry.generation);
         self.known.insert(key, index);
-        Ok(handle(index, entry.generation))
+        if let Some(alarm) = &self.alarm {
+            alarm.look(Watched::Handles, self.known.len() as u64, self.handles_max.into());
+            alarm.look(Watched::BlobBytes, self.blob_bytes, self.blob_bytes_max);
+        }
+        Ok(handle)
     }
 
     /// What the handle names.

@@ -177,7 +177,7 @@ impl<T: 'static> ReceivePort<T> {
     }
 
     fn with_schema(schema: u64, links: &Arc<Links>, limits: &Limits, policy: MailboxPolicy) -> ReceivePort<T> {
-        let charged = Charged { sender_percent_max: limits.sender_percent_max, account: None };
+        let charged = Charged { sender_percent_max: limits.sender_percent_max, ..Charged::default() };
         let mailbox = Mailbox::of_embedder(crate::host::room(limits), charged);
         links.keep(&mailbox);
         let port = mailbox.open(links.world.number(), schema, policy);

@@ -24,8 +24,9 @@ use std::cell::Cell;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use crate::limits::Meter;
 use crate::sync::Arc;
-use crate::world::Nanos;
+use crate::world::{Nanos, World};
 
 /// What tells schedulers apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +111,15 @@ fn did_something_else() {
 /// When the poll that this thread is in began.
 pub(crate) fn poll_began() -> Nanos {
     POLLED.with(|polled| polled.began.get())
+}
+
+/// The isolate that this thread polls is about to die: its CPU time ends here, so that what it used is all there when it
+/// is taken off the books. What the poll still takes, dropping its Store above all, is charged to nobody.
+pub(crate) fn last_poll(meter: &Meter, world: &World) {
+    POLLED.with(|polled| {
+        let now = world.now();
+        meter.polled(now.saturating_sub(polled.began.replace(now)));
+    });
 }
 
 /// Gives the rest of this thread's slice to somebody else: pending once, without a waker.

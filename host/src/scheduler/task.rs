@@ -178,12 +178,16 @@ impl Task {
             polled.fresh.set(true);
             began
         });
+        self.control.meter.polled_from(began);
         if self.timed {
             self.control.meter.counts(began);
         }
         let result = catch_unwind(AssertUnwindSafe(|| life.as_mut().poll(&mut Context::from_waker(waker))));
         let ended = self.world.now();
-        self.control.meter.polled(ended.saturating_sub(began));
+        if !matches!(result, Ok(Poll::Ready(_))) {
+            // Who is over has counted its last poll by itself: what follows from its death is charged to nobody.
+            self.control.meter.polled(ended.saturating_sub(began));
+        }
         let yielding = POLLED.with(|polled| {
             polled.active.set(false);
             polled.ended.set(result.is_ok().then_some(ended));

@@ -22,6 +22,7 @@ fn newborn(paused: bool) -> Arc<Control> {
         handles_max: 8,
         blob_bytes_max: 0,
         accounts: Accounts::default(),
+        alarm: None,
         pause_capability: PAUSE,
         terminate_capability: CapabilityId(2),
         census,

@@ -17,8 +17,8 @@ fn s9_a_host_admits_so_many() {
     let [one, two, three] = [0; 3].map(|_| child(&registry, None));
     assert_eq!((registry.admit(&one), registry.admit(&two)), (Ok(()), Ok(())));
     assert_eq!(registry.admit(&three), Err(NotAdmitted::Full(2)));
-    registry.remove(one.id);
-    registry.remove(one.id);
+    registry.remove(&one);
+    registry.remove(&one);
     assert_eq!(registry.admit(&three), Ok(()));
     assert_eq!(numbers(&registry.all()), [2, 3]);
 }
@@ -30,9 +30,9 @@ fn s9_4_trusted_isolates_have_a_limit_of_their_own() {
     [&two, &four].iter().for_each(|trusted| trusted.flags.set(Flags::TRUSTED));
     assert_eq!((registry.admit(&one), registry.admit(&two)), (Ok(()), Ok(())));
     assert_eq!((registry.admit(&three), registry.admit(&four)), (Err(NotAdmitted::Full(1)), Err(NotAdmitted::Full(1))));
-    registry.remove(two.id);
+    registry.remove(&two);
     assert_eq!((registry.admit(&three), registry.admit(&four)), (Err(NotAdmitted::Full(1)), Ok(())));
-    registry.remove(one.id);
+    registry.remove(&one);
     assert_eq!(registry.admit(&three), Ok(()));
 }
 
@@ -41,7 +41,7 @@ fn a_number_is_never_given_again() {
     let registry = Registry::new(1, 0);
     let one = child(&registry, None);
     registry.admit(&one).unwrap();
-    registry.remove(one.id);
+    registry.remove(&one);
     assert_eq!((one.id, registry.number()), (IsolateId(1), IsolateId(2)));
 }
 
@@ -52,7 +52,7 @@ fn the_living_are_found_and_the_dead_are_not() {
     assert!(registry.find(one.id).is_none());
     registry.admit(&one).unwrap();
     assert!(registry.find(one.id).is_some_and(|found| Arc::ptr_eq(&found, &one)));
-    one.die(Exit::Returned, || registry.remove(one.id)).unwrap();
+    one.die(Exit::Returned, || registry.remove(&one)).unwrap();
     assert!(registry.find(one.id).is_none());
 }
 
@@ -78,7 +78,7 @@ fn s2_7_descendants_are_found_across_a_dead_ancestor() {
         registry.admit(control).unwrap();
     }
     assert_eq!(numbers(&registry.descendants(root.id)), [2, 3, 4]);
-    registry.remove(first.id);
+    registry.remove(&first);
     drop(first);
     assert_eq!(numbers(&registry.descendants(root.id)), [3, 4]);
     assert_eq!(numbers(&registry.descendants(grandchild.id)), [0; 0]);

@@ -5,6 +5,7 @@ use super::Room;
 use crate::account::{Account, Charge};
 use crate::hash::NumberMap;
 use crate::sync::Arc;
+use crate::warning::{Alarm, Watched};
 
 /// Who a message is counted for: an isolate, or nobody (the host, the embedder, the owner itself).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -27,11 +28,13 @@ pub(crate) struct Charged {
     pub(crate) sender_percent_max: u64,
     /// The accounts above its owner.
     pub(crate) account: Option<Arc<Account>>,
+    /// Who is shown how full it is.
+    pub(crate) alarm: Option<Arc<Alarm>>,
 }
 
 impl Default for Charged {
     fn default() -> Charged {
-        Charged { sender_percent_max: 100, account: None }
+        Charged { sender_percent_max: 100, account: None, alarm: None }
     }
 }
 
@@ -123,6 +126,10 @@ impl Budget {
         }
         self.messages += 1;
         self.bytes += cost;
+        if let Some(alarm) = &self.charged.alarm {
+            alarm.look(Watched::MailboxMessages, self.messages, self.room.messages_max);
+            alarm.look(Watched::MailboxBytes, self.bytes, self.room.bytes_max);
+        }
         if sender != Sender::NOBODY && self.charged.sender_percent_max < 100 {
             let share = self.shares.entry(sender);
             share.messages += 1;
@@ -156,6 +163,13 @@ impl Budget {
             if share.messages == 0 {
                 self.shares.let_go(sender);
             }
+        }
+    }
+
+    /// So many ports are open.
+    pub(super) fn opened(&self, ports: u64) {
+        if let Some(alarm) = &self.charged.alarm {
+            alarm.look(Watched::Ports, ports, self.room.ports_max);
         }
     }
 

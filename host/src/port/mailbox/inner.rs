@@ -14,7 +14,9 @@ pub(super) struct Inner {
     pub(super) budget: Budget,
     /// What its owner is born with, until it is fetched.
     pub(super) birth: Option<Message>,
+    /// Messages that came in so far, and their bytes.
     pub(super) arrived: u64,
+    pub(super) arrived_bytes: u64,
     pub(super) slots: Vec<Slot>,
     pub(super) free: Vec<u32>,
     pub(super) open: u64,
@@ -52,9 +54,9 @@ pub(super) struct Queued {
 const LOOKS_MAX: usize = 64;
 
 impl Slot {
-    fn put(&mut self, queued: Queued) {
+    fn put(&mut self, queued: Queued, cost: u64) {
         if queued.message.kind == Kind::Data {
-            self.data = (self.data.0 + 1, self.data.1 + queued.message.cost());
+            self.data = (self.data.0 + 1, self.data.1 + cost);
         }
         self.queue.push_back(queued);
     }
@@ -123,10 +125,12 @@ impl Inner {
 
     /// Puts a message that is paid for into its queue, and wakes who waits for it.
     pub(super) fn push(&mut self, slot: usize, sender: Sender, message: Message, after: &mut After) {
+        let cost = message.cost();
         self.arrived += 1;
+        self.arrived_bytes += cost;
         let arrived = self.arrived;
         let entry = &mut self.slots[slot];
-        entry.put(Queued { arrived, sender, message });
+        entry.put(Queued { arrived, sender, message }, cost);
         let listened = entry.listened;
         let Some(port) = entry.port.as_ref().map(|port| port.id) else { return };
         if listened {

@@ -20,6 +20,7 @@ fn control(id: u64) -> Arc<Control> {
         handles_max: 1,
         blob_bytes_max: 1,
         accounts: Accounts::default(),
+        alarm: None,
         pause_capability: CapabilityId(1),
         terminate_capability: CapabilityId(2),
         census: Arc::new(Census::default()),

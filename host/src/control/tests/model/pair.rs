@@ -357,7 +357,7 @@ impl Pair {
         let mut dying = vec![(who, exit)];
         while let Some((who, exit)) = dying.pop() {
             let control = Arc::clone(&self.controls[who]);
-            let dead = control.die(exit.clone(), || self.registry.remove(control.id));
+            let dead = control.die(exit.clone(), || self.registry.remove(&control));
             assert_eq!(dead.is_some(), self.lives(who), "there is one death");
             let Some(dead) = dead else { continue };
             let (uncaught, scoped) = self.model.die(who, &exit);

@@ -126,7 +126,7 @@ fn nothing_is_dropped_under_the_lock() {
 fn what_a_dead_mailbox_had_promised_is_given_back_once() {
     let account = Account::below(None, Bounds { queued: Some(1_000), ..Bounds::default() }).unwrap();
     let room = Room { messages_max: 9, bytes_max: 999, message_bytes_max: 999, ports_max: 2 };
-    let charged = Charged { sender_percent_max: 100, account: Some(Arc::clone(&account)) };
+    let charged = Charged { sender_percent_max: 100, account: Some(Arc::clone(&account)), alarm: None };
     let mailbox = Mailbox::of_isolate(room, charged);
     let port = open_with(&mailbox, 1, MailboxPolicy::Error);
     mailbox.reserve(&port, 100).unwrap();
@@ -174,7 +174,7 @@ fn room_that_is_exchanged_counts_in_the_tree() {
 /// The oldest is found near the front, however long the queue is; what is not there makes no room.
 #[test]
 fn a_share_that_is_full_of_what_is_far_from_the_front_is_full() {
-    let charged = Charged { sender_percent_max: 10, account: None };
+    let charged = Charged { sender_percent_max: 10, ..Charged::default() };
     let room = Room { messages_max: 100, bytes_max: 1 << 20, message_bytes_max: 999, ports_max: 2 };
     let mailbox = Mailbox::of_isolate(room, charged);
     let port = open_with(&mailbox, 1, MailboxPolicy::DropOldest);

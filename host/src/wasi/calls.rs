@@ -1,0 +1,95 @@
+//! WASI's calls that may wait, each marked while it goes on: whoever is ended there was waiting, and it is told where.
+//!
+//! What they do is wasmtime-wasi's. Where it says which of its functions are async, that list is repeated here, so a new
+//! one would go unmarked and no worse; a change of a signature does not compile.
+
+use wasmtime::{AsContextMut as _, Caller, Extern, Linker, Result};
+use wasmtime_wasi::p1::WasiP1Ctx;
+use wasmtime_wasi::p1::wasi_snapshot_preview1::{self, WasiSnapshotPreview1 as _};
+use wiggle::GuestMemory;
+
+use super::{PREVIEW_1, context};
+use crate::abi::{State, in_call};
+use crate::control::Call;
+use crate::sync::Arc;
+
+macro_rules! define {
+    ($linker:ident, $($name:ident as $call:ident($($argument:ident: $type:ty),*);)*) => {$(
+        $linker.func_wrap_async(
+            PREVIEW_1,
+            stringify!($name),
+            |mut caller: Caller<'_, State>, ($($argument,)*): ($($type,)*)| {
+                Box::new(async move {
+                    let control = Arc::clone(&caller.data().control);
+                    let call = async {
+                        let (mut memory, context) = guest(&mut caller)?;
+                        wasi_snapshot_preview1::$name(context, &mut memory, $($argument),*).await
+                    };
+                    in_call(&control, Call::$call, call).await
+                })
+            },
+        )?;
+    )*};
+}
+
+/// Defines them, in front of those that are there.
+pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
+    link_descriptors(linker)?;
+    link_paths(linker)
+}
+
+fn link_descriptors(linker: &mut Linker<State>) -> Result<()> {
+    define! { linker,
+        fd_advise as FdAdvise(fd: i32, offset: i64, length: i64, advice: i32);
+        fd_close as FdClose(fd: i32);
+        fd_datasync as FdDatasync(fd: i32);
+        fd_fdstat_get as FdFdstatGet(fd: i32, result: i32);
+        fd_filestat_get as FdFilestatGet(fd: i32, result: i32);
+        fd_filestat_set_size as FdFilestatSetSize(fd: i32, size: i64);
+        fd_filestat_set_times as FdFilestatSetTimes(fd: i32, accessed: i64, modified: i64, flags: i32);
+        fd_pread as FdPread(fd: i32, buffers: i32, count: i32, offset: i64, result: i32);
+        fd_pwrite as FdPwrite(fd: i32, buffers: i32, count: i32, offset: i64, result: i32);
+        fd_read as FdRead(fd: i32, buffers: i32, count: i32, result: i32);
+        fd_readdir as FdReaddir(fd: i32, at: i32, length: i32, cookie: i64, result: i32);
+        fd_renumber as FdRenumber(from: i32, to: i32);
+        fd_seek as FdSeek(fd: i32, offset: i64, whence: i32, result: i32);
+        fd_sync as FdSync(fd: i32);
+        fd_write as FdWrite(fd: i32, buffers: i32, count: i32, result: i32);
+    }
+    Ok(())
+}
+
+fn link_paths(linker: &mut Linker<State>) -> Result<()> {
+    define! { linker,
+        path_create_directory as PathCreateDirectory(fd: i32, path: i32, length: i32);
+        path_filestat_get as PathFilestatGet(fd: i32, flags: i32, path: i32, length: i32, result: i32);
+        path_filestat_set_times as PathFilestatSetTimes(
+            fd: i32, flags: i32, path: i32, length: i32, accessed: i64, modified: i64, which: i32
+        );
+        path_link as PathLink(
+            fd: i32, flags: i32, path: i32, length: i32, to_fd: i32, to_path: i32, to_length: i32
+        );
+        path_open as PathOpen(
+            fd: i32, flags: i32, path: i32, length: i32, how: i32, rights: i64, inherited: i64, fd_flags: i32,
+            result: i32
+        );
+        path_readlink as PathReadlink(fd: i32, path: i32, length: i32, at: i32, capacity: i32, result: i32);
+        path_remove_directory as PathRemoveDirectory(fd: i32, path: i32, length: i32);
+        path_rename as PathRename(fd: i32, path: i32, length: i32, to_fd: i32, to_path: i32, to_length: i32);
+        path_symlink as PathSymlink(path: i32, length: i32, fd: i32, to_path: i32, to_length: i32);
+        path_unlink_file as PathUnlinkFile(fd: i32, path: i32, length: i32);
+    }
+    Ok(())
+}
+
+/// Memory and context of the guest that calls, as wasmtime-wasi's own linker finds them.
+fn guest<'a>(caller: &'a mut Caller<'_, State>) -> Result<(GuestMemory<'a>, &'a mut WasiP1Ctx)> {
+    let fuel = caller.as_context_mut().hostcall_fuel();
+    let Some(Extern::Memory(memory)) = caller.get_export("memory") else {
+        return Err(wasmtime::Error::msg("missing required memory export"));
+    };
+    let (bytes, state) = memory.data_and_store_mut(caller);
+    let context = context(state);
+    context.set_hostcall_fuel(fuel);
+    Ok((GuestMemory::Unshared(bytes), context))
+}
