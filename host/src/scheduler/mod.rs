@@ -114,7 +114,7 @@ pub(crate) fn poll_began() -> Nanos {
 }
 
 /// The isolate that this thread polls is about to die: its CPU time ends here, so that what it used is all there when it
-/// is taken off the books. What the poll still takes, dropping its Store above all, is charged to nobody.
+/// is taken off the books. What follows from its death is charged to nobody.
 pub(crate) fn last_poll(meter: &Meter, world: &World) {
     POLLED.with(|polled| {
         let now = world.now();
