@@ -1,12 +1,14 @@
 //! What an embedder can rely on: loading, spawning, limits, handles, and every way to end as a value.
 
 mod asleep;
+mod calls;
 mod ends;
 mod handles;
 mod joining;
 mod listeners;
 mod phases;
 mod rules;
+mod service_pool;
 mod start;
 mod trusted;
 mod usage;

@@ -47,6 +47,7 @@
 //! | react | the event loop: [`ReceivePort::listen`], [`Timer`], [`on_stop`]; it runs after the entry or `main` returned |
 //! | wait for many things | [`run`], [`task`]: futures on the event loop; [`ReceivePort::recv_async`], [`MessageStream`] |
 //! | share work out | [`Isolate::compute`], and [`Pool`] for many jobs on few isolates |
+//! | be called by an embedder | [`export_service!`], [`ServiceEnd`] |
 //! | fail | return an error ([`Outcome`]), [`report_error`], or panic; a [`RemoteError`] is what others see of it |
 //! | be found by a host | [`export!`] |
 //!
@@ -85,6 +86,7 @@ mod raw_receive_port;
 mod receive_port;
 mod report;
 mod send_port;
+mod service;
 mod spawn;
 mod stream;
 mod sys;
@@ -117,6 +119,9 @@ pub use raw_receive_port::RawReceivePort;
 pub use receive_port::{Either, Message, Messages, ReceivePort, TimedMessages, recv_any, recv_either};
 pub use report::{report_error, resolve};
 pub use send_port::SendPort;
+#[doc(hidden)]
+pub use service::enter_service;
+pub use service::{Reply, Request, ServiceEnd};
 pub use spawn::Spawn;
 pub use stream::MessageStream;
 pub use task::run;
@@ -134,4 +139,7 @@ mod guides {
 
     #[doc = include_str!("../../docs/messages.md")]
     struct Messages;
+
+    #[doc = include_str!("../../docs/plugins.md")]
+    struct Plugins;
 }

@@ -206,6 +206,15 @@ impl Spawn {
         self
     }
 
+    /// Has a value come after the message, as the second of a pair; alone where there is no message.
+    pub(crate) fn followed_by<T: Serialize + ?Sized>(mut self, value: &T) -> Spawn {
+        self.message = Some(match self.message {
+            Some(message) => message.and_then(|message| message.followed_by(value)),
+            None => codec::encode(value, Kind::Data),
+        });
+        self
+    }
+
     pub(crate) fn told_of_exit(mut self, right: SendRight, response: Result<Encoded, Unsendable>) -> Spawn {
         self.on_exit = Some((right, response));
         self

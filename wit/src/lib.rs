@@ -1,8 +1,8 @@
 //! What insula's host and its guests agree on.
 //!
 //! The contract itself is [`WIT`] (`isolate.wit`); this crate gives its enums their numbers ([`abi`]), its records
-//! their C layout ([`layout`]), messages their encoding ([`codec`]), and errors and untyped messages their shape
-//! ([`RemoteError`], `value_type!`).
+//! their C layout ([`layout`]), messages their encoding ([`codec`]), and errors, answers and untyped messages their shape
+//! ([`RemoteError`], [`Answer`], `value_type!`).
 //! It is `no_std` + `alloc`, knows neither wasmtime nor an allocator of its own, and holds no state.
 
 #![no_std]
@@ -10,6 +10,7 @@
 extern crate alloc;
 
 pub mod abi;
+mod call;
 pub mod codec;
 mod error;
 pub mod layout;
@@ -17,6 +18,7 @@ pub mod layout;
 pub mod value;
 
 pub use abi::{GrantKind, HandleKind, Kind, LimitKind, MailboxPolicy, Priority, Status};
+pub use call::Answer;
 pub use error::RemoteError;
 
 /// The text of `isolate.wit`.

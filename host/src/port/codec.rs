@@ -50,6 +50,16 @@ impl Encoded {
         let claims = Claims::take(&self.blobs).ok_or(Status::Unsendable)?;
         Ok((self.message, claims))
     }
+
+    /// The message of a pair: what this one says, and a value after it.
+    ///
+    /// # Errors
+    /// As [`encode`].
+    pub(crate) fn followed_by<T: Serialize + ?Sized>(self, value: &T) -> Result<Encoded, Unsendable> {
+        let Message { kind, bytes, attachments } = self.message;
+        let before = Outgoing { attachments: attachments.into_vec(), host: self.host, blobs: self.blobs };
+        append(value, bytes.to_vec(), kind, before)
+    }
 }
 
 impl Clone for Encoded {
@@ -64,8 +74,17 @@ impl Clone for Encoded {
 /// # Errors
 /// Where the value refuses, which part of it and why.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, kind: Kind) -> Result<Encoded, Unsendable> {
-    let list = List::begin(|list| OUTGOING.replace(list), Outgoing::default());
-    let mut bytes = Vec::new();
+    append(value, Vec::new(), kind, Outgoing::default())
+}
+
+#[inline]
+fn append<T: Serialize + ?Sized>(
+    value: &T,
+    mut bytes: Vec<u8>,
+    kind: Kind,
+    before: Outgoing,
+) -> Result<Encoded, Unsendable> {
+    let list = List::begin(|list| OUTGOING.replace(list), before);
     let result = codec::encode_into(value, &mut bytes);
     let outgoing = list.end().unwrap_or_default();
     result.map_err(|error| error.cause)?;

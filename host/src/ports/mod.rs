@@ -4,15 +4,19 @@
 //! - [`SendPort`]: sendable itself, anywhere in a serde value, to isolates of its own host.
 //! - [`Blob`]: bytes that move with a message.
 //! - [`SendPort::ask`], [`Duplex`]: questions with an answer, and links.
+//! - [`Service`]: an isolate that is called, with [`Answers`] and exact errors.
+//! - [`ServicePool`]: isolates that are ready to be called once each.
 //! - [`Listener`], [`RawReceivePort`], [`Broadcast`]: ports that call handlers, on a thread of theirs.
 //! - [`Computation`]: a value that an isolate computes.
 //! - [`Names`]: a namespace of the host's name server.
 //! - [`Value`]: the untyped message.
 //! - [`Received`]: a message with its kind, so that one port can take data and notices.
 
+mod answers;
 mod ask;
 mod blob;
 mod broadcast;
+mod call;
 mod compute;
 mod control;
 mod duplex;
@@ -20,17 +24,22 @@ mod listen;
 mod names;
 mod receive;
 mod send;
+mod service_pool;
+mod until;
 mod value;
 
+pub use answers::Answers;
 pub use ask::AskError;
 pub use blob::{Blob, BlobError};
 pub use broadcast::{Broadcast, Subscription};
+pub use call::{CallError, Service};
 pub use compute::{Computation, RunError};
 pub use duplex::{Duplex, DuplexEnd};
 pub use listen::{Listener, RawReceivePort};
 pub use names::{NameError, Names};
 pub use receive::{Either, Messages, ReceivePort, recv_any, recv_either};
 pub use send::SendPort;
+pub use service_pool::{CheckedOut, PoolSize, ServicePool};
 pub use value::{ErrorNotice, Value};
 
 use insula_wire::codec::TOO_DEEP;

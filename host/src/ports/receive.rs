@@ -135,7 +135,7 @@ impl<T: DeserializeOwned> ReceivePort<T> {
     /// # Errors
     /// As there.
     pub async fn recv_message_async(&self) -> Result<Received<T>, RecvError> {
-        let mut waiting = Waiting { port: &self.port, waker: None };
+        let mut waiting = Waiting::at(self);
         poll_fn(|cx: &mut Context<'_>| {
             waiting.with(cx.waker());
             self.take(Some(cx.waker())).map_or(Poll::Pending, Poll::Ready)
@@ -183,7 +183,8 @@ impl<T: DeserializeOwned> ReceivePort<T> {
         self.take_until(waker, false)
     }
 
-    fn take(&self, waker: Option<&Waker>) -> Option<Result<Received<T>, RecvError>> {
+    /// What is there, if anything; else `waker` is told when there is.
+    pub(super) fn take(&self, waker: Option<&Waker>) -> Option<Result<Received<T>, RecvError>> {
         self.take_until(waker, true)
     }
 
@@ -252,13 +253,17 @@ fn wait<R>(
 }
 
 /// A future that waits at a port: its waker does not stay behind.
-struct Waiting<'a> {
+pub(super) struct Waiting<'a> {
     port: &'a Arc<Port>,
     waker: Option<Waker>,
 }
 
-impl Waiting<'_> {
-    fn with(&mut self, waker: &Waker) {
+impl<'a> Waiting<'a> {
+    pub(super) fn at<T>(port: &'a ReceivePort<T>) -> Waiting<'a> {
+        Waiting { port: &port.port, waker: None }
+    }
+
+    pub(super) fn with(&mut self, waker: &Waker) {
         if !self.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
             self.leave();
             self.waker = Some(waker.clone());

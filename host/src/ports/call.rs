@@ -1,0 +1,288 @@
+//! Calls: requests to a guest that serves them, each with an answer or the exact reason why there is none.
+//!
+//! A request carries a port of its own for what comes back. Whoever has the request and dies lets that port go, so the
+//! wait for an answer ends with the other side. Nothing here knows how a guest serves: one that answers several requests
+//! at a time answers each to its own port.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::Duration;
+
+use insula_wire::{Answer, MailboxPolicy, RemoteError, Status};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::receive::{self, Waiting};
+use super::{Answers, ReceivePort, RecvError, SendPort, until};
+use crate::control::Flags;
+use crate::error::{SendError, SpawnError};
+use crate::exit::Exit;
+use crate::host::Host;
+use crate::isolate::{Isolate, Module};
+use crate::limits::Limits;
+use crate::spawn::Spawn;
+use crate::sync::Mutex;
+use crate::world::{Nanos, World};
+
+/// Why a call got no answer.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use insula::{CallError, Exit, Host, Spawn};
+/// let host = Host::builder().isolates(1).on_uncaught(|_| ()).build()?;
+/// let module = host.load("traps", b"(module (func (export \"serve\") unreachable))")?;
+/// let plugin = host.open::<String, u64>(&module, Spawn::entry("serve"))?;
+/// match plugin.call(&"question".to_owned(), Duration::from_secs(10)) {
+///     Err(CallError::Ended(Exit::Trapped { kind, .. })) => assert_eq!(kind, "unreachable"),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The isolate to ask was not born.
+    #[error("the isolate was not spawned: {0}")]
+    Unborn(SpawnError),
+    /// The request was not sent: it cannot be, it is too large, the mailbox is full, or the guest closed its port.
+    #[error("{0}")]
+    Unsent(SendError),
+    /// The time is up. What the guest does about the request goes on, and its answer finds nobody.
+    #[error("no answer came in time")]
+    TimedOut,
+    /// The isolate ended without an answer.
+    #[error("the isolate ended without an answer: {0}")]
+    Ended(Exit),
+    /// The isolate lives, and there will be no answer: it let the request go.
+    #[error("the isolate gave no answer")]
+    Unanswered,
+    /// What came is no answer of the type that was asked for.
+    #[error("{0}")]
+    Undecodable(RecvError),
+    /// The guest says that it failed, and goes on.
+    #[error("{0}")]
+    Failed(RemoteError),
+}
+
+/// A request as it travels: the port comes first, so that it is the first capability of the message.
+#[derive(Serialize, Deserialize)]
+#[serde(bound(serialize = "Q: Serialize", deserialize = "Q: Deserialize<'de>"))]
+pub(super) struct Request<Q, A> {
+    pub(super) reply: Option<SendPort<Answer<A>>>,
+    pub(super) question: Q,
+}
+
+/// An isolate that is called: it serves requests `Q` with answers `A`.
+///
+/// Its entry is one that a guest wrote for this: `export_service!`, or an entry that is given a `ServiceEnd`. Every method
+/// takes the time that the caller has, and any number of threads and tasks may call at once; whether they are served one
+/// after another is the guest's choice. When the isolate dies, each call under way is over at once, with the isolate's
+/// [`Exit`].
+///
+/// Dropping this value ends nothing by itself: the guest finds that nobody can ask it any more, and returns.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use insula::{Host, Limits, Spawn};
+/// let host = Host::builder().build()?;
+/// let module = host.load_file("plugin.wasm")?; // a guest with `export_service!(score as "score")`
+/// let plugin = host.open::<String, u64>(&module, Spawn::entry("score").limits(Limits::default().memory(32 << 20)))?;
+/// let score = plugin.call(&"some text".to_owned(), Duration::from_millis(100))?;
+/// println!("{score}");
+/// # Ok(())
+/// # }
+/// ```
+pub struct Service<Q, A> {
+    isolate: Isolate,
+    /// Where the guest's port comes to, once, and where it is kept then.
+    greeting: ReceivePort<SendPort<Request<Q, A>>>,
+    requests: Mutex<Option<SendPort<Request<Q, A>>>>,
+}
+
+impl Host {
+    /// Spawns an isolate that serves requests. What `spawn` says holds; after its message, or in place of one, the guest is
+    /// given the end by which it serves.
+    ///
+    /// # Errors
+    /// As [`Host::spawn`]. It does not wait for the guest: what goes wrong there is an error of the calls.
+    pub fn open<Q: 'static, A: 'static>(&self, module: &Module, spawn: Spawn) -> Result<Service<Q, A>, SpawnError> {
+        let greeting = ReceivePort::open(self.inner().links(), &Limits::default(), MailboxPolicy::Error);
+        let isolate = self.spawn(module, spawn.followed_by(&greeting.send_port()))?;
+        Ok(Service { isolate, greeting, requests: Mutex::new(None) })
+    }
+}
+
+impl<Q, A> Service<Q, A> {
+    /// The isolate that serves.
+    #[must_use]
+    pub fn isolate(&self) -> &Isolate {
+        &self.isolate
+    }
+
+    pub(super) fn world(&self) -> &crate::sync::Arc<World> {
+        &self.isolate.links().world
+    }
+
+    fn ends(&self, timeout: Duration) -> Nanos {
+        self.world().after(timeout)
+    }
+
+    /// The guest's port; waits until the guest serves.
+    async fn requests(&self) -> Result<SendPort<Request<Q, A>>, CallError> {
+        let mut waiting = Waiting::at(&self.greeting);
+        let greeted = poll_fn(|cx| {
+            // Whoever takes the port keeps it under the same lock, so nobody finds it neither here nor there.
+            let mut requests = self.requests.lock();
+            if let Some(requests) = &*requests {
+                return Poll::Ready(Ok(requests.clone()));
+            }
+            waiting.with(cx.waker());
+            match self.greeting.take(Some(cx.waker())).map(|taken| taken.and_then(receive::data)) {
+                None => Poll::Pending,
+                Some(Err(error)) => Poll::Ready(Err(error)),
+                Some(Ok(port)) => Poll::Ready(Ok(requests.insert(port).clone())),
+            }
+        });
+        match greeted.await {
+            Ok(requests) => Ok(requests),
+            Err(RecvError::Unreachable) => Err(lost(&self.isolate).await),
+            Err(error) => Err(CallError::Undecodable(error)),
+        }
+    }
+}
+
+impl<Q: Serialize, A> Service<Q, A> {
+    /// Sends a request, and blocks the calling thread for its answer, `timeout` at most.
+    ///
+    /// # Errors
+    /// [`CallError`] says why there is no answer.
+    pub fn call(&self, question: &Q, timeout: Duration) -> Result<A, CallError>
+    where
+        A: DeserializeOwned + 'static,
+    {
+        until::block(self.world(), self.ends(timeout), self.exchange(question)).unwrap_or(Err(CallError::TimedOut))
+    }
+
+    /// As [`Service::call`], as a future, which the caller may drop: then the answer finds nobody.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn call_async(&self, question: &Q, timeout: Duration) -> Result<A, CallError>
+    where
+        A: DeserializeOwned + 'static,
+    {
+        let answer = until::within(self.world(), self.ends(timeout), self.exchange(question));
+        answer.await.unwrap_or(Err(CallError::TimedOut))
+    }
+
+    /// Sends a request that wants no answer. Blocks the calling thread until the guest's mailbox has it, `timeout` at most:
+    /// the first time until the guest serves, later only where the guest's port makes senders wait for room.
+    ///
+    /// # Errors
+    /// [`CallError`] says why it was not sent.
+    pub fn tell(&self, question: &Q, timeout: Duration) -> Result<(), CallError> {
+        let told = until::block(self.world(), self.ends(timeout), self.hand_over(question, None));
+        told.unwrap_or(Err(CallError::TimedOut))
+    }
+
+    /// As [`Service::tell`], as a future. Dropped before it is done, it has sent nothing.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn tell_async(&self, question: &Q, timeout: Duration) -> Result<(), CallError> {
+        let told = until::within(self.world(), self.ends(timeout), self.hand_over(question, None));
+        told.await.unwrap_or(Err(CallError::TimedOut))
+    }
+
+    /// Sends a request that has any number of answers. Blocks as [`Service::tell`] does; the time that is left after that is
+    /// for all of the answers.
+    ///
+    /// # Errors
+    /// [`CallError`] says why it was not sent.
+    pub fn stream(&self, question: &Q, timeout: Duration) -> Result<Answers<A>, CallError>
+    where
+        A: 'static,
+    {
+        let ends = self.ends(timeout);
+        let (answers, reply) = Answers::open(&self.isolate, ends);
+        let sent = until::block(self.world(), ends, self.hand_over(question, Some(reply)));
+        sent.unwrap_or(Err(CallError::TimedOut)).map(|()| answers)
+    }
+
+    /// As [`Service::stream`], as a future. Dropped before it is done, it has sent nothing.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn stream_async(&self, question: &Q, timeout: Duration) -> Result<Answers<A>, CallError>
+    where
+        A: 'static,
+    {
+        let ends = self.ends(timeout);
+        let (answers, reply) = Answers::open(&self.isolate, ends);
+        let sent = until::within(self.world(), ends, self.hand_over(question, Some(reply))).await;
+        sent.unwrap_or(Err(CallError::TimedOut)).map(|()| answers)
+    }
+
+    async fn exchange(&self, question: &Q) -> Result<A, CallError>
+    where
+        A: DeserializeOwned + 'static,
+    {
+        let answers = answers(&self.isolate, MailboxPolicy::Error);
+        self.hand_over(question, Some(answers.send_port())).await?;
+        match answer(&answers, &self.isolate).await? {
+            Some(value) => Ok(value),
+            None => Err(CallError::Unanswered),
+        }
+    }
+
+    async fn hand_over(&self, question: &Q, reply: Option<SendPort<Answer<A>>>) -> Result<(), CallError> {
+        let requests = self.requests().await?.cast::<Request<&Q, A>>();
+        match requests.send_async(Request { reply, question }).await {
+            Ok(()) => Ok(()),
+            Err(error) if error.status == Status::Closed => match lost(&self.isolate).await {
+                CallError::Unanswered => Err(CallError::Unsent(error)),
+                ended => Err(ended),
+            },
+            Err(error) => Err(CallError::Unsent(error)),
+        }
+    }
+}
+
+/// A port for what comes back. It has one sender, who may have all of its room.
+pub(super) fn answers<A: 'static>(isolate: &Isolate, policy: MailboxPolicy) -> ReceivePort<Answer<A>> {
+    ReceivePort::open(isolate.links(), &Limits::default().sender_percent(100), policy)
+}
+
+/// The next value that comes back; none at the end.
+pub(super) async fn answer<A: DeserializeOwned>(
+    answers: &ReceivePort<Answer<A>>,
+    isolate: &Isolate,
+) -> Result<Option<A>, CallError> {
+    match answers.recv_async().await {
+        Ok(Answer::Value(value)) => Ok(Some(value)),
+        Ok(Answer::End) => Ok(None),
+        Ok(Answer::Failed(error)) => Err(CallError::Failed(error)),
+        Err(RecvError::Unreachable) => Err(lost(isolate).await),
+        Err(error) => Err(CallError::Undecodable(error)),
+    }
+}
+
+/// What it means that nobody can answer. The isolate's death marks it before it lets any port go, so one that is not
+/// marked let this one go by itself.
+async fn lost(isolate: &Isolate) -> CallError {
+    if isolate.control().flags.any(Flags::END) {
+        CallError::Ended(isolate.ended().await)
+    } else {
+        CallError::Unanswered
+    }
+}
+
+impl<Q, A> fmt::Debug for Service<Q, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("isolate", &self.isolate).finish_non_exhaustive()
+    }
+}
