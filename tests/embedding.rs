@@ -3,6 +3,7 @@
 mod asleep;
 mod calls;
 mod ends;
+mod functions;
 mod handles;
 mod joining;
 mod listeners;

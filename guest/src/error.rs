@@ -22,7 +22,7 @@ macro_rules! reads_as_text {
 
 mod calls;
 
-pub use calls::{AskError, ControlError, JobError, Refused, RunError, SpawnError, SubmitError};
+pub use calls::{AskError, CallError, ControlError, JobError, Refused, RunError, SpawnError, SubmitError};
 
 /// Why a message was not sent. Nothing of it was delivered, and blobs stay with the sender.
 ///

@@ -47,7 +47,7 @@
 //! | react | the event loop: [`ReceivePort::listen`], [`Timer`], [`on_stop`]; it runs after the entry or `main` returned |
 //! | wait for many things | [`run`], [`task`]: futures on the event loop; [`ReceivePort::recv_async`], [`MessageStream`] |
 //! | share work out | [`Isolate::compute`], and [`Pool`] for many jobs on few isolates |
-//! | be called by an embedder | [`export_service!`], [`ServiceEnd`] |
+//! | be called by an embedder, and call it | [`export_service!`], [`ServiceEnd`]; [`host_function`] |
 //! | fail | return an error ([`Outcome`]), [`report_error`], or panic; a [`RemoteError`] is what others see of it |
 //! | be found by a host | [`export!`] |
 //!
@@ -75,6 +75,7 @@ mod encoded;
 mod entry;
 mod error;
 mod event_loop;
+mod function;
 mod handle;
 mod isolate;
 mod limits;
@@ -106,10 +107,11 @@ pub use entry::initial_message;
 #[doc(hidden)]
 pub use entry::{enter_computation, enter_export};
 pub use error::{
-    AskError, ControlError, JobError, RecvError, RecvTimeoutError, Refused, RunError, SendError, SingleError,
-    SpawnError, SubmitError, TimedOut, TryRecvError, Undecodable,
+    AskError, CallError, ControlError, JobError, RecvError, RecvTimeoutError, Refused, RunError, SendError,
+    SingleError, SpawnError, SubmitError, TimedOut, TryRecvError, Undecodable,
 };
 pub use event_loop::Listener;
+pub use function::{HostFunction, host_function};
 pub use handle::Capability;
 pub use isolate::{Isolate, notify_stop, on_stop, stop_requested};
 pub use limits::{Grant, Limits};

@@ -109,6 +109,10 @@ impl<Q: DeserializeOwned, A> ServiceEnd<Q, A> {
 }
 
 impl<A> Reply<A> {
+    pub(crate) fn to(port: SendPort<Answer<A>>) -> Reply<A> {
+        Reply(Some(port))
+    }
+
     /// Whether anybody asked for an answer; what is sent for a request that wants none goes nowhere.
     #[must_use]
     pub fn is_wanted(&self) -> bool {

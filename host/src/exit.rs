@@ -95,7 +95,7 @@ pub enum Exit {
         /// What went wrong.
         error: RemoteError,
     },
-    /// A panic or failure of the host's own, which ended this isolate only.
+    /// A panic or failure of the host's own, or a panic of a host function that it called; it ended this isolate only.
     HostFault {
         /// What went wrong.
         message: String,

@@ -58,9 +58,9 @@ pub use isolate::{Capability, Isolate, Module};
 pub use limits::Limits;
 pub use lines::{Place, Spot};
 pub use ports::{
-    Answers, AskError, Blob, BlobError, Broadcast, CallError, CheckedOut, Computation, Duplex, DuplexEnd, Either,
-    ErrorNotice, Listener, Messages, NameError, Names, PoolSize, RawReceivePort, ReceivePort, Received, RecvError,
-    RunError, SendPort, Service, ServicePool, Subscription, Value, recv_any, recv_either,
+    Answers, AskError, Blob, BlobError, Broadcast, CallError, Caller, CheckedOut, Computation, Duplex, DuplexEnd,
+    Either, ErrorNotice, Function, Listener, Messages, NameError, Names, PoolSize, RawReceivePort, ReceivePort,
+    Received, RecvError, RunError, SendPort, Service, ServicePool, Subscription, Value, recv_any, recv_either,
 };
 pub use printable::{printable, printable_line};
 pub use spawn::{Output, Spawn, Stdin};

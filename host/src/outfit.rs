@@ -9,7 +9,7 @@ use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::{FsPerms, HostMonotonicClock, HostWallClock, WasiCtxBuilder};
 
 use crate::grant::{Authority, Grant};
-use crate::spawn::Stdin;
+use crate::spawn::{Data, HostFunction, Stdin};
 use crate::stdio::{Input, Sink, Tail};
 use crate::sync::Arc;
 use crate::world::World;
@@ -22,6 +22,10 @@ const RANDOM_BYTES_MAX: u64 = 1 << 20;
 pub(crate) struct Outfit {
     pub(crate) arguments: Vec<String>,
     pub(crate) grants: Vec<Grant>,
+    /// What it may call of the embedder's, if that is anything.
+    pub(crate) functions: Option<Arc<[HostFunction]>>,
+    /// What those find of it.
+    pub(crate) data: Option<Data>,
     pub(crate) stdin: Stdin,
     pub(crate) stdout: Sink,
     pub(crate) stderr: Sink,
@@ -34,6 +38,8 @@ impl Outfit {
         Outfit {
             arguments: Vec::new(),
             grants: Vec::new(),
+            functions: None,
+            data: None,
             stdin: Stdin::Empty,
             stdout: Sink::null(),
             stderr: Sink::null(),

@@ -58,6 +58,18 @@ pub(crate) trait Spawner: Send + Sync {
     fn spawn(&self, parent: &Arc<Control>, birth: Birth) -> Result<Arc<Control>, SpawnError>;
 }
 
+/// A function of the embedder's, as it is given to isolates: a port with a name.
+#[derive(Clone)]
+pub(crate) struct HostFunction {
+    pub(crate) name: Arc<str>,
+    pub(crate) right: SendRight,
+    /// The number of the host that it is of.
+    pub(crate) host: u64,
+}
+
+/// What an embedder says of an isolate, for its own functions.
+pub(crate) type Data = Arc<dyn std::any::Any + Send + Sync>;
+
 /// Where a guest's standard input comes from.
 ///
 /// ```
@@ -115,6 +127,8 @@ pub struct Spawn {
     pub(crate) stderr: Output,
     pub(crate) on_exit: Option<(SendRight, Result<Encoded, Unsendable>)>,
     pub(crate) on_error: Option<SendRight>,
+    pub(crate) functions: Vec<HostFunction>,
+    pub(crate) data: Option<Data>,
 }
 
 impl Spawn {
@@ -143,6 +157,8 @@ impl Spawn {
             stderr: Output::default(),
             on_exit: None,
             on_error: None,
+            functions: Vec::new(),
+            data: None,
         }
     }
 

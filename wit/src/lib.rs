@@ -30,5 +30,8 @@ pub const PACKAGE: &str = "insula:isolate";
 /// The ABI that this crate describes, as (major, minor, patch).
 pub const VERSION: (u32, u32, u32) = (0, 1, 0);
 
+/// What the name of a host function begins with, where `names.lookup` is asked for it.
+pub const FUNCTION_PREFIX: &str = "function:";
+
 /// The largest number of capabilities and blobs in one message (semantics 6.7).
 pub const CAPABILITIES_MAX: usize = 255;

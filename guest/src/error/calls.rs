@@ -194,6 +194,57 @@ impl fmt::Display for AskError {
 
 reads_as_text!(AskError);
 
+/// Why a function of the embedder's gave no answer; see [`HostFunction`](crate::HostFunction).
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use insula_guest::{CallError, host_function};
+///
+/// let now = host_function::<(), u64>("now")?;
+/// match now.call_timeout(&(), Duration::from_millis(10)) {
+///     Err(CallError::TimedOut) => println!("it takes its time"),
+///     now => println!("{}", now?),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The question was not sent.
+    Unsent(SendError),
+    /// No answer came in time.
+    TimedOut,
+    /// There will be no answer: the host is closing, or this isolate's mailbox had no room for it.
+    Unanswered,
+    /// The host says why there is no answer: the question is of another type, or the answer cannot be sent.
+    Failed(RemoteError),
+    /// What came is no answer of the type that was asked for.
+    Undecodable(RecvError),
+}
+
+impl From<SendError> for CallError {
+    fn from(error: SendError) -> CallError {
+        match error {
+            SendError::TimedOut => CallError::TimedOut,
+            error => CallError::Unsent(error),
+        }
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CallError::Unsent(error) => error.fmt(f),
+            CallError::TimedOut => Status::TimedOut.fmt(f),
+            CallError::Unanswered => f.write_str("there is no answer"),
+            CallError::Failed(error) => error.fmt(f),
+            CallError::Undecodable(error) => error.fmt(f),
+        }
+    }
+}
+
+reads_as_text!(CallError);
+
 /// Why a job was not submitted to a pool.
 ///
 /// ```no_run

@@ -83,6 +83,7 @@ fn nobody() -> State {
     let place = Place {
         links: Links::new(0, 0, 0, &world, Box::new(|_| ())),
         namespace: None,
+        functions: None,
         world: Arc::clone(&world),
         spawner: Box::new(Barren),
         uncaught: Box::new(|_, _| {}),

@@ -1,7 +1,8 @@
-//! `names`: where isolates of one namespace find each other. Which one is a grant.
+//! `names`: where isolates of one namespace find each other. Which one is a grant. Host functions are found here too, by
+//! names of their own, each as it was given.
 
-use insula_wire::Status;
 use insula_wire::layout::List;
+use insula_wire::{FUNCTION_PREFIX, Status};
 use wasmtime::{Caller, Linker, Result};
 
 use super::memory::Guest;
@@ -26,14 +27,15 @@ fn named(guest: &Guest<'_>, state: &mut State, name: List) -> Result<std::result
         let text = "names need a grant: Grant::names of an embedder; `insula run` gives one";
         return Ok(Err(state.because(text, Status::Denied)));
     };
+    Ok(name_of(guest, state, name)?.map(|name| (namespace, name)))
+}
+
+fn name_of(guest: &Guest<'_>, state: &mut State, name: List) -> Result<std::result::Result<String, Status>> {
     if name.count as usize > NAME_BYTES_MAX {
         return Ok(Err(state.because(format!("a name has at most {NAME_BYTES_MAX} bytes"), Status::Invalid)));
     }
     let name = guest.text(name)?;
-    Ok(match name {
-        Ok(name) => Ok((namespace, name)),
-        Err(status) => Err(state.because("the name is not UTF-8", status)),
-    })
+    Ok(name.map_err(|status| state.because("the name is not UTF-8", status)))
 }
 
 fn register(mut caller: Caller<'_, State>, at: u32, length: u32, port: u32) -> Result<u32> {
@@ -42,6 +44,10 @@ fn register(mut caller: Caller<'_, State>, at: u32, length: u32, port: u32) -> R
         Ok(named) => named,
         Err(status) => return answer(Err(status)),
     };
+    if name.starts_with(FUNCTION_PREFIX) {
+        let text = format!("names that begin with `{FUNCTION_PREFIX}` are those of host functions");
+        return answer(Err(state.because(text, Status::Invalid)));
+    }
     let right = match state.send_port(port) {
         Ok(port) => SendRight::new(&port),
         Err(status) => return answer(Err(status)),
@@ -56,12 +62,9 @@ fn register(mut caller: Caller<'_, State>, at: u32, length: u32, port: u32) -> R
 
 fn lookup(mut caller: Caller<'_, State>, at: u32, length: u32, result: u32) -> Result<u32> {
     let (mut guest, state) = view(&mut caller)?;
-    let (namespace, name) = match named(&guest, state, List { pointer: at, count: length })? {
-        Ok(named) => named,
+    let right = match found(&guest, state, List { pointer: at, count: length })? {
+        Ok(right) => right,
         Err(status) => return answer(Err(status)),
-    };
-    let Some(right) = state.place.links.names.lookup(&namespace, &name) else {
-        return answer(Err(state.because(format!("there is no port named `{name}`"), Status::NotFound)));
     };
     let own = Arc::ptr_eq(right.port().mailbox(), &state.control.mailbox);
     let object = if own { Object::Own(Arc::clone(right.port())) } else { Object::Send(right) };
@@ -70,6 +73,27 @@ fn lookup(mut caller: Caller<'_, State>, at: u32, length: u32, result: u32) -> R
         Ok(handle) => Ok(guest.put_u32s(result, &[handle])?),
         Err(status) => Err(status),
     })
+}
+
+/// What a name means: a host function that the isolate was given, or a port of its namespace.
+fn found(guest: &Guest<'_>, state: &mut State, name: List) -> Result<std::result::Result<SendRight, Status>> {
+    let function = match name_of(guest, state, name)? {
+        Ok(name) => name.strip_prefix(FUNCTION_PREFIX).map(str::to_owned),
+        Err(status) => return Ok(Err(status)),
+    };
+    if let Some(name) = function {
+        let mut functions = state.place.functions.iter().flat_map(|functions| functions.iter());
+        let given = functions.find(|given| *given.name == *name).map(|given| given.right.clone());
+        let text =
+            || format!("the host function `{name}` is not given to this isolate: Spawn::function of an embedder");
+        return Ok(given.ok_or_else(|| state.because(text(), Status::Denied)));
+    }
+    let (namespace, name) = match named(guest, state, name)? {
+        Ok(named) => named,
+        Err(status) => return Ok(Err(status)),
+    };
+    let known = state.place.links.names.lookup(&namespace, &name);
+    Ok(known.ok_or_else(|| state.because(format!("there is no port named `{name}`"), Status::NotFound)))
 }
 
 fn remove(mut caller: Caller<'_, State>, at: u32, length: u32) -> Result<u32> {

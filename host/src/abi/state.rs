@@ -11,7 +11,7 @@ use crate::control::{Control, Flags, Links};
 use crate::limits::Limits;
 use crate::outfit::Wasi;
 use crate::port::{Object, Port, Wanted};
-use crate::spawn::Spawner;
+use crate::spawn::{HostFunction, Spawner};
 use crate::sync::Arc;
 use crate::warning::Watched;
 use crate::world::{NEVER, Nanos, World};
@@ -46,6 +46,8 @@ pub(crate) struct Place {
     pub(crate) links: Arc<Links>,
     /// The namespace that its isolates may use.
     pub(crate) namespace: Option<String>,
+    /// What its isolates may call of the embedder's, if that is anything.
+    pub(crate) functions: Option<Arc<[HostFunction]>>,
     pub(crate) world: Arc<World>,
     pub(crate) spawner: Box<dyn Spawner>,
     /// Told of errors that no listener hears.

@@ -32,6 +32,7 @@ pub(crate) use registry::{Lineage, NotAdmitted, Registry};
 use answer::{Answer, ERROR_ROOM, ErrorListener, Gone};
 use joining::OnEnd;
 use metering::Used;
+use std::any::Any;
 use std::collections::BTreeSet;
 use std::task::Waker;
 
@@ -57,6 +58,8 @@ pub(crate) struct Control {
     pub(crate) pause_capability: CapabilityId,
     pub(crate) terminate_capability: CapabilityId,
     pub(crate) census: Arc<Census>,
+    /// What the embedder's functions find of it.
+    pub(crate) data: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
     state: Mutex<State>,
 }
 
@@ -146,6 +149,7 @@ impl Control {
             pause_capability: cradle.pause_capability,
             terminate_capability: cradle.terminate_capability,
             census: cradle.census,
+            data: Mutex::new(None),
             state: Mutex::new(State {
                 name: cradle.name,
                 errors_fatal: cradle.errors_fatal,
@@ -157,7 +161,7 @@ impl Control {
 
     /// What tables and messages hold of it.
     pub(crate) fn reference(self: &Arc<Control>) -> ControlRef {
-        ControlRef { id: self.id, control: Arc::clone(self) as Arc<dyn std::any::Any + Send + Sync> }
+        ControlRef { id: self.id, control: Arc::clone(self) as Arc<dyn Any + Send + Sync> }
     }
 
     /// What a table or a message held.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use tokio::runtime::Runtime;
 
 use super::catalog::Catalog;
+use super::crew::{self, Crew};
 use super::nursery::undertaker;
 use super::quarters::{Ground, Quarters, Threads, Trusted, failed};
 use super::uncaught::{Reporter, Uncaught, print};
@@ -29,6 +30,7 @@ use crate::world::World;
 /// | threads | as many as the machine has cores |
 /// | trusted isolates | 64, from the first trusted module on |
 /// | threads of trusted isolates | 2 |
+/// | threads of host functions that block | 16, from the first function on |
 /// | memory ceiling | 4 GiB; each isolate's limit is lower |
 /// | address space for each memory | 4 GiB |
 /// | total memory | none: what the machine has |
@@ -54,6 +56,7 @@ pub struct HostBuilder {
     seed: Option<u64>,
     trusted_isolates: u32,
     trusted_threads: Option<usize>,
+    function_threads: usize,
     memory_bytes_max: u64,
     memory_reservation_bytes: u64,
     table_elements_max: u32,
@@ -75,6 +78,7 @@ impl Default for HostBuilder {
             seed: None,
             trusted_isolates: 64,
             trusted_threads: None,
+            function_threads: crew::THREADS,
             memory_bytes_max: 4 << 30,
             memory_reservation_bytes: 4 << 30,
             table_elements_max: 100_000,
@@ -124,6 +128,13 @@ impl HostBuilder {
     /// How many threads run isolates of trusted modules, and nothing else. One that loops holds one of them for good.
     pub fn trusted_threads(mut self, threads: usize) -> HostBuilder {
         self.trusted_threads = Some(threads);
+        self
+    }
+
+    /// How many threads run host functions that block ([`Host::function`]), all functions together. A call that finds
+    /// none free waits for one.
+    pub fn function_threads(mut self, threads: usize) -> HostBuilder {
+        self.function_threads = threads;
         self
     }
 
@@ -234,6 +245,7 @@ impl HostBuilder {
             reporter,
             io_handle,
             io: Mutex::new(Some(io)),
+            crew: Crew::new(self.function_threads),
             stdout,
             stderr,
             left_behind: Mutex::default(),
@@ -267,6 +279,9 @@ impl HostBuilder {
         }
         if self.threads == Some(0) || self.trusted_threads == Some(0) {
             return invalid("a host needs one thread at least (HostBuilder::threads, HostBuilder::trusted_threads)");
+        }
+        if self.function_threads == 0 {
+            return invalid("host functions need one thread at least (HostBuilder::function_threads)");
         }
         if self.seed.is_some() && (self.threads.is_some() || self.trusted_threads.is_some()) {
             return invalid("a host with a seed has one thread (HostBuilder::seed, threads, trusted_threads)");

@@ -125,6 +125,7 @@ impl Inner {
         }
         self.ticker.close();
         self.reporter.close();
+        self.crew.close();
         let io = self.io.lock().take();
         if let Some(io) = io {
             io.shutdown_background();

@@ -3,6 +3,7 @@
 //! - [`Host`], [`HostBuilder`]: the embedder's side.
 //! - `catalog`: modules that isolates may spawn, by name.
 //! - `closing`: the end of all isolates, and who is left behind.
+//! - `crew`: the threads of host functions.
 //! - `nursery`: admission, for embedder and guests alike; the one implementer of `Spawner`.
 //! - `quarters`: engine, code and threads of one kind of isolates: checked, trusted.
 //! - `run`: a whole program, from main to the end of all (semantics 5.5).
@@ -11,6 +12,7 @@
 mod builder;
 mod catalog;
 mod closing;
+mod crew;
 mod nursery;
 mod quarters;
 mod run;
@@ -36,6 +38,7 @@ use crate::usage::Usage;
 use crate::warning::Watch;
 use crate::world::World;
 use catalog::Catalog;
+use crew::Crew;
 use quarters::{Quarters, Trusted};
 use uncaught::Reporter;
 
@@ -71,6 +74,7 @@ pub(crate) struct Inner {
     reporter: Arc<Reporter>,
     io: Mutex<Option<tokio::runtime::Runtime>>,
     io_handle: tokio::runtime::Handle,
+    crew: Crew,
     stdout: Sink,
     stderr: Sink,
     /// Trusted isolates that were declared dead in the middle of their code.

@@ -1,6 +1,7 @@
 //! Admission: from a birth that is asked for to an isolate that lives.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::{OnceLock, Weak};
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::outfit::{Outfit, Wasi};
 use crate::port::codec::Encoded;
 use crate::port::{CapabilityId, Charged, Claims, Mailbox, Room};
 use crate::scheduler::{Kept, Living, Task};
-use crate::spawn::{Birth, Entry, Output, Program, Spawn, Spawner, error_schema};
+use crate::spawn::{Birth, Entry, HostFunction, Output, Program, Spawn, Spawner, error_schema};
 use crate::stdio::{Sink, Tail};
 use crate::sync::Arc;
 use crate::warning::Alarm;
@@ -67,6 +68,7 @@ impl Nursery {
         let mut outfit = (*self.outfit).clone();
         if !birth.inherits {
             outfit.grants.clone_from(&birth.grants);
+            outfit.functions = None;
         }
         if let Some(Program { module, arguments }) = &birth.program {
             outfit.arguments = std::iter::once(module).chain(arguments).cloned().collect();
@@ -85,6 +87,7 @@ impl Inner {
     ) -> Result<(Arc<Control>, Arc<Tail>), SpawnError> {
         check_folders(&spawn.grants)?;
         check_namespaces(&spawn.grants)?;
+        check_functions(&spawn.functions, self.links.number)?;
         let sink = |output, inherited: &Sink| match output {
             Output::Inherit => inherited.clone(),
             Output::Null => Sink::null(),
@@ -92,6 +95,8 @@ impl Inner {
         let outfit = Arc::new(Outfit {
             arguments: spawn.arguments,
             grants: spawn.grants,
+            functions: (!spawn.functions.is_empty()).then(|| spawn.functions.into()),
+            data: spawn.data,
             stdin: spawn.stdin,
             stdout: sink(spawn.stdout, &self.stdout),
             stderr: sink(spawn.stderr, &self.stderr),
@@ -133,9 +138,11 @@ impl Inner {
         let fine_clock = outfit.has_fine_clock();
         let grants = outfit.grants.clone();
         let namespace = outfit.namespace().map(str::to_owned);
+        let functions = outfit.functions.clone();
         Arc::new_cyclic(|place| Place {
             links: Arc::clone(&self.links),
             namespace,
+            functions,
             world: Arc::clone(&self.world),
             spawner: Box::new(Nursery {
                 host: Arc::downgrade(self),
@@ -240,6 +247,9 @@ impl Inner {
 
     fn launch(&self, quarters: &Quarters, module: &Module, entry: EntryPoint, state: State) {
         let control = Arc::clone(&state.control);
+        if let Some(data) = &state.wasi.outfit.data {
+            *control.data.lock() = Some(Arc::clone(data));
+        }
         let kept = Kept { metered: state.limits.cpu_time_max.is_some(), timed: state.limits.run_deadline.is_some() };
         let life = Box::new(Life {
             state,
@@ -362,6 +372,20 @@ fn check_namespaces(grants: &[Grant]) -> Result<(), SpawnError> {
         Some(other) => Err(SpawnError::Invalid(format!("an isolate has one namespace: not {one} and {other}"))),
         None => Ok(()),
     }
+}
+
+/// An isolate finds a function by its name: a second one would never be seen.
+fn check_functions(functions: &[HostFunction], host: u64) -> Result<(), SpawnError> {
+    let mut names = BTreeSet::new();
+    for HostFunction { name, host: of, .. } in functions {
+        if *of != host {
+            return Err(SpawnError::Invalid(format!("the function `{name}` is one of another host")));
+        }
+        if !names.insert(name) {
+            return Err(SpawnError::Invalid(format!("an isolate has one function `{name}`, and was given two")));
+        }
+    }
+    Ok(())
 }
 
 fn tell(reporter: &Reporter, control: &Control, error: RemoteError, module: Option<&Module>) {

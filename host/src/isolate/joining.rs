@@ -33,8 +33,7 @@ impl Isolate {
 
     /// As [`Isolate::join`], as a future. Dropping it loses nothing.
     pub async fn ended(&self) -> Exit {
-        let mut joining = Joining::of(self.control());
-        poll_fn(|cx| joining.poll(cx)).await
+        ended(self.control()).await
     }
 
     /// As [`Isolate::join_timeout`], as a future. Dropping it loses nothing.
@@ -144,6 +143,12 @@ impl Isolate {
 }
 
 /// How an isolate ended, if it does by then.
+/// How an isolate ended, when it has. Dropping it loses nothing.
+pub(crate) async fn ended(control: &Control) -> Exit {
+    let mut joining = Joining::of(control);
+    poll_fn(|cx| joining.poll(cx)).await
+}
+
 async fn ended_by(control: &Control, world: &Arc<World>, ends: Nanos) -> Option<Exit> {
     let (mut joining, mut timer) = (Joining::of(control), None);
     poll_fn(|cx| match joining.poll(cx) {

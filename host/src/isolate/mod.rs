@@ -10,6 +10,7 @@ mod joining;
 mod module;
 mod run;
 
+pub(crate) use handle::ended;
 pub use handle::{Capability, Isolate};
 pub(crate) use module::EntryPoint;
 pub use module::Module;

@@ -5,6 +5,7 @@
 //! Notices (exit, error, ping) never find a mailbox full: their room is reserved when they are asked for.
 
 mod budget;
+mod from;
 mod inner;
 mod queue;
 

@@ -6,6 +6,7 @@
 //! - [`SendPort::ask`], [`Duplex`]: questions with an answer, and links.
 //! - [`Service`]: an isolate that is called, with [`Answers`] and exact errors.
 //! - [`ServicePool`]: isolates that are ready to be called once each.
+//! - [`Function`]: what guests call of the embedder's, and who the [`Caller`] is.
 //! - [`Listener`], [`RawReceivePort`], [`Broadcast`]: ports that call handlers, on a thread of theirs.
 //! - [`Computation`]: a value that an isolate computes.
 //! - [`Names`]: a namespace of the host's name server.
@@ -20,6 +21,7 @@ mod call;
 mod compute;
 mod control;
 mod duplex;
+mod function;
 mod listen;
 mod names;
 mod receive;
@@ -35,6 +37,7 @@ pub use broadcast::{Broadcast, Subscription};
 pub use call::{CallError, Service};
 pub use compute::{Computation, RunError};
 pub use duplex::{Duplex, DuplexEnd};
+pub use function::{Caller, Function};
 pub use listen::{Listener, RawReceivePort};
 pub use names::{NameError, Names};
 pub use receive::{Either, Messages, ReceivePort, recv_any, recv_either};

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Received, RecvError, SendPort, value};
 use crate::control::{Hold, Links};
+use crate::exit::IsolateId;
 use crate::port::{Message, Port, SendRight, Take, Took, Wanted, codec};
 use crate::sync::Arc;
 use crate::world::{NEVER, Nanos};
@@ -181,6 +182,24 @@ impl<T: DeserializeOwned> ReceivePort<T> {
 
     pub(super) fn take_while_open(&self, waker: Option<&Waker>) -> Option<Result<Received<T>, RecvError>> {
         self.take_until(waker, false)
+    }
+
+    /// The next message as it came, with the isolate that sent it, and what counts as able to wake that. None when nobody
+    /// can send any more.
+    pub(super) async fn request_async(&self) -> Option<(Option<IsolateId>, Message, Hold)> {
+        let mut waiting = Waiting::at(self);
+        poll_fn(|cx| {
+            waiting.with(cx.waker());
+            let hold = Hold::new(&self.links);
+            let wanted = Wanted::Port(Arc::clone(&self.port));
+            let take = Take { wanted: &wanted, waker: Some(cx.waker()), ends_unreachable: true };
+            match self.port.mailbox().take_from(&take) {
+                (from, Took::Message(_, message)) => Poll::Ready(Some((from.number().map(IsolateId), message, hold))),
+                (_, Took::Nothing) => Poll::Pending,
+                (_, Took::Unreachable | Took::Closed) => Poll::Ready(None),
+            }
+        })
+        .await
     }
 
     /// What is there, if anything; else `waker` is told when there is.

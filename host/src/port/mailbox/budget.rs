@@ -19,6 +19,11 @@ impl Sender {
     pub(crate) fn isolate(number: u64) -> Sender {
         Sender(number)
     }
+
+    /// The isolate's number; none of nobody.
+    pub(crate) fn number(self) -> Option<u64> {
+        (self != Sender::NOBODY).then_some(self.0)
+    }
 }
 
 /// Whom a mailbox charges beside itself.

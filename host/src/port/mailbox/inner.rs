@@ -192,6 +192,11 @@ impl Inner {
         (Arc::clone(port), &front.message)
     }
 
+    /// Who sent the first message of a slot.
+    pub(super) fn sender(&self, slot: usize) -> Sender {
+        self.slots[slot].queue.front().map_or(Sender::NOBODY, |queued| queued.sender)
+    }
+
     /// Takes the first message of a slot out.
     pub(super) fn pop(&mut self, slot: usize, after: &mut After) -> Message {
         let front = self.slots[slot].remove(0).expect("the caller found a message here");
