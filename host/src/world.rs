@@ -2,7 +2,7 @@
 //!
 //! Nothing outside this file reads a clock or draws a random number, so that a later world may do both by a seed. The
 //! timers are here too, since they are what a clock is for: whoever drives the world calls [`World::fire_due`] and
-//! sleeps until the instant that it answers.
+//! sleeps until the instant that it answers. [`Chance`] is what a seed becomes.
 
 use std::collections::BTreeMap;
 use std::sync::Condvar;
@@ -136,6 +136,38 @@ impl Alarm {
     }
 }
 
+/// A seed in, a stream of numbers out: Steele, Lea and Flood's SplitMix64. Nothing that is secret is made of it.
+pub(crate) struct Chance(u64);
+
+impl Chance {
+    /// What SplitMix64 adds at each step.
+    const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+    /// The stream of this seed.
+    pub(crate) fn new(seed: u64) -> Chance {
+        Chance(seed)
+    }
+
+    /// The same stream, this many numbers later.
+    pub(crate) fn later(self, numbers: u64) -> Chance {
+        Chance(self.0.wrapping_add(Chance::STEP.wrapping_mul(numbers)))
+    }
+
+    /// The next number.
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(Chance::STEP);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// The next number, below this bound.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+}
+
 /// A wake-up that will come; dropping it takes it back.
 pub(crate) struct Timer {
     world: Arc<World>,
@@ -175,6 +207,15 @@ mod tests {
         assert_eq!(world.fire_due(), NEVER - 1);
         assert_eq!(count.0.load(Ordering::SeqCst), 1);
         drop((past, far));
+    }
+
+    #[test]
+    fn a_seed_is_one_stream_of_numbers() {
+        // The first numbers of SplitMix64 from 1234567, as its authors' own program prints them.
+        let mut chance = Chance::new(1_234_567);
+        let first: Vec<u64> = (0..3).map(|_| chance.next()).collect();
+        assert_eq!(first, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
+        assert_eq!(Chance::new(1_234_567).later(2).next(), first[2]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::task::{After, Task, empty_graves};
 use super::{Home, Scheduler, Ticker, did_something_else};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use crate::sync::{Arc, Mutex};
+use crate::world::Chance;
 
 /// The scheduler of a host with a seed.
 pub(crate) struct Seeded {
@@ -131,7 +132,7 @@ impl Shared {
     }
 
     /// Waits until somebody is ready, and draws one.
-    fn draw(&self, chance: &mut SplitMix) -> Option<Arc<Task>> {
+    fn draw(&self, chance: &mut Chance) -> Option<Arc<Task>> {
         let mut ready = self.lock();
         while ready.is_empty() && !self.closing.load(SeqCst) {
             did_something_else();
@@ -143,7 +144,7 @@ impl Shared {
 }
 
 fn work(shared: &Shared, seed: u64) {
-    let mut chance = SplitMix(seed);
+    let mut chance = Chance::new(seed);
     while !shared.closing.load(SeqCst) {
         let Some(task) = shared.draw(&mut chance) else { continue };
         shared.metered.store(task.is_metered(), SeqCst);
@@ -158,22 +159,5 @@ fn work(shared: &Shared, seed: u64) {
             After::Again(task) | After::Preempted { task, .. } => shared.push(task),
         }
         empty_graves(false);
-    }
-}
-
-/// Steele, Lea and Flood's SplitMix64: a seed in, a stream of numbers out.
-struct SplitMix(u64);
-
-impl SplitMix {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
     }
 }
