@@ -339,6 +339,8 @@ impl Mailbox {
             inner.credit(queued.sender, queued.message.cost(), &mut after);
             after.release_all(queued.message);
         }
+        // Also where nothing was queued: who waits for room that notices have reserved would wait for ever.
+        inner.wake_senders(&mut after);
         inner.prune_arrivals();
     }
 

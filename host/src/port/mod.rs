@@ -14,12 +14,14 @@
 mod blob;
 pub(crate) mod codec;
 mod content;
+mod door;
 mod mailbox;
 mod message;
 mod table;
 
 pub(crate) use blob::{Blob, BlobCell, Claims};
 pub(crate) use content::Bytes;
+pub(crate) use door::AtTheDoor;
 pub(crate) use mailbox::{After, Charged, Mailbox, Refused, Room, Sender, Take, Took, Wanted};
 pub(crate) use message::{Attachment, CapabilityId, ControlRef, Message};
 pub(crate) use table::{Object, Table};

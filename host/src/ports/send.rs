@@ -15,7 +15,7 @@ use super::receive::thread_waker;
 use super::value;
 use crate::control::{Hold, Links};
 use crate::error::SendError;
-use crate::port::{Attachment, Claims, Message, Refused, SendRight, codec};
+use crate::port::{AtTheDoor, Attachment, Claims, Message, Refused, SendRight, codec};
 use crate::world::{NEVER, Nanos};
 
 /// The right to send messages of type `T` to a port, of the embedder's or of an isolate's.
@@ -109,7 +109,7 @@ impl<T: Serialize> SendPort<T> {
     /// As there.
     pub async fn send_async(&self, message: T) -> Result<(), SendError> {
         let mut unsent = self.unsent(&message)?;
-        let mut waiting = AtTheDoor { right: &self.right, waker: None };
+        let mut waiting = AtTheDoor::new(&self.right);
         let sent = poll_fn(|cx: &mut Context<'_>| {
             waiting.stand(cx.waker());
             self.post(&mut unsent, Some(cx.waker())).map_or(Poll::Pending, Poll::Ready)
@@ -123,7 +123,7 @@ impl<T: Serialize> SendPort<T> {
             return sent.map_err(SendError::from);
         }
         let (woken, waker) = thread_waker();
-        let mut waiting = AtTheDoor { right: &self.right, waker: None };
+        let mut waiting = AtTheDoor::new(&self.right);
         waiting.stand(&waker);
         loop {
             if let Some(sent) = self.post(&mut unsent, Some(&waker)) {
@@ -177,33 +177,6 @@ impl<T: Serialize> SendPort<T> {
 }
 
 type Unsent = Option<(Message, Claims)>;
-
-/// A sender that waits for room: forgotten by the mailbox when it waits no more.
-struct AtTheDoor<'a> {
-    right: &'a SendRight,
-    waker: Option<Waker>,
-}
-
-impl AtTheDoor<'_> {
-    fn stand(&mut self, waker: &Waker) {
-        if !self.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
-            self.leave();
-            self.waker = Some(waker.clone());
-        }
-    }
-
-    fn leave(&mut self) {
-        if let Some(waker) = self.waker.take() {
-            self.right.port().mailbox().stop_sending(&waker);
-        }
-    }
-}
-
-impl Drop for AtTheDoor<'_> {
-    fn drop(&mut self) {
-        self.leave();
-    }
-}
 
 impl<T> Clone for SendPort<T> {
     fn clone(&self) -> SendPort<T> {
