@@ -24,6 +24,7 @@ pub(crate) enum Source<'a> {
 #[derive(Clone, Copy)]
 pub(crate) enum Text<'a> {
     DebugName(u32),
+    Config(&'a str),
     LastError,
     Frames(&'a str),
 }

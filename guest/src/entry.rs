@@ -9,7 +9,7 @@ use insula_wire::Status;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::call::Source;
+use crate::call::{Source, Text};
 use crate::error::RecvError;
 use crate::isolate::Isolate;
 use crate::message::Incoming;
@@ -174,6 +174,17 @@ pub fn initial_message<T: DeserializeOwned>() -> Result<Option<T>, RecvError> {
             Ok(Some(message?))
         }
     }
+}
+
+/// A value that this isolate was configured with, by its name. None without the grant for it, `Grant::config` of an
+/// embedder's or [`Grant::Config`](crate::Grant::Config) of a parent's.
+///
+/// ```no_run
+/// let threshold: f64 = insula_guest::config("threshold").and_then(|text| text.parse().ok()).unwrap_or(0.5);
+/// ```
+#[must_use]
+pub fn config(name: &str) -> Option<String> {
+    sys::text(Text::Config(name)).ok()
 }
 
 fn birth_message<T: DeserializeOwned>() -> Result<T, String> {

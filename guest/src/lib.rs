@@ -103,7 +103,7 @@ pub use broadcast::{Broadcast, Subscription};
 pub use compute::Computation;
 pub use duplex::{Duplex, DuplexEnd};
 pub use encoded::{Encoded, MessageBuffer};
-pub use entry::initial_message;
+pub use entry::{config, initial_message};
 #[doc(hidden)]
 pub use entry::{enter_computation, enter_export};
 pub use error::{

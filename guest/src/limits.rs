@@ -134,14 +134,14 @@ impl Limits {
 pub enum Grant {
     /// A folder to read.
     ReadOnlyFolder {
-        /// As the parent sees it.
+        /// The path at which the parent sees it: one of its folders, or a folder below. No part of the way may be a link.
         host: String,
         /// As the child sees it.
         guest: String,
     },
     /// A folder to read and write.
     ReadWriteFolder {
-        /// As the parent sees it.
+        /// As for a folder to read.
         host: String,
         /// As the child sees it.
         guest: String,
@@ -153,13 +153,21 @@ pub enum Grant {
         /// Its value.
         value: String,
     },
+    /// A value that it is configured with; see [`config`](crate::config).
+    Config {
+        /// Its name.
+        name: String,
+        /// The value.
+        value: String,
+    },
     /// A namespace of the name server.
     Names(String),
     /// A clock finer than 1 ms.
     FineClock,
     /// A module that may be spawned.
     Module(String),
-    /// An address that may be connected to.
+    /// An address that may be connected to. No host of this version has a network for guests: a spawn that asks for it is
+    /// refused, as unsupported.
     Network(String),
 }
 
@@ -169,6 +177,7 @@ impl Grant {
             Grant::ReadOnlyFolder { host, guest } => (GrantKind::ReadOnlyFolder, [host, guest].join("::")),
             Grant::ReadWriteFolder { host, guest } => (GrantKind::ReadWriteFolder, [host, guest].join("::")),
             Grant::Environment { name, value } => (GrantKind::Environment, [name, value].join("=")),
+            Grant::Config { name, value } => (GrantKind::Config, [name, value].join("=")),
             Grant::Names(namespace) => (GrantKind::Names, namespace),
             Grant::FineClock => (GrantKind::FineClock, String::new()),
             Grant::Module(module) => (GrantKind::Modules, module),

@@ -120,6 +120,8 @@ imports! {
             to: *mut u8, room: usize, handles: *mut u32, slots: usize, found: &mut Received
         ) -> u32;
         #[link_name = "current"] pub(crate) safe fn isolates_current(result: &mut Isolate) -> u32;
+        #[link_name = "config"]
+        unsafe fn isolates_config(name: *const u8, len: usize, to: *mut u8, room: usize, result: &mut u32) -> u32;
         #[link_name = "exit"]
         unsafe fn isolates_exit(
             port: u32, message: *const u8, len: usize, capabilities: *const u32, count: usize
@@ -262,10 +264,11 @@ pub(crate) fn text(what: Text<'_>) -> Result<String, Status> {
     let mut buffer = Vec::with_capacity(256);
     loop {
         let (to, room) = (buffer.as_mut_ptr(), buffer.capacity());
-        // SAFETY: pointer and capacity are those of a vector of ours; `stack` is borrowed for the call.
+        // SAFETY: pointer and capacity are those of a vector of ours; `of` and `name` are borrowed for the call.
         let length = result(|length| unsafe {
             match what {
                 Text::DebugName(isolate) => control_debug_name(isolate, to, room, length),
+                Text::Config(name) => isolates_config(name.as_ptr(), name.len(), to, room, length),
                 Text::LastError => report_last_error(to, room, length),
                 Text::Frames(of) => report_resolve(of.as_ptr(), of.len(), to, room, length),
             }

@@ -7,6 +7,9 @@ use std::fmt;
 use insula_wire::Status;
 use insula_wire::codec::Unsendable;
 
+use crate::digest::Sha256;
+use crate::grant::Grant;
+
 /// Why a host could not be built.
 ///
 /// ```
@@ -59,6 +62,16 @@ pub enum LoadError {
         name: String,
         /// Why.
         source: std::io::Error,
+    },
+    /// The bytes are not those that were expected.
+    #[error("{name}: its sha256 is {found}, and not {expected}")]
+    WrongDigest {
+        /// The file, or what the embedder called it.
+        name: String,
+        /// What was expected.
+        expected: Sha256,
+        /// What the bytes have.
+        found: Sha256,
     },
     /// The bytes are no module.
     #[error("{name}: not a WebAssembly module: {reason}")]
@@ -198,9 +211,20 @@ pub enum SpawnError {
     /// A listener's mailbox has no room for its notice, or its port is closed.
     #[error("a listener cannot be registered: {}", .0.reason())]
     Listener(SendError),
-    /// A grant that the spawner does not have, or that cannot be given.
-    #[error("{0}")]
-    Grant(String),
+    /// A grant that the spawner would hand on, and does not have.
+    #[error("the grant `{grant}` is not within what the parent has")]
+    MissingGrant {
+        /// The grant, as it was asked for.
+        grant: Grant,
+    },
+    /// A grant that cannot be given, since there is no such folder.
+    #[error("the grant `{grant}` cannot be given: {reason}")]
+    InvalidGrant {
+        /// The grant.
+        grant: Grant,
+        /// Why.
+        reason: String,
+    },
     /// Options that contradict each other or have no meaning.
     #[error("{0}")]
     Invalid(String),
@@ -213,12 +237,15 @@ impl SpawnError {
     /// What a guest is told.
     pub(crate) fn status(&self) -> Status {
         match self {
-            SpawnError::NoEntry { .. } | SpawnError::EntryType { .. } | SpawnError::NoModule { .. } => Status::NotFound,
+            SpawnError::NoEntry { .. }
+            | SpawnError::EntryType { .. }
+            | SpawnError::NoModule { .. }
+            | SpawnError::InvalidGrant { .. } => Status::NotFound,
             SpawnError::TooManyIsolates { .. } | SpawnError::TooManyTrusted { .. } | SpawnError::Limit { .. } => {
                 Status::Limit
             }
             SpawnError::Message(error) | SpawnError::Listener(error) => error.status,
-            SpawnError::Grant(_) => Status::Denied,
+            SpawnError::MissingGrant { .. } => Status::Denied,
             SpawnError::Invalid(_) => Status::Invalid,
             SpawnError::HostClosed => Status::Closed,
         }

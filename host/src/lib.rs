@@ -22,12 +22,14 @@ mod abi;
 mod account;
 mod cache;
 mod control;
+mod digest;
 mod engine;
 mod error;
 mod exit;
 mod grant;
 mod hash;
 mod host;
+mod inspect;
 mod isolate;
 mod limits;
 mod lines;
@@ -48,10 +50,12 @@ mod world;
 
 #[doc(hidden)]
 pub use abi::{Import, imports};
+pub use digest::{NotSha256, Sha256};
 pub use error::{BuildError, LoadError, SendError, SpawnError};
 pub use exit::{Exit, Frame, IsolateId, Killer, Phase};
 pub use grant::Grant;
 pub use host::{Ended, Host, HostBuilder, Sleeper, Uncaught, Wait};
+pub use inspect::{ExportInfo, ImportInfo, ItemType, ModuleInfo, inspect};
 pub use insula_wire::codec::Unsendable;
 pub use insula_wire::{MailboxPolicy, Priority, RemoteError, Status};
 pub use isolate::{Capability, Isolate, Module};
@@ -64,6 +68,7 @@ pub use ports::{
 };
 pub use printable::{printable, printable_line};
 pub use spawn::{Output, Spawn, Stdin};
+pub use stdio::Captured;
 pub use usage::Usage;
 pub use warning::Warning;
 

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{OnceLock, Weak};
 
-use sha2::{Digest as _, Sha256};
+use wasmparser::types::Types;
 use wasmtime::{Engine, ExternType, ModuleExport};
 
 use crate::cache::Cache;
+use crate::digest::Sha256;
 use crate::engine::{Kind, Places};
 use crate::error::LoadError;
 use crate::hash::NumberMap;
@@ -56,7 +57,7 @@ impl Compiler {
     /// Compiles bytes, or finds what was compiled from the same bytes before.
     pub(crate) fn compile(&self, name: &str, bytes: &[u8]) -> Result<Arc<Code>, LoadError> {
         let bytes = binary(name, bytes)?;
-        let digest: Digest = Sha256::digest(&bytes).into();
+        let Sha256(digest) = Sha256::of(&bytes);
         let known = self.known.lock().get(&digest).and_then(Weak::upgrade);
         if let Some(code) = &known
             && code.name == name
@@ -98,8 +99,17 @@ impl Compiler {
     }
 }
 
+/// Refuses bytes that are others than the embedder expects.
+pub(crate) fn expect(name: &str, bytes: &[u8], expected: &Sha256) -> Result<(), LoadError> {
+    let found = Sha256::of(bytes);
+    if found == *expected {
+        return Ok(());
+    }
+    Err(LoadError::WrongDigest { name: name.to_owned(), expected: *expected, found })
+}
+
 /// The binary form: text is assembled, what can be no core module is refused with its reason.
-fn binary(name: &str, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
+pub(crate) fn binary(name: &str, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
     let name = name.to_owned();
     if Engine::detect_precompiled(bytes).is_some() {
         return Err(LoadError::Precompiled { name });
@@ -123,11 +133,11 @@ fn binary(name: &str, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
 
 /// Refuses what is no valid module, with its reason. What was compiled before, in this process or an earlier one, was
 /// valid then, and its bytes are the same: so this is asked before a module is compiled, and not at every load.
-fn validate(name: &str, bytes: &[u8]) -> Result<(), LoadError> {
+pub(crate) fn validate(name: &str, bytes: &[u8]) -> Result<Types, LoadError> {
     let mut features = wasmparser::WasmFeatures::default();
     features.remove(wasmparser::WasmFeatures::THREADS);
     let checked = wasmparser::Validator::new_with_features(features).validate_all(bytes);
-    checked.map(drop).map_err(|error| LoadError::NotWasm { name: name.to_owned(), reason: error.to_string() })
+    checked.map_err(|error| LoadError::NotWasm { name: name.to_owned(), reason: error.to_string() })
 }
 
 fn looks_like_text(bytes: &[u8]) -> bool {
@@ -202,6 +212,11 @@ impl Code {
     pub(crate) fn memory(&self) -> Option<ModuleExport> {
         let export = self.compiled.get_export_index("memory")?;
         matches!(self.compiled.get_export("memory")?, ExternType::Memory(_)).then_some(export)
+    }
+
+    /// The module, in its binary form.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Where in the sources an offset of the module is, innermost first; empty where it does not say.

@@ -3,16 +3,24 @@
 //! A guest has what its [`Outfit`] says and nothing else. The context is made when a guest first calls WASI: many never
 //! do.
 
+mod folder;
+
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::time::Duration;
 
+use rand_core::TryRng;
 use wasmtime_wasi::p1::WasiP1Ctx;
+use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{FsPerms, HostMonotonicClock, HostWallClock, WasiCtxBuilder};
 
+use crate::control::Control;
 use crate::grant::{Authority, Grant};
 use crate::spawn::{Data, HostFunction, Stdin};
 use crate::stdio::{Input, Sink, Tail};
-use crate::sync::Arc;
-use crate::world::World;
+use crate::sync::{Arc, atomic};
+use crate::world::{Chance, World};
+pub(crate) use folder::check_part;
 
 /// Bytes of randomness in one call.
 const RANDOM_BYTES_MAX: u64 = 1 << 20;
@@ -29,7 +37,29 @@ pub(crate) struct Outfit {
     pub(crate) stdin: Stdin,
     pub(crate) stdout: Sink,
     pub(crate) stderr: Sink,
+    /// The time of day, where that stands still.
+    pub(crate) fixed_clock: Option<Duration>,
+    pub(crate) seed: Option<Arc<Seed>>,
     pub(crate) world: Arc<World>,
+}
+
+/// What the random numbers of an isolate are drawn by, and those of its children.
+pub(crate) struct Seed {
+    value: u64,
+    children: atomic::AtomicU64,
+}
+
+impl Seed {
+    pub(crate) fn new(value: u64) -> Arc<Seed> {
+        Arc::new(Seed { value, children: atomic::AtomicU64::new(0) })
+    }
+
+    /// That of the next child.
+    pub(crate) fn of_next_child(&self) -> Arc<Seed> {
+        let before = self.children.fetch_add(1, atomic::Ordering::Relaxed);
+        // Another stream than the isolate's own numbers.
+        Seed::new(Chance::new(!self.value).later(before).next())
+    }
 }
 
 impl Outfit {
@@ -43,6 +73,8 @@ impl Outfit {
             stdin: Stdin::Empty,
             stdout: Sink::null(),
             stderr: Sink::null(),
+            fixed_clock: None,
+            seed: None,
             world: Arc::clone(world),
         }
     }
@@ -51,11 +83,21 @@ impl Outfit {
     pub(crate) fn namespace(&self) -> Option<&str> {
         self.grants.iter().find_map(|grant| match &grant.0 {
             Authority::Names { namespace } => Some(namespace.as_str()),
-            Authority::Folder { .. }
-            | Authority::Environment { .. }
-            | Authority::FineClock
-            | Authority::Module { .. } => None,
+            _ => None,
         })
+    }
+
+    /// The value that it is configured with under this name.
+    pub(crate) fn config(&self, name: &str) -> Option<&str> {
+        self.grants.iter().find_map(|grant| match &grant.0 {
+            Authority::Config { name: held, value } if held == name => Some(value.as_str()),
+            _ => None,
+        })
+    }
+
+    /// The time of day, as this isolate may know it.
+    pub(crate) fn wall(&self) -> Duration {
+        self.fixed_clock.unwrap_or_else(|| self.world.wall())
     }
 
     /// Whether the clocks are fine.
@@ -68,8 +110,14 @@ impl Outfit {
 pub(crate) struct Wasi {
     pub(crate) outfit: Arc<Outfit>,
     tail: Arc<Tail>,
-    context: Option<Box<WasiP1Ctx>>,
+    context: Option<Box<Context>>,
     stripped: bool,
+}
+
+struct Context {
+    wasi: WasiP1Ctx,
+    /// Standard output and error, which are in there too.
+    outputs: [Sink; 2],
 }
 
 impl Wasi {
@@ -79,9 +127,28 @@ impl Wasi {
     }
 
     /// wasmtime-wasi's own context, made now if it is not there yet.
-    pub(crate) fn context(&mut self) -> &mut WasiP1Ctx {
+    pub(crate) fn context(&mut self, isolate: &Control) -> &mut WasiP1Ctx {
         let Wasi { outfit, tail, context, .. } = self;
-        context.get_or_insert_with(|| Box::new(build(outfit, tail)))
+        &mut context.get_or_insert_with(|| Box::new(build(outfit, tail, isolate))).wasi
+    }
+
+    /// Writes what was printed and still waits for the end of its line. It waits for room only if the isolate ended by
+    /// itself: nobody's end is to wait for a reader that stalls.
+    pub(crate) fn finish(&self, by_itself: bool) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        let outputs = &self.context.as_ref()?.outputs;
+        let unfinished: Vec<_> = outputs.iter().filter_map(Sink::unfinished).collect();
+        if unfinished.is_empty() {
+            return None;
+        }
+        if !by_itself {
+            unfinished.iter().for_each(|lines| lines.try_finish());
+            return None;
+        }
+        Some(Box::pin(async move {
+            for lines in unfinished {
+                lines.finish().await;
+            }
+        }))
     }
 
     /// Takes all of it away, open files too: what the guest does from here on reaches nobody.
@@ -93,31 +160,62 @@ impl Wasi {
     }
 }
 
-fn build(outfit: &Outfit, tail: &Arc<Tail>) -> WasiP1Ctx {
+fn build(outfit: &Outfit, tail: &Arc<Tail>, isolate: &Control) -> Context {
+    let outputs = [&outfit.stdout, &outfit.stderr].map(|sink| sink.of_isolate(isolate));
     let mut builder = WasiCtxBuilder::new();
     builder.args(&outfit.arguments);
-    builder.stdout(outfit.stdout.clone());
-    builder.stderr(outfit.stderr.clone().with_tail(Arc::clone(tail)));
-    if outfit.stdin == Stdin::Inherit {
-        builder.stdin(Input::inherit());
+    builder.stdout(outputs[0].clone());
+    builder.stderr(outputs[1].clone().with_tail(Arc::clone(tail)));
+    match &outfit.stdin {
+        Stdin::Empty => {}
+        Stdin::Inherit => {
+            builder.stdin(Input::inherit());
+        }
+        Stdin::Bytes(bytes) => {
+            builder.stdin(MemoryInputPipe::new(bytes.clone()));
+        }
     }
     for grant in &outfit.grants {
         match &grant.0 {
-            Authority::Folder { host, guest, writes } => {
-                let permissions = if *writes { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
-                // The folder was there at spawn; if it is gone, the guest finds it missing.
-                drop(builder.preopened_dir(host, guest, permissions));
+            Authority::Folder { host, below, guest, writes } => {
+                let access = if *writes { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
+                folder::give(&mut builder, (host, below), guest, access);
             }
             Authority::Environment { name, value } => {
                 builder.env(name, value);
             }
-            Authority::FineClock | Authority::Names { .. } | Authority::Module { .. } => {}
+            Authority::Config { .. } | Authority::FineClock | Authority::Names { .. } | Authority::Module { .. } => {}
         }
     }
     let step = if outfit.has_fine_clock() { 1 } else { 1_000_000 };
-    let clock = Clock { world: Arc::clone(&outfit.world), step };
+    let clock = Clock { world: Arc::clone(&outfit.world), step, fixed: outfit.fixed_clock };
     builder.monotonic_clock(clock.clone()).wall_clock(clock).max_random_size(RANDOM_BYTES_MAX);
-    builder.build_p1()
+    if let Some(seed) = &outfit.seed {
+        builder.secure_random(Seeded(Chance::new(seed.value)));
+    }
+    Context { wasi: builder.build_p1(), outputs }
+}
+
+/// Random numbers of a seed, as WASI asks for them.
+struct Seeded(Chance);
+
+impl TryRng for Seeded {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        Ok((self.0.next() >> 32) as u32)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        Ok(self.0.next())
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        for part in bytes.chunks_mut(size_of::<u64>()) {
+            part.copy_from_slice(&self.0.next().to_le_bytes()[..part.len()]);
+        }
+        Ok(())
+    }
 }
 
 /// The world's clock, in steps.
@@ -125,6 +223,8 @@ fn build(outfit: &Outfit, tail: &Arc<Tail>) -> WasiP1Ctx {
 struct Clock {
     world: Arc<World>,
     step: u64,
+    /// The time of day, where that stands still.
+    fixed: Option<Duration>,
 }
 
 impl HostMonotonicClock for Clock {
@@ -144,7 +244,7 @@ impl HostWallClock for Clock {
     }
 
     fn now(&self) -> Duration {
-        let now = self.world.wall();
+        let now = self.fixed.unwrap_or_else(|| self.world.wall());
         let beyond = u64::from(now.subsec_nanos()) % self.step;
         now - Duration::from_nanos(beyond)
     }

@@ -1,5 +1,7 @@
 //! How an isolate is asked for: [`Spawn`] by an embedder, [`Birth`] by either, and the one inversion, [`Spawner`].
 
+use std::time::Duration;
+
 use insula_wire::codec::Unsendable;
 use insula_wire::{Kind, RemoteError};
 use serde::Serialize;
@@ -70,33 +72,70 @@ pub(crate) struct HostFunction {
 /// What an embedder says of an isolate, for its own functions.
 pub(crate) type Data = Arc<dyn std::any::Any + Send + Sync>;
 
-/// Where a guest's standard input comes from.
+/// Where a guest's standard input comes from. What the isolate spawns has the same.
 ///
 /// ```
-/// let spawn = insula::Spawn::main().stdin(insula::Stdin::Inherit);
+/// use insula::{Spawn, Stdin};
+/// let spawn = Spawn::main().stdin(Stdin::Bytes(b"one\ntwo\n".to_vec()));
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Stdin {
     /// It is at its end from the start.
     #[default]
     Empty,
     /// The host program's own.
     Inherit,
+    /// These bytes, and then its end. Every isolate that has this input reads it from its start.
+    Bytes(Vec<u8>),
 }
 
-/// Where a guest's standard output or error goes.
+/// Where a guest's standard output or error goes. What the isolate spawns has the same; [`Spawn::stdout_to`] and
+/// [`Spawn::stderr_to`] send it to a port.
 ///
 /// ```
-/// use insula::{Output, Spawn};
-/// let spawn = Spawn::main().stdout(Output::Null).stderr(Output::Null);
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use insula::{Host, Output, Spawn};
+/// let host = Host::builder().isolates(1).build()?;
+/// let text = r#"(module
+///     (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+///     (memory (export "memory") 1)
+///     (data (i32.const 0) "\08\00\00\00\06\00\00\00hello\n")
+///     (func (export "greet") (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 16)))))"#;
+/// let module = host.load("greets", text.as_bytes())?;
+/// let greets = host.spawn(&module, Spawn::entry("greet").stdout(Output::Capture { bytes_max: 64 << 10 }))?;
+/// greets.join();
+/// assert_eq!(greets.stdout().bytes, b"hello\n");
+/// # Ok(())
+/// # }
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Output {
-    /// The host program's own.
+    /// The host program's own, as it is.
     #[default]
     Inherit,
     /// Nowhere.
     Null,
+    /// The host program's own, a whole line at a time, behind the name and the number of the isolate that printed it.
+    ///
+    /// Control characters are shown, not sent, so that no isolate can print another's name. A line of more than 4 KiB
+    /// is broken. A last line without an end is printed at the isolate's end; if that was a kill, only where there is
+    /// room for it at once.
+    Labelled,
+    /// Kept for [`Isolate::stdout`](crate::Isolate::stdout) and [`Isolate::stderr`](crate::Isolate::stderr), which
+    /// can be asked at any time.
+    Capture {
+        /// How much is kept: of more than that, the last.
+        bytes_max: usize,
+    },
+}
+
+/// An output, as it is asked for.
+#[derive(Clone)]
+pub(crate) enum Outlet {
+    Output(Output),
+    Port(SendRight),
 }
 
 /// How an embedder asks for an isolate. Plain data: clone it, change it, use it again.
@@ -123,8 +162,10 @@ pub struct Spawn {
     pub(crate) limits: Limits,
     pub(crate) grants: Vec<Grant>,
     pub(crate) stdin: Stdin,
-    pub(crate) stdout: Output,
-    pub(crate) stderr: Output,
+    pub(crate) stdout: Outlet,
+    pub(crate) stderr: Outlet,
+    pub(crate) fixed_clock: Option<Duration>,
+    pub(crate) seed: Option<u64>,
     pub(crate) on_exit: Option<(SendRight, Result<Encoded, Unsendable>)>,
     pub(crate) on_error: Option<SendRight>,
     pub(crate) functions: Vec<HostFunction>,
@@ -153,8 +194,10 @@ impl Spawn {
             limits: Limits::default(),
             grants: Vec::new(),
             stdin: Stdin::default(),
-            stdout: Output::default(),
-            stderr: Output::default(),
+            stdout: Outlet::Output(Output::default()),
+            stderr: Outlet::Output(Output::default()),
+            fixed_clock: None,
+            seed: None,
             on_exit: None,
             on_error: None,
             functions: Vec::new(),
@@ -212,13 +255,45 @@ impl Spawn {
 
     /// Where its standard output goes.
     pub fn stdout(mut self, stdout: Output) -> Spawn {
-        self.stdout = stdout;
+        self.stdout = Outlet::Output(stdout);
         self
     }
 
     /// Where its standard error goes. Its last 4 KiB are kept in any case.
     pub fn stderr(mut self, stderr: Output) -> Spawn {
-        self.stderr = stderr;
+        self.stderr = Outlet::Output(stderr);
+        self
+    }
+
+    /// Holds the time of day still for it and all its descendants, at so long after the beginning of 1970.
+    ///
+    /// What measures durations goes on, in the steps that the isolate's grants allow, or no timer would ever be due.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let spawn = insula::Spawn::main().fixed_clock(Duration::from_secs(1_000_000_000)); // 2001-09-09
+    /// ```
+    pub fn fixed_clock(mut self, since_1970: Duration) -> Spawn {
+        self.fixed_clock = Some(since_1970);
+        self
+    }
+
+    /// Has it draw its random numbers by this seed: the same ones each time. The isolates that it spawns have seeds
+    /// that follow from this one and the order in which they are spawned.
+    ///
+    /// Whoever knows the seed knows the numbers: nothing secret may be made of them.
+    ///
+    /// ```
+    /// let spawn = insula::Spawn::main().seeded_random(7);
+    /// ```
+    pub fn seeded_random(mut self, seed: u64) -> Spawn {
+        self.seed = Some(seed);
+        self
+    }
+
+    pub(crate) fn printing_to(mut self, stdout: Option<SendRight>, stderr: Option<SendRight>) -> Spawn {
+        self.stdout = stdout.map_or(self.stdout, Outlet::Port);
+        self.stderr = stderr.map_or(self.stderr, Outlet::Port);
         self
     }
 

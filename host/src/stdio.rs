@@ -6,13 +6,17 @@
 //! writes, up to 4 KiB, stays in one piece, and what was written first appears first, also across output and error.
 //!
 //! - `queue`: a descriptor that many isolates write to.
+//! - `labelled`: the same, a line at a time, with the name of who printed it.
+//! - `port`: messages to a port of somebody's.
 //! - `input`: the one standard input that many isolates read.
 //! - [`Tail`]: the last that a guest wrote, for whoever asks how it ended.
 //!
 //! A guest's bytes pass as they are: what it prints is its own, and escaping is for text that we print
-//! (`printable.rs`).
+//! (`printable.rs`), a labelled line among it.
 
 mod input;
+mod labelled;
+mod port;
 mod queue;
 #[cfg(test)]
 mod tests;
@@ -29,8 +33,12 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
+use crate::control::Control;
+use crate::spawn::{Outlet, Output};
 use crate::sync::{Arc, Mutex};
 pub(crate) use input::{Input, StdinReady};
+use labelled::Lines;
+use port::ToPort;
 use queue::Queue;
 
 /// What a [`Tail`] keeps unless it is told otherwise (semantics 7.3).
@@ -42,8 +50,17 @@ const WHOLE_BYTES: usize = 4 << 10;
 /// Where a guest's output goes. Cheap to clone; isolates share it.
 #[derive(Clone)]
 pub(crate) struct Sink {
-    queue: Option<Arc<Queue>>,
+    to: To,
     tail: Option<Arc<Tail>>,
+}
+
+#[derive(Clone)]
+enum To {
+    Nowhere,
+    Queue(Arc<Queue>),
+    Kept(Arc<Tail>),
+    Lines(Arc<Lines>),
+    Port(Arc<ToPort>),
 }
 
 impl Sink {
@@ -59,28 +76,115 @@ impl Sink {
 
     /// Nowhere.
     pub(crate) fn null() -> Sink {
-        Sink { queue: None, tail: None }
+        Sink { to: To::Nowhere, tail: None }
     }
 
-    /// The same, and the last of it is kept. Nowhere and a large tail captures.
+    /// What was asked for, where a host has this one of its own.
+    pub(crate) fn of(outlet: Outlet, own: &Sink) -> Sink {
+        let to = match (outlet, &own.to) {
+            (Outlet::Port(right), _) => To::Port(Arc::new(ToPort::new(right))),
+            (Outlet::Output(Output::Labelled), To::Queue(queue)) => To::Lines(Arc::new(Lines::unnamed(queue))),
+            (Outlet::Output(Output::Capture { bytes_max }), _) => To::Kept(Arc::new(Tail::new(bytes_max))),
+            (Outlet::Output(Output::Null), _) => To::Nowhere,
+            (Outlet::Output(Output::Inherit | Output::Labelled), own) => own.clone(),
+        };
+        Sink { to, tail: None }
+    }
+
+    /// The same for one isolate, whose lines bear its name, and whose messages are counted for it.
+    pub(crate) fn of_isolate(&self, isolate: &Control) -> Sink {
+        let to = match &self.to {
+            To::Lines(lines) => To::Lines(Arc::new(lines.named(&isolate.name(), isolate.id))),
+            To::Port(port) => To::Port(Arc::new(port.sent_by(isolate.id))),
+            To::Nowhere | To::Queue(_) | To::Kept(_) => self.to.clone(),
+        };
+        Sink { to, tail: self.tail.clone() }
+    }
+
+    /// The same, and the last of it is kept.
     pub(crate) fn with_tail(self, tail: Arc<Tail>) -> Sink {
         Sink { tail: Some(tail), ..self }
     }
 
+    /// What it captures, if it does.
+    pub(crate) fn captured(&self) -> Option<&Arc<Tail>> {
+        match &self.to {
+            To::Kept(kept) => Some(kept),
+            To::Nowhere | To::Queue(_) | To::Lines(_) | To::Port(_) => None,
+        }
+    }
+
+    /// The last line, if it has no end yet: it is to be written before its isolate ends.
+    pub(crate) fn unfinished(&self) -> Option<Arc<Lines>> {
+        match &self.to {
+            To::Lines(lines) if !lines.is_empty() => Some(Arc::clone(lines)),
+            To::Nowhere | To::Queue(_) | To::Kept(_) | To::Lines(_) | To::Port(_) => None,
+        }
+    }
+
     /// Blocks until all that was written so far is out, or nobody can read it any more.
     pub(crate) fn drain(&self) {
-        if let Some(queue) = &self.queue {
+        if let To::Queue(queue) = &self.to {
             queue.drain(None);
         }
     }
 
     /// As [`Sink::drain`], but a reader that stalls is not waited for longer than `patience`. False: it did.
     pub(crate) fn drain_for(&self, patience: std::time::Duration) -> bool {
-        self.queue.as_ref().is_none_or(|queue| queue.drain(Some(patience)))
+        match &self.to {
+            To::Queue(queue) => queue.drain(Some(patience)),
+            To::Nowhere | To::Kept(_) | To::Lines(_) | To::Port(_) => true,
+        }
     }
 
     fn to(queue: &Arc<Queue>) -> Sink {
-        Sink { queue: Some(Arc::clone(queue)), tail: None }
+        Sink { to: To::Queue(Arc::clone(queue)), tail: None }
+    }
+}
+
+/// What is kept of an isolate's output, for whoever spawned it.
+#[derive(Clone)]
+pub(crate) struct Printed {
+    /// The last of its standard error, in any case.
+    pub(crate) tail: Arc<Tail>,
+    /// Its standard output, where that is captured.
+    pub(crate) stdout: Option<Arc<Tail>>,
+    /// Its standard error, where that is captured.
+    pub(crate) stderr: Option<Arc<Tail>>,
+}
+
+/// What was captured of an isolate's output; see [`Output::Capture`](crate::Output::Capture). Its text, by `Display`,
+/// begins with a line that says so if something was cut off.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use insula::{Host, Output, Spawn};
+/// let host = Host::builder().isolates(1).build()?;
+/// let module = host.load("silent", b"(module (func (export \"run\")))")?;
+/// let isolate = host.spawn(&module, Spawn::entry("run").stderr(Output::Capture { bytes_max: 1_000 }))?;
+/// isolate.join();
+/// assert_eq!((isolate.stderr().to_string().as_str(), isolate.stderr().bytes_cut), ("", 0));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Captured {
+    /// What is kept: all of it, or the last.
+    pub bytes: Vec<u8>,
+    /// How many bytes came before these, and are not kept.
+    pub bytes_cut: u64,
+}
+
+impl std::fmt::Display for Captured {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The cut may have left the end of a character at the start.
+        let ends = |byte: &&u8| self.bytes_cut > 0 && **byte & 0xc0 == 0x80;
+        let broken = self.bytes.iter().take_while(ends).count();
+        if self.bytes_cut > 0 {
+            writeln!(f, "[{} bytes before this are not kept]", self.bytes_cut + broken as u64)?;
+        }
+        f.write_str(&String::from_utf8_lossy(&self.bytes[broken..]))
     }
 }
 
@@ -122,17 +226,11 @@ impl Tail {
         Tail { bytes_max, kept: Mutex::new(Kept::default()) }
     }
 
-    /// The text that is kept; a first line says so if something was cut off before it.
-    pub(crate) fn text(&self) -> String {
+    /// What is kept now.
+    pub(crate) fn captured(&self) -> Captured {
         let kept = self.kept.lock();
-        // The cut may have left the end of a character at the start.
-        let broken = if kept.cut == 0 { 0 } else { kept.bytes.iter().take_while(|byte| **byte & 0xc0 == 0x80).count() };
-        let bytes: Vec<u8> = kept.bytes.iter().copied().skip(broken).collect();
-        let text = String::from_utf8_lossy(&bytes);
-        match kept.cut + broken as u64 {
-            0 => text.into_owned(),
-            cut => format!("[{cut} bytes before this are not kept]\n{text}"),
-        }
+        let (first, second) = kept.bytes.as_slices();
+        Captured { bytes: [first, second].concat(), bytes_cut: kept.cut }
     }
 
     fn add(&self, bytes: &[u8]) {
@@ -147,7 +245,7 @@ impl Tail {
 
 impl IsTerminal for Sink {
     fn is_terminal(&self) -> bool {
-        self.queue.as_ref().is_some_and(|queue| queue.is_terminal())
+        matches!(&self.to, To::Queue(queue) if queue.is_terminal())
     }
 }
 
@@ -167,11 +265,14 @@ impl StdoutStream for Sink {
 #[async_trait]
 impl OutputStream for Sink {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        let kept = bytes.clone();
-        if let Some(queue) = &self.queue {
-            queue.try_write(bytes).map_err(failed)?;
+        match &self.to {
+            To::Nowhere => {}
+            To::Queue(queue) => queue.try_write(bytes.clone()).map_err(failed)?,
+            To::Kept(kept) => kept.add(&bytes),
+            To::Lines(lines) => lines.try_write(&bytes).map_err(failed)?,
+            To::Port(port) => port.try_write(&bytes).map_err(failed)?,
         }
-        self.keep(&kept);
+        self.keep(&bytes);
         Ok(())
     }
 
@@ -180,24 +281,34 @@ impl OutputStream for Sink {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        let room = self.queue.as_ref().map_or(Ok(WHOLE_BYTES), |queue| queue.room());
+        let room = match &self.to {
+            To::Queue(queue) => queue.room(),
+            To::Nowhere | To::Kept(_) | To::Lines(_) | To::Port(_) => Ok(WHOLE_BYTES),
+        };
         Ok(room.map_err(failed)?.min(WHOLE_BYTES))
     }
 
     async fn blocking_write_and_flush(&mut self, bytes: Bytes) -> StreamResult<()> {
         // Kept first: of a guest that is killed while it waits for room, this is what it wanted to say.
         self.keep(&bytes);
-        match &self.queue {
-            Some(queue) => queue.write(bytes).await.map_err(failed),
-            None => Ok(()),
-        }
+        let written = match &self.to {
+            To::Nowhere => Ok(()),
+            To::Queue(queue) => queue.write(bytes).await,
+            To::Kept(kept) => {
+                kept.add(&bytes);
+                Ok(())
+            }
+            To::Lines(lines) => lines.write(&bytes).await,
+            To::Port(port) => port.write(&bytes).await,
+        };
+        written.map_err(failed)
     }
 }
 
 #[async_trait]
 impl Pollable for Sink {
     async fn ready(&mut self) {
-        if let Some(queue) = &self.queue {
+        if let To::Queue(queue) = &self.to {
             queue.has_room().await;
         }
     }

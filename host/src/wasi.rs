@@ -51,7 +51,8 @@ fn context(state: &mut State) -> &mut p1::WasiP1Ctx {
         state.wasi.strip();
     }
     state.called();
-    state.wasi.context()
+    let State { wasi, control, .. } = state;
+    wasi.context(control)
 }
 
 const ERRNO_SUCCESS: u16 = 0;
@@ -107,7 +108,7 @@ async fn poll_oneoff(
         return Ok(u32::from(ERRNO_INVAL));
     }
     let (mut guest, state) = view(&mut caller)?;
-    let now = (state.place.world.now(), state.place.world.wall());
+    let now = (state.place.world.now(), state.wasi.outfit.wall());
     let records = guest.elements(List { pointer: subscriptions, count }, SUBSCRIPTION_BYTES)?;
     let wanted: Vec<Subscription> = records.map(|record| subscription(record, now)).collect();
     let room = List { pointer: events, count: count.checked_mul(EVENT_BYTES as u32).ok_or(Trap::MemoryOutOfBounds)? };
@@ -118,10 +119,10 @@ async fn poll_oneoff(
         Awaited::Read(_) | Awaited::Write | Awaited::Invalid(_) => None,
     });
     let deadline = deadlines.min().unwrap_or(NEVER);
-    let empty_input = state.wasi.outfit.stdin == Stdin::Empty;
+    let ready_input = state.wasi.outfit.stdin != Stdin::Inherit;
     let at_once = wanted.iter().any(|subscription| match subscription.awaited {
         Awaited::Clock(_) => false,
-        Awaited::Read(fd) => fd != 0 || empty_input,
+        Awaited::Read(fd) => fd != 0 || ready_input,
         Awaited::Write | Awaited::Invalid(_) => true,
     });
     let reads_stdin = wanted.iter().any(|subscription| matches!(subscription.awaited, Awaited::Read(0)));
@@ -133,7 +134,7 @@ async fn poll_oneoff(
         Some(input) if !at_once => input.poll(waker).then_some(()),
         Some(_) | None => None,
     });
-    let input_is_ready = ready.await?.is_some() || empty_input;
+    let input_is_ready = ready.await?.is_some() || ready_input;
     let happened = happened(&wanted, caller.data().place.world.now(), input_is_ready, caller.data());
     let (mut guest, _) = view(&mut caller)?;
     for (event, at) in happened.iter().zip((events..).step_by(EVENT_BYTES)) {

@@ -154,15 +154,26 @@ fn s8_a_child_gets_at_most_what_its_parent_has() {
     let port = host.receive_port::<String>();
     let spawn = Spawn::entry("run").message(&port.send_port());
     let spawn = spawn.grant(Grant::environment("ONE", "1")).grant(Grant::environment("TWO", "2"));
+    let spawn = spawn.grant(Grant::config("four", "4")).grant(Grant::names("here")).grant(Grant::module("another"));
     let isolate = host.spawn(&module, spawn).expect("it has an entry");
     let told: Vec<String> = std::iter::from_fn(|| port.recv().ok()).collect();
     assert_eq!(isolate.join(), Exit::Returned);
-    assert_eq!(told[..3], ["inherits: ONE=1 TWO=2", "is given one: ONE=1", "is given none: "]);
-    let missing = ["variable ONE", "variable THREE", "fine clock", "read-only folder .", "read-write folder ."];
-    for (refusal, grant) in told[3..].iter().zip(missing) {
+    let given = ["inherits: ONE=1 TWO=2 four=4", "is given one: ONE=1", "is given a value: four=4", "is given none: "];
+    assert_eq!(told[..4], given);
+    let missing = [
+        "variable ONE",
+        "variable THREE",
+        "config value four",
+        "namespace elsewhere",
+        "module other_module",
+        "fine clock",
+        "read-only folder .",
+        "read-write folder .",
+    ];
+    for (refusal, grant) in told[4..].iter().zip(missing) {
         assert!(refusal.contains(grant) && refusal.contains("not within what the parent has"), "{refusal}");
     }
-    assert_eq!(told.len(), 8, "{told:?}");
+    assert!(told.len() == 13 && told[12].contains("no network"), "{told:?}");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What is refused before anything is born.
 
-use insula::{BuildError, Exit, Host, LoadError, Spawn, SpawnError};
+use insula::{BuildError, Exit, Host, LoadError, Sha256, Spawn, SpawnError};
+
+use crate::harness::{self, Folder};
 
 fn host(isolates: u32) -> Host {
     Host::builder().isolates(isolates).threads(1).build().expect("there is room for a small host")
@@ -61,4 +63,67 @@ fn a_load_error_says_what_is_wrong() {
     assert!(matches!(unknown, LoadError::UnknownImport { ref field, .. } if field == "f"), "{unknown:?}");
     let newer = error(br#"(module (import "insula:isolate/clock@9.0.0" "now" (func (result i64))))"#);
     assert!(matches!(newer, LoadError::NewerAbi { .. }), "{newer:?}");
+}
+
+#[test]
+fn bytes_with_another_sha256_than_expected_are_not_loaded() {
+    let host = host(1);
+    let folder = Folder::new("expecting");
+    let text = "(module (func (export \"run\")))";
+    let path = folder.file("module.wat", text);
+    let sha256 = Sha256::of(text.as_bytes());
+    let from_file = host.load_file_expecting(&path, &sha256).expect("these are the bytes");
+    let from_bytes = host.load_expecting("module", text.as_bytes(), &sha256).expect("these are the bytes");
+    assert_eq!(from_file.digest(), from_bytes.digest());
+    assert_ne!(from_file.digest(), sha256, "that is of the binary form");
+
+    std::fs::write(&path, "(module (func (export \"ran\")))").expect("the file can be written");
+    let refused = host.load_file_expecting(&path, &sha256).map(|_| ()).expect_err("these are others");
+    let said = refused.to_string();
+    assert!(said.contains("module.wat") && said.contains(&sha256.to_string()), "{said}");
+    assert!(matches!(refused, LoadError::WrongDigest { expected, found, .. } if expected == sha256 && found != sha256));
+    // What is no module at all is refused for its digest: nothing else is done with it before.
+    let refused = host.load_expecting("module", b"\0asm and what not", &sha256).map(|_| ());
+    assert!(matches!(refused, Err(LoadError::WrongDigest { .. })));
+}
+
+#[test]
+fn a_module_says_what_it_imports_and_exports_before_it_is_loaded() {
+    let text = r#"(module
+        (import "env" "dance" (func (param f64) (result i32 i64)))
+        (import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))
+        (func $late (export "run"))
+        (func (export "takes") (param v128 f32))
+        (table (export "table") 1 funcref)
+        (export "again" (func $late))
+        (memory (export "memory") 1)
+        (global (export "number") i32 (i32.const 0)))"#;
+    let info = insula::inspect("dancer", text.as_bytes()).expect("it is a module");
+    let imports: Vec<String> =
+        info.imports.iter().map(|import| format!("{} {}: {}", import.module, import.name, import.item)).collect();
+    let expected = [
+        "env dance: function (f64) -> (i32, i64)",
+        "wasi_snapshot_preview1 fd_write: function (i32, i32, i32, i32) -> (i32)",
+    ];
+    assert_eq!(imports, expected);
+    let exports: Vec<String> = info.exports.iter().map(|export| format!("{}: {}", export.name, export.item)).collect();
+    let expected = [
+        "run: function () -> ()",
+        "takes: function (v128, f32) -> ()",
+        "table: table",
+        "again: function () -> ()",
+        "memory: memory of 65536 bytes",
+        "number: global",
+    ];
+    assert_eq!(exports, expected);
+    assert_eq!(info.entries().collect::<Vec<_>>(), ["run", "again"]);
+    assert!(matches!(host(1).load("dancer", text.as_bytes()), Err(LoadError::UnknownImport { .. })));
+
+    let guest = std::fs::read(harness::guest("prints")).expect("the guest is there");
+    let loaded = host(1).load("prints", &guest).expect("it is a module");
+    assert_eq!(loaded.info(), insula::inspect("prints", &guest).expect("it is a module"));
+    assert!(loaded.info().entries().any(|entry| entry == "_start"));
+    for broken in [&b"hello"[..], b"", b"\0asm\x01\0\0\0\x07\x01"] {
+        assert!(matches!(insula::inspect("broken", broken), Err(LoadError::NotWasm { .. })), "{broken:?}");
+    }
 }

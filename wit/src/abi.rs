@@ -219,5 +219,7 @@ wire_enum! {
         Modules = "modules",
         /// An address that may be connected to.
         Network = "network",
+        /// `NAME=VALUE`, which `isolates.config` tells.
+        Config = "config",
     }
 }

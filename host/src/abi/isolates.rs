@@ -35,6 +35,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
     })?;
     linker.func_wrap(ISOLATES, "initial-message", initial_message)?;
     linker.func_wrap(ISOLATES, "current", current)?;
+    linker.func_wrap(ISOLATES, "config", config)?;
     linker.func_wrap(ISOLATES, "exit", exit)?;
     Ok(())
 }
@@ -285,11 +286,12 @@ fn grant(kind: Option<GrantKind>, argument: &str) -> std::result::Result<Grant, 
         Some(GrantKind::ReadOnlyFolder) => Ok(Grant::read_only(pair("::").0, pair("::").1)),
         Some(GrantKind::ReadWriteFolder) => Ok(Grant::read_write(pair("::").0, pair("::").1)),
         Some(GrantKind::Environment) => Ok(Grant::environment(pair("=").0, pair("=").1)),
+        Some(GrantKind::Config) => Ok(Grant::config(pair("=").0, pair("=").1)),
         Some(GrantKind::FineClock) => Ok(Grant::fine_clock()),
         Some(GrantKind::Names) => Ok(Grant::names(argument)),
         Some(GrantKind::Modules) if argument.is_empty() => Ok(Grant::modules()),
         Some(GrantKind::Modules) => Ok(Grant::module(argument)),
-        Some(GrantKind::Network) => Err(("this host does not have that grant".to_owned(), Status::Unsupported)),
+        Some(GrantKind::Network) => Err(("there is no network for guests here".to_owned(), Status::Unsupported)),
         None => Err(("no such grant".to_owned(), Status::Invalid)),
     }
 }
@@ -324,6 +326,24 @@ fn current(mut caller: Caller<'_, State>, result: u32) -> Result<u32> {
     }
     let parts = parts_of(state, &state.control);
     guest.put_u32s(result, &parts)?;
+    answer(Ok(()))
+}
+
+fn config(mut caller: Caller<'_, State>, at: u32, length: u32, to: u32, capacity: u32, result: u32) -> Result<u32> {
+    let (mut guest, state) = view(&mut caller)?;
+    state.called();
+    if length > NAME_BYTES_MAX {
+        return answer(Err(state.because("there is no config value with so long a name", Status::NotFound)));
+    }
+    let name = match guest.text(List { pointer: at, count: length })? {
+        Ok(name) => name,
+        Err(status) => return answer(Err(state.because("the name is not UTF-8", status))),
+    };
+    let Some(value) = state.wasi.outfit.config(&name) else {
+        let text = format!("there is no config value `{name}`: it needs a grant, Grant::config");
+        return answer(Err(state.because(text, Status::NotFound)));
+    };
+    guest.put_text(List { pointer: to, count: capacity }, value, result)?;
     answer(Ok(()))
 }
 

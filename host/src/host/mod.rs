@@ -4,6 +4,7 @@
 //! - `catalog`: modules that isolates may spawn, by name.
 //! - `closing`: the end of all isolates, and who is left behind.
 //! - `crew`: the threads of host functions.
+//! - `grants`: what an isolate may be given.
 //! - `nursery`: admission, for embedder and guests alike; the one implementer of `Spawner`.
 //! - `quarters`: engine, code and threads of one kind of isolates: checked, trusted.
 //! - `run`: a whole program, from main to the end of all (semantics 5.5).
@@ -13,6 +14,7 @@ mod builder;
 mod catalog;
 mod closing;
 mod crew;
+mod grants;
 mod nursery;
 mod quarters;
 mod run;
@@ -28,8 +30,10 @@ use std::time::Duration;
 
 use crate::account::Account;
 use crate::control::{Control, Hold, Links};
+use crate::digest::Sha256;
 use crate::error::{LoadError, SpawnError};
 use crate::isolate::{Isolate, Module, Undertaker};
+use crate::module::expect;
 use crate::scheduler::Ticker;
 use crate::spawn::Spawn;
 use crate::stdio::Sink;
@@ -126,6 +130,36 @@ impl Host {
         self.inner.load(name, bytes)
     }
 
+    /// As [`Host::load`], of the bytes that have this sha256 and no others. It is that of the bytes as they are given
+    /// here, of a text in the text format too, and looked at before anything else is done with them.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use insula::{Host, LoadError, Sha256};
+    /// let host = Host::builder().isolates(1).build()?;
+    /// let reviewed: Sha256 = "c8b6cfd2ae1cb2ff4bb43a1fd4f9e9d7d9e5cf1d6f2e8c4b5a697887f6e5d4c3".parse()?;
+    /// let error = host.load_expecting("plugin", b"(module)", &reviewed).unwrap_err();
+    /// assert!(matches!(error, LoadError::WrongDigest { found, .. } if found == Sha256::of(b"(module)")));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`LoadError::WrongDigest`], and those of [`Host::load`].
+    pub fn load_expecting(&self, name: &str, bytes: &[u8], sha256: &Sha256) -> Result<Module, LoadError> {
+        expect(name, bytes, sha256)?;
+        self.inner.load(name, bytes)
+    }
+
+    /// As [`Host::load_expecting`], from a `.wasm` or `.wat` file, which is read once.
+    ///
+    /// # Errors
+    /// As [`Host::load_expecting`], and [`LoadError::Io`].
+    pub fn load_file_expecting(&self, path: impl AsRef<Path>, sha256: &Sha256) -> Result<Module, LoadError> {
+        let (name, bytes) = read(path.as_ref())?;
+        self.load_expecting(&name, &bytes, sha256)
+    }
+
     /// As [`Host::load`], of a module that is trusted to give way by itself.
     ///
     /// Its code is compiled without the checks by which other code is preempted and killed anywhere. Tight loops get up to
@@ -177,8 +211,8 @@ impl Host {
     /// [`SpawnError`], for what is known at admission. Whatever goes wrong later is the isolate's
     /// [`Exit`](crate::Exit).
     pub fn spawn(&self, module: &Module, spawn: Spawn) -> Result<Isolate, SpawnError> {
-        let (control, tail) = self.inner.spawn(module, spawn, false)?;
-        Ok(Isolate::new(control, tail, Hold::new(&self.inner.links)))
+        let (control, printed) = self.inner.spawn(module, spawn, false)?;
+        Ok(Isolate::new(control, printed, Hold::new(&self.inner.links)))
     }
 
     /// What all isolates of this host used so far, the dead too, and what the living have now: the sum of all

@@ -1,29 +1,28 @@
 //! Admission: from a birth that is asked for to an isolate that lives.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::sync::{OnceLock, Weak};
 use std::time::Duration;
 
 use insula_wire::codec::Unsendable;
 use insula_wire::{RemoteError, Status};
 
-use super::Inner;
 use super::quarters::Quarters;
 use super::uncaught::{Reporter, Uncaught, resolve, resolves_soon};
+use super::{Inner, grants};
 use crate::abi::{Fetching, Place, Recent, State};
 use crate::control::{Accounts, Control, Cradle, Flags, Lineage, Links, NotAdmitted, Registry};
 use crate::error::{SendError, SpawnError};
 use crate::exit::{Exit, IsolateId, Killer};
-use crate::grant::{Authority, Grant};
+use crate::grant::Grant;
 use crate::isolate::{EntryPoint, Life, Module, Undertaker, live, live_trusted};
 use crate::limits::Limits;
-use crate::outfit::{Outfit, Wasi};
+use crate::outfit::{Outfit, Seed, Wasi};
 use crate::port::codec::Encoded;
 use crate::port::{CapabilityId, Charged, Claims, Mailbox, Room};
 use crate::scheduler::{Kept, Living, Task};
-use crate::spawn::{Birth, Entry, HostFunction, Output, Program, Spawn, Spawner, error_schema};
-use crate::stdio::{Sink, Tail};
+use crate::spawn::{Birth, Entry, Program, Spawn, Spawner, error_schema};
+use crate::stdio::{Printed, Sink, Tail};
 use crate::sync::Arc;
 use crate::warning::Alarm;
 use crate::world::{NEVER, Nanos};
@@ -39,22 +38,20 @@ struct Nursery {
 impl Spawner for Nursery {
     fn spawn(&self, parent: &Arc<Control>, birth: Birth) -> Result<Arc<Control>, SpawnError> {
         let host = self.host.upgrade().ok_or(SpawnError::HostClosed)?;
-        let missing = birth.grants.iter().find(|grant| !grant.is_within(&self.outfit.grants));
-        if let Some(grant) = missing {
-            let text = format!("the grant `{grant}` is not within what the parent has");
-            return Err(SpawnError::Grant(text));
-        }
+        let grants = grants::hand_on(&birth.grants, &self.outfit.grants)?;
         let module = match &birth.program {
             None => self.module.clone(),
             Some(Program { module, .. }) => {
                 host.catalog().loaded(module).ok_or_else(|| SpawnError::NoModule { module: module.clone() })?
             }
         };
-        let same_place = self.place.upgrade().filter(|_| birth.inherits && birth.program.is_none());
+        let as_parent = birth.inherits && birth.program.is_none() && self.outfit.seed.is_none();
+        let as_parent = as_parent && grants.iter().all(|grant| self.outfit.grants.contains(grant));
+        let same_place = self.place.upgrade().filter(|_| as_parent);
         let (place, outfit) = match same_place {
             Some(place) => (place, Arc::clone(&self.outfit)),
             None => {
-                let outfit = Arc::new(self.outfit_of(&birth));
+                let outfit = Arc::new(self.outfit_of(&birth, grants));
                 (host.place(&module, Arc::clone(&outfit)), outfit)
             }
         };
@@ -63,13 +60,18 @@ impl Spawner for Nursery {
 }
 
 impl Nursery {
-    /// What a child has that differs from its parent in grants or in module.
-    fn outfit_of(&self, birth: &Birth) -> Outfit {
+    /// What a child has that differs from its parent in grants, in module, or in its seed. All else, a clock that stands
+    /// still among it, is its parent's.
+    fn outfit_of(&self, birth: &Birth, mut grants: Vec<Grant>) -> Outfit {
         let mut outfit = (*self.outfit).clone();
-        if !birth.inherits {
-            outfit.grants.clone_from(&birth.grants);
+        if birth.inherits {
+            grants.retain(|grant| !outfit.grants.contains(grant));
+            outfit.grants.append(&mut grants);
+        } else {
+            outfit.grants = grants;
             outfit.functions = None;
         }
+        outfit.seed = outfit.seed.as_deref().map(Seed::of_next_child);
         if let Some(Program { module, arguments }) = &birth.program {
             outfit.arguments = std::iter::once(module).chain(arguments).cloned().collect();
         }
@@ -84,22 +86,19 @@ impl Inner {
         module: &Module,
         spawn: Spawn,
         is_main: bool,
-    ) -> Result<(Arc<Control>, Arc<Tail>), SpawnError> {
-        check_folders(&spawn.grants)?;
-        check_namespaces(&spawn.grants)?;
-        check_functions(&spawn.functions, self.links.number)?;
-        let sink = |output, inherited: &Sink| match output {
-            Output::Inherit => inherited.clone(),
-            Output::Null => Sink::null(),
-        };
+    ) -> Result<(Arc<Control>, Printed), SpawnError> {
+        grants::check(&spawn.grants)?;
+        grants::check_functions(&spawn.functions, self.links.number)?;
         let outfit = Arc::new(Outfit {
             arguments: spawn.arguments,
             grants: spawn.grants,
             functions: (!spawn.functions.is_empty()).then(|| spawn.functions.into()),
             data: spawn.data,
             stdin: spawn.stdin,
-            stdout: sink(spawn.stdout, &self.stdout),
-            stderr: sink(spawn.stderr, &self.stderr),
+            stdout: Sink::of(spawn.stdout, &self.stdout),
+            stderr: Sink::of(spawn.stderr, &self.stderr),
+            fixed_clock: spawn.fixed_clock,
+            seed: spawn.seed.map(Seed::new),
             world: Arc::clone(&self.world),
         });
         let number = self.links.number;
@@ -126,9 +125,10 @@ impl Inner {
             grants: Vec::new(),
         };
         let place = self.place(module, Arc::clone(&outfit));
-        let admitted = self.admit(module, birth, None, place, outfit)?;
+        let [stdout, stderr] = [&outfit.stdout, &outfit.stderr].map(|sink| sink.captured().cloned());
+        let (control, tail) = self.admit(module, birth, None, place, outfit)?;
         claims.into_iter().chain(more_claims).for_each(Claims::settle);
-        Ok(admitted)
+        Ok((control, Printed { tail, stdout, stderr }))
     }
 
     /// Where isolates of a module live that have the same outfit.
@@ -170,7 +170,7 @@ impl Inner {
     fn fetcher(self: &Arc<Inner>, grants: Vec<Grant>) -> Box<dyn Fn(String) -> Fetching + Send + Sync> {
         let host = Arc::downgrade(self);
         Box::new(move |module| {
-            let allowed = Grant::module(module.as_str()).is_within(&grants);
+            let allowed = Grant::module(module.as_str()).within(&grants).is_some();
             let host = host.upgrade().filter(|_| allowed);
             Box::pin(async move {
                 match host {
@@ -351,41 +351,6 @@ pub(crate) fn room(limits: &Limits) -> Room {
         message_bytes_max: limits.message_bytes_max,
         ports_max: limits.ports_max,
     }
-}
-
-fn check_folders(grants: &[Grant]) -> Result<(), SpawnError> {
-    for grant in grants {
-        if let Authority::Folder { host, .. } = &grant.0
-            && !host.is_dir()
-        {
-            return Err(SpawnError::Grant(format!("{}: no such folder", host.display())));
-        }
-    }
-    Ok(())
-}
-
-/// An isolate looks names up in one namespace: a second one would never be seen.
-fn check_namespaces(grants: &[Grant]) -> Result<(), SpawnError> {
-    let mut namespaces = grants.iter().filter(|grant| matches!(grant.0, Authority::Names { .. }));
-    let Some(one) = namespaces.next() else { return Ok(()) };
-    match namespaces.find(|other| *other != one) {
-        Some(other) => Err(SpawnError::Invalid(format!("an isolate has one namespace: not {one} and {other}"))),
-        None => Ok(()),
-    }
-}
-
-/// An isolate finds a function by its name: a second one would never be seen.
-fn check_functions(functions: &[HostFunction], host: u64) -> Result<(), SpawnError> {
-    let mut names = BTreeSet::new();
-    for HostFunction { name, host: of, .. } in functions {
-        if *of != host {
-            return Err(SpawnError::Invalid(format!("the function `{name}` is one of another host")));
-        }
-        if !names.insert(name) {
-            return Err(SpawnError::Invalid(format!("an isolate has one function `{name}`, and was given two")));
-        }
-    }
-    Ok(())
 }
 
 fn tell(reporter: &Reporter, control: &Control, error: RemoteError, module: Option<&Module>) {

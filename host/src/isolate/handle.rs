@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::control::{Control, Hold, Links};
 use crate::exit::{Exit, IsolateId, Killer};
 use crate::port::{Attachment, CapabilityId, codec};
-use crate::stdio::Tail;
+use crate::stdio::{Captured, Printed, Tail};
 use crate::sync::Arc;
 use crate::usage::Usage;
 
@@ -35,7 +35,7 @@ pub struct Isolate {
     control: Arc<Control>,
     pause: Option<Capability>,
     terminate: Option<Capability>,
-    tail: Option<Arc<Tail>>,
+    printed: Option<Printed>,
     hold: Hold,
 }
 
@@ -69,11 +69,11 @@ impl std::fmt::Debug for Isolate {
 
 impl Isolate {
     /// All authority over what the embedder spawned.
-    pub(crate) fn new(control: Arc<Control>, tail: Arc<Tail>, hold: Hold) -> Isolate {
+    pub(crate) fn new(control: Arc<Control>, printed: Printed, hold: Hold) -> Isolate {
         let host = hold.links().number;
         let pause = Some(Capability { host, id: control.pause_capability });
         let terminate = Some(Capability { host, id: control.terminate_capability });
-        Isolate { control, pause, terminate, tail: Some(tail), hold }
+        Isolate { control, pause, terminate, printed: Some(printed), hold }
     }
 
     pub(crate) fn control(&self) -> &Arc<Control> {
@@ -154,7 +154,26 @@ impl Isolate {
     /// The last of its standard error, as much as [its limit](crate::Limits::stderr) says; empty for an isolate that somebody else spawned.
     #[must_use]
     pub fn stderr_tail(&self) -> String {
-        self.tail.as_ref().map(|tail| tail.text()).unwrap_or_default()
+        self.printed.as_ref().map(|printed| printed.tail.captured().to_string()).unwrap_or_default()
+    }
+
+    /// What is captured of its standard output, and of that of the isolates that it spawned; nothing unless it was
+    /// spawned with [`Output::Capture`](crate::Output::Capture), and by the embedder.
+    ///
+    /// It is what was printed so far: all that the isolate itself printed, once it has ended.
+    #[must_use]
+    pub fn stdout(&self) -> Captured {
+        self.captured(|printed| printed.stdout.as_deref())
+    }
+
+    /// As [`Isolate::stdout`], of its standard error.
+    #[must_use]
+    pub fn stderr(&self) -> Captured {
+        self.captured(|printed| printed.stderr.as_deref())
+    }
+
+    fn captured(&self, which: impl Fn(&Printed) -> Option<&Tail>) -> Captured {
+        self.printed.as_ref().and_then(which).map(Tail::captured).unwrap_or_default()
     }
 
     /// Holds its messages and timers back once its turn has ended, until [`Isolate::resume`] gets what this returns.
@@ -293,7 +312,7 @@ impl Serialize for Isolate {
 impl<'de> Deserialize<'de> for Isolate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Isolate, D::Error> {
         let Parts { control: ControlPort(control, hold), pause, terminate } = Parts::deserialize(deserializer)?;
-        Ok(Isolate { control, pause, terminate, tail: None, hold })
+        Ok(Isolate { control, pause, terminate, printed: None, hold })
     }
 }
 

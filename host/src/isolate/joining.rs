@@ -142,13 +142,13 @@ impl Isolate {
     }
 }
 
-/// How an isolate ended, if it does by then.
 /// How an isolate ended, when it has. Dropping it loses nothing.
 pub(crate) async fn ended(control: &Control) -> Exit {
     let mut joining = Joining::of(control);
     poll_fn(|cx| joining.poll(cx)).await
 }
 
+/// How an isolate ended, if it does by then.
 async fn ended_by(control: &Control, world: &Arc<World>, ends: Nanos) -> Option<Exit> {
     let (mut joining, mut timer) = (Joining::of(control), None);
     poll_fn(|cx| match joining.poll(cx) {

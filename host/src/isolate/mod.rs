@@ -10,8 +10,8 @@ mod joining;
 mod module;
 mod run;
 
-pub(crate) use handle::ended;
 pub use handle::{Capability, Isolate};
+pub(crate) use joining::ended;
 pub(crate) use module::EntryPoint;
 pub use module::Module;
 pub(crate) use run::{Life, Undertaker, live, live_trusted};

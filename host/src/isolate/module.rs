@@ -3,9 +3,11 @@
 use wasmtime::{InstancePre, Linker, ModuleExport, UnknownImportError};
 
 use crate::abi::{State, is_newer, version};
+use crate::digest::Sha256;
 use crate::engine::Kind;
 use crate::error::{LoadError, SpawnError};
 use crate::exit::Frame;
+use crate::inspect::{ModuleInfo, inspect};
 use crate::lines::Place;
 use crate::module::Code;
 use crate::spawn::Entry;
@@ -84,10 +86,25 @@ impl Module {
         &self.0.code.name
     }
 
-    /// The sha256 of its bytes.
+    /// The sha256 of its bytes, in the binary form.
     #[must_use]
-    pub fn digest(&self) -> [u8; 32] {
-        self.0.code.digest
+    pub fn digest(&self) -> Sha256 {
+        Sha256(self.0.code.digest)
+    }
+
+    /// What it imports and exports.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let host = insula::Host::builder().isolates(1).build()?;
+    /// let module = host.load("plugin", b"(module (func (export \"init\")) (func (export \"score\")))")?;
+    /// assert_eq!(module.info().entries().collect::<Vec<_>>(), ["init", "score"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn info(&self) -> ModuleInfo {
+        inspect(self.name(), self.0.code.bytes()).expect("its bytes were valid when they were compiled")
     }
 
     /// Where in its sources a frame of one of its isolates is: innermost first, and more than one where functions were

@@ -57,6 +57,10 @@ pub(crate) async fn live(mut life: Box<Life>) -> Estate {
     let mut store = store(&module, state, scheduler);
     let result = enter(&mut store, &module, entry).await;
     let exit = exit_of(result, module.code(), store.data_mut());
+    let by_itself = matches!(exit, Exit::Returned | Exit::Exited | Exit::ProcExit { .. });
+    if let Some(finish) = store.data().wasi.finish(by_itself) {
+        finish.await;
+    }
     // Without epoch checks, what was to end it in the middle of its code acts here at the latest.
     let exit = control.ending().filter(|_| module.is_trusted()).unwrap_or(exit);
     last_poll(&control.meter, &world);

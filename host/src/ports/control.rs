@@ -72,6 +72,34 @@ impl Spawn {
         self.told_of_exit(port.right().clone(), codec::encode(&response, Kind::Data))
     }
 
+    /// Sends its standard output to `port`, and that of the isolates that it spawns: each write is a message, of 4 KiB at
+    /// most. They hold the right to send until they are gone, so the port ends when they have.
+    ///
+    /// What a write does that finds the port full is the port's own choice, as in any send: with
+    /// [`MailboxPolicy::Wait`] the isolate waits for room, with `DropOldest` the latest stays, and with `Error` the
+    /// write fails, which is a panic for most programs. On a closed port every write fails. As for any sender there is room
+    /// for an isolate's share of the mailbox ([`Limits::sender_percent`]).
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use insula::{Host, Limits, MailboxPolicy, Spawn};
+    /// let host = Host::builder().isolates(1).build()?;
+    /// let module = host.load("silent", b"(module (func (export \"run\")))")?;
+    /// let printed = host.receive_port_with::<Vec<u8>>(&Limits::default(), MailboxPolicy::Wait);
+    /// host.spawn(&module, Spawn::entry("run").stdout_to(&printed.send_port()))?;
+    /// assert_eq!(printed.messages().count(), 0, "it printed nothing, and is gone");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn stdout_to(self, port: &SendPort<Vec<u8>>) -> Spawn {
+        self.printing_to(Some(port.right().clone()), None)
+    }
+
+    /// Sends its standard error to `port`, as [`Spawn::stdout_to`] does with its output. Both may go to one port.
+    pub fn stderr_to(self, port: &SendPort<Vec<u8>>) -> Spawn {
+        self.printing_to(None, Some(port.right().clone()))
+    }
+
     /// Posts every uncaught error to `port`, as [`RemoteError`](crate::RemoteError) or as [`Value`](crate::Value).
     pub fn on_error<E: ErrorNotice>(self, port: &SendPort<E>) -> Spawn {
         self.told_of_errors(port.right().clone())

@@ -1,12 +1,15 @@
 //! Readers that stall, vanish and come back, without a clock: a gate says when the writer thread may go on.
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
+use insula_wire::MailboxPolicy;
 use std::io::{Read, Write};
 use std::task::{Wake, Waker};
 use std::thread;
 
 use super::input::Source;
 use super::*;
+use crate::exit::IsolateId;
+use crate::port::{Charged, Mailbox, Port, Room, SendRight};
 
 /// What a descriptor does with a write.
 enum Turn {
@@ -214,17 +217,17 @@ fn a_stalled_output_does_not_hold_up_error_for_good() {
 fn a_tail_keeps_the_last_and_marks_the_cut() {
     let tail = Arc::new(Tail::new(8));
     let mut sink = Sink::null().with_tail(Arc::clone(&tail));
-    assert_eq!(tail.text(), "");
+    assert_eq!(tail.captured().to_string(), "");
     done(&mut sink, b"12345");
-    assert_eq!(tail.text(), "12345");
+    assert_eq!(tail.captured().to_string(), "12345");
     done(&mut sink, b"678");
-    assert_eq!(tail.text(), "12345678");
+    assert_eq!(tail.captured().to_string(), "12345678");
     done(&mut sink, b"9");
-    assert_eq!(tail.text(), "[1 bytes before this are not kept]\n23456789");
+    assert_eq!(tail.captured().to_string(), "[1 bytes before this are not kept]\n23456789");
     done(&mut sink, "ä234567890é".as_bytes());
-    assert_eq!(tail.text(), "[14 bytes before this are not kept]\n567890é");
+    assert_eq!(tail.captured().to_string(), "[14 bytes before this are not kept]\n567890é");
     done(&mut sink, "ßßßßx".as_bytes());
-    assert_eq!(tail.text(), "[24 bytes before this are not kept]\nßßßx");
+    assert_eq!(tail.captured().to_string(), "[24 bytes before this are not kept]\nßßßx");
 }
 
 #[test]
@@ -237,7 +240,7 @@ fn a_tail_keeps_what_its_writer_could_not_say() {
     }
     let mut waiting = Call::write(&mut sink, b"last words");
     assert!(waiting.poll().is_pending());
-    assert!(tail.text().ends_with("xlast words"));
+    assert!(tail.captured().to_string().ends_with("xlast words"));
     drop(waiting);
     drop(turns);
 }
@@ -299,4 +302,101 @@ fn a_reader_that_is_killed_takes_no_input_with_it() {
     io.block_on(source.ready());
     assert!(matches!(io.block_on(source.read(64)), Err(StreamError::Closed)));
     assert!(matches!(io.block_on(source.read(64)), Err(StreamError::Closed)));
+}
+
+/// The output of an isolate of this name, by lines.
+fn lines(queue: &Arc<Queue>, name: &str, number: u64) -> Sink {
+    Sink { to: To::Lines(Arc::new(Lines::unnamed(queue).named(name, IsolateId(number)))), tail: None }
+}
+
+/// All that a queue wrote, where its gate is open.
+fn written(queue: &Queue, taken: &Receiver<Vec<u8>>) -> String {
+    assert!(queue.drain(None));
+    String::from_utf8(taken.try_iter().flatten().collect()).unwrap()
+}
+
+#[test]
+fn lines_are_written_whole_behind_their_name() {
+    let (queue, turns, taken) = gated("lines");
+    drop(turns);
+    let (mut one, mut two) = (lines(&queue, "one", 1), lines(&queue, "t\nwo", 2));
+    done(&mut one, b"a ");
+    done(&mut two, b"b\r\n\nc");
+    done(&mut one, b"line\n");
+    assert_eq!(written(&queue, &taken), "[t\\nwo #2] b\n[t\\nwo #2] \n[one #1] a line\n");
+    done(&mut one, b"tab\t\x1b[2K\xff\n");
+    assert_eq!(written(&queue, &taken), "[one #1] tab\t\\u{1b}[2K\u{fffd}\n");
+    drop(two);
+    assert_eq!(written(&queue, &taken), "[t\\nwo #2] c\n", "what had no end when its isolate was gone");
+}
+
+#[test]
+fn a_line_that_is_too_long_is_broken_between_characters() {
+    let (queue, turns, taken) = gated("long");
+    drop(turns);
+    let mut sink = lines(&queue, "x", 1);
+    let text = "é".repeat(3_000);
+    done(&mut sink, b"1");
+    done(&mut sink, &text.as_bytes()[..4_000]);
+    assert_eq!(written(&queue, &taken), "");
+    done(&mut sink, &text.as_bytes()[4_000..]);
+    done(&mut sink, b"\n");
+    let shown = written(&queue, &taken);
+    let parts: Vec<&str> = shown.lines().map(|line| line.strip_prefix("[x #1] ").unwrap()).collect();
+    assert_eq!((parts.len(), parts[0].len(), parts.concat()), (2, 4_095, format!("1{text}")));
+}
+
+#[test]
+fn lines_wait_for_room_and_whoever_is_killed_there_leaves_none() {
+    let (queue, turns, taken) = gated("lines-wait");
+    let (mut full, mut waits) = (Sink::to(&queue), lines(&queue, "w", 7));
+    for _ in 0..16 {
+        done(&mut full, &[b'x'; 4096]);
+    }
+    let mut waiting = Call::write(&mut waits, b"late\nno end");
+    assert!(waiting.poll().is_pending());
+    drop(waiting);
+    drop(waits);
+    drop(turns);
+    assert_eq!(written(&queue, &taken).trim_start_matches('x'), "");
+    let mut sink = lines(&queue, "w", 8);
+    done(&mut sink, b"no end");
+    let mut finish = Box::pin(sink.unfinished().unwrap().finish());
+    assert!(finish.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    assert!(sink.unfinished().is_none());
+    assert_eq!(written(&queue, &taken), "[w #8] no end\n");
+}
+
+/// A port with room for one message, and the output that goes to it.
+fn to_port(policy: MailboxPolicy) -> (Arc<Mailbox>, Arc<Port>, Sink) {
+    let room = Room { messages_max: 1, bytes_max: 1 << 20, message_bytes_max: 1 << 20, ports_max: 1 };
+    let mailbox = Mailbox::of_embedder(room, Charged::default());
+    let port = mailbox.open(1, 0, policy).unwrap();
+    let sink = Sink::of(Outlet::Port(SendRight::new(&port)), &Sink::null());
+    (mailbox, port, sink)
+}
+
+#[test]
+fn a_print_to_a_full_port_waits_and_is_sent_or_fails() {
+    let (mailbox, port, mut sink) = to_port(MailboxPolicy::Wait);
+    done(&mut sink, b"first");
+    let mut waiting = Call::write(&mut sink, b"second");
+    assert!(waiting.poll().is_pending() && !waiting.is_woken());
+    assert_eq!(mailbox.discard(&port), Some(true));
+    assert!(waiting.is_woken() && matches!(waiting.poll(), Poll::Ready(Ok(()))));
+    drop(waiting);
+    let mut waiting = Call::write(&mut sink, b"third");
+    assert!(waiting.poll().is_pending());
+    mailbox.close_port(&port);
+    assert!(waiting.is_woken() && matches!(waiting.poll(), Poll::Ready(Err(_))));
+}
+
+#[test]
+fn a_print_that_waits_for_a_notice_to_be_taken_fails_when_the_port_closes() {
+    let (mailbox, port, mut sink) = to_port(MailboxPolicy::Wait);
+    mailbox.reserve(&port, 100).unwrap();
+    let mut waiting = Call::write(&mut sink, b"first");
+    assert!(waiting.poll().is_pending());
+    mailbox.close_port(&port);
+    assert!(waiting.is_woken() && matches!(waiting.poll(), Poll::Ready(Err(_))));
 }
