@@ -8,6 +8,7 @@ use std::io;
 use std::task::{Context, Poll, Waker};
 
 use insula_wire::{Kind, Status};
+use rustix::io::Errno;
 
 use crate::exit::IsolateId;
 use crate::port::{AtTheDoor, Message, Refused, SendRight, Sender, codec};
@@ -67,9 +68,10 @@ fn message(bytes: &[u8]) -> io::Result<Message> {
 
 /// What a write answers: a closed port is a reader that is gone, a full one a reader that is not ready.
 fn failure(status: Status) -> io::Error {
+    // Numbers of the system's, since those are what a guest's errno is made of.
     match status {
-        Status::Closed => io::ErrorKind::BrokenPipe.into(),
-        Status::Full => io::ErrorKind::WouldBlock.into(),
-        _ => io::ErrorKind::InvalidInput.into(),
+        Status::Closed => Errno::PIPE.into(),
+        Status::Full => Errno::AGAIN.into(),
+        _ => Errno::INVAL.into(),
     }
 }

@@ -388,7 +388,12 @@ fn a_print_to_a_full_port_waits_and_is_sent_or_fails() {
     let mut waiting = Call::write(&mut sink, b"third");
     assert!(waiting.poll().is_pending());
     mailbox.close_port(&port);
-    assert!(waiting.is_woken() && matches!(waiting.poll(), Poll::Ready(Err(_))));
+    assert!(waiting.is_woken());
+    assert_eq!(errno(waiting.poll()), Some(rustix::io::Errno::PIPE.raw_os_error()));
+    let (_mailbox, _port, mut sink) = to_port(MailboxPolicy::Error);
+    done(&mut sink, b"first");
+    let refused = Call::write(&mut sink, b"second").poll();
+    assert_eq!(errno(refused), Some(rustix::io::Errno::AGAIN.raw_os_error()));
 }
 
 #[test]
