@@ -165,7 +165,7 @@ fn a_full_port_does_with_a_print_what_its_policy_says() {
     let isolate = spawn(&house, prints(&["out:one", "out:two", "out:three"]).stdout_to(&refuses.send_port()));
     assert!(matches!(isolate.join(), Exit::Trapped { .. }));
     let tail = isolate.stderr_tail();
-    assert!(tail.contains("somebody reads") && tail.contains("WouldBlock"), "{tail}");
+    assert!(tail.contains("somebody reads") && tail.contains("StorageFull"), "{tail}");
     assert_eq!(refuses.messages().map_while(Result::ok).count(), 2);
 }
 

@@ -71,7 +71,7 @@ fn failure(status: Status) -> io::Error {
     // Numbers of the system's, since those are what a guest's errno is made of.
     match status {
         Status::Closed => Errno::PIPE.into(),
-        Status::Full => Errno::AGAIN.into(),
+        Status::Full => Errno::NOSPC.into(), // WASI would make an error without a name of EAGAIN
         _ => Errno::INVAL.into(),
     }
 }
