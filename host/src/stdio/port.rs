@@ -66,7 +66,7 @@ fn message(bytes: &[u8]) -> io::Result<Message> {
     encoded.into_message(0).map(|(message, _)| message).map_err(|_| unsendable())
 }
 
-/// What a write answers: a closed port is a reader that is gone, a full one a reader that is not ready.
+/// What a write answers: a closed port is a reader that is gone, a full one a device without space.
 fn failure(status: Status) -> io::Error {
     // Numbers of the system's, since those are what a guest's errno is made of.
     match status {
