@@ -333,6 +333,8 @@ impl Mailbox {
         let mut inner = self.inner.lock();
         let Some(slot) = inner.slot_of(port) else { return };
         let closed = std::mem::take(&mut inner.slots[slot]);
+        // Also where nothing is queued here: who waits for room for this port waits for nothing now.
+        inner.wake_senders(&mut after);
         inner.free.push(port.slot);
         inner.open -= 1;
         for queued in closed.queue.into_elements() {

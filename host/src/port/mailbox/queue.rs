@@ -5,6 +5,9 @@ use std::collections::VecDeque;
 /// Elements of a piece that follows the first.
 const PIECE: usize = 512;
 
+/// Room of a queue that it may keep unused: there may be as many queues as a guest has ports, and nobody is charged.
+const KEPT: usize = 8;
+
 /// First in, first out.
 pub(super) struct Queue<T> {
     /// The oldest. Most queues are no longer than this.
@@ -41,7 +44,8 @@ impl<T> Queue<T> {
         match self.rest.back_mut() {
             Some(last) if last.len() < PIECE => last.push_back(element),
             Some(_) | None => {
-                let mut piece = VecDeque::with_capacity(PIECE);
+                let room = if self.rest.is_empty() { KEPT } else { PIECE };
+                let mut piece = VecDeque::with_capacity(room);
                 piece.push_back(element);
                 self.rest.push_back(piece);
             }
@@ -51,7 +55,19 @@ impl<T> Queue<T> {
     pub(super) fn pop_front(&mut self) -> Option<T> {
         let element = self.first.pop_front();
         self.advance();
+        if self.first.capacity() > KEPT && self.first.len() <= self.first.capacity() / 4 {
+            self.shrink();
+        }
         element
+    }
+
+    /// Gives unused room back. Where whole pieces follow, the first is about to go anyway.
+    #[cold]
+    fn shrink(&mut self) {
+        if self.rest.len() < 2 {
+            self.first.shrink_to((2 * self.first.len()).max(KEPT));
+            self.rest.shrink_to(self.rest.len());
+        }
     }
 
     /// Takes the element at this place out. Those near the front are cheap.
@@ -114,6 +130,17 @@ mod tests {
             (1..2_000_u16).prop_map(Step::Pop),
             (0..3_000_usize).prop_map(Step::Remove),
         ]
+    }
+
+    #[test]
+    fn a_queue_that_is_drained_holds_little_room() {
+        let mut queue = Queue::default();
+        (0..=PIECE).for_each(|n| queue.push_back(n));
+        for left in (0..=PIECE).rev() {
+            queue.pop_front();
+            let room = queue.first.capacity() + queue.rest.iter().map(VecDeque::capacity).sum::<usize>();
+            assert!(room <= (4 * left).max(2 * KEPT), "{room} for {left}");
+        }
     }
 
     proptest! {

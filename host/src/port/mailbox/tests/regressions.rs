@@ -194,3 +194,16 @@ fn a_share_that_is_full_of_what_is_far_from_the_front_is_full() {
     assert_eq!(mine(11), Ok(()), "now its oldest is near the front, and makes room");
     assert_eq!(mailbox.load().0, 70);
 }
+
+/// A port that is closed with nothing in it gives no room back, and who waits to send there is told nothing.
+#[test]
+fn a_sender_that_waits_learns_that_the_port_was_closed() {
+    let mailbox = mailbox(1);
+    let (waited_for, other) = (open_with(&mailbox, 1, MailboxPolicy::Wait), open(&mailbox, 2));
+    let (bell, waker) = Bell::new();
+    send(&other, "a").unwrap();
+    assert_eq!(put(&waited_for, message("w"), Some(&waker)), Err(Status::Full));
+    mailbox.close_port(&waited_for);
+    assert_eq!(bell.rings(), 1);
+    assert_eq!(put(&waited_for, message("w"), Some(&waker)), Err(Status::Closed));
+}
