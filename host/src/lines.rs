@@ -217,4 +217,4 @@ pub(crate) fn demangled(name: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

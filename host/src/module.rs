@@ -25,6 +25,8 @@ pub(crate) struct Code {
     pub(crate) kind: Kind,
     bytes: Vec<u8>,
     lines: OnceLock<Option<Lines>>,
+    /// The places of offsets that were asked for before.
+    places: Mutex<NumberMap<u64, Arc<[Place]>>>,
     /// Of its functions, as frames show them.
     pub(crate) names: Names,
     /// The engine's pool stays mapped for as long as code of it is around.
@@ -76,6 +78,7 @@ impl Compiler {
             kind: self.kind,
             bytes,
             lines: OnceLock::new(),
+            places: Mutex::default(),
             names: Names::default(),
             _places: Arc::clone(&self.places),
         });
@@ -157,6 +160,9 @@ pub(crate) struct Names(Mutex<NumberMap<u32, String>>);
 /// Names that a module keeps.
 const NAMES_MAX: usize = 256;
 
+/// Offsets whose places a module keeps.
+const PLACES_MAX: usize = 256;
+
 /// Bytes of a function's name that are read.
 const NAME_BYTES_MAX: usize = 512;
 
@@ -220,12 +226,25 @@ impl Code {
     }
 
     /// Where in the sources an offset of the module is, innermost first; empty where it does not say.
-    pub(crate) fn places(&self, offset: u64) -> Vec<Place> {
+    pub(crate) fn places(&self, offset: u64) -> Arc<[Place]> {
+        if let Some(known) = self.places.lock().get(&offset) {
+            return Arc::clone(known);
+        }
         let lines = self.lines.get_or_init(|| Lines::parse(&self.bytes));
-        lines.as_ref().map(|lines| lines.find(offset)).unwrap_or_default()
+        let found: Arc<[Place]> = lines.as_ref().map(|lines| lines.find(offset)).unwrap_or_default().into();
+        let mut places = self.places.lock();
+        if places.len() < PLACES_MAX {
+            places.insert(offset, Arc::clone(&found));
+        }
+        found
     }
 
-    /// Whether its lines were read already, so that a place is found without a long look.
+    /// Whether [`Code::places`] answers for this offset without a look.
+    pub(crate) fn knows_places(&self, offset: u64) -> bool {
+        self.places.lock().contains_key(&offset)
+    }
+
+    /// Whether its lines were read already.
     pub(crate) fn lines_are_read(&self) -> bool {
         self.lines.get().is_some()
     }

@@ -126,12 +126,18 @@ fn s7_4_a_panic_is_what_a_trap_follows_at_once() {
     let text = r#"(module
         (import "insula:isolate/report@0.1.0" "panic" (func $report (param i32 i32 i32 i32) (result i32)))
         (import "insula:isolate/control@0.1.0" "stop-requested" (func $asks (result i32)))
+        (import "insula:isolate/ports@0.1.0" "receive"
+            (func $receive (param i32 i64 i32 i32 i32 i32 i32) (result i32)))
         (memory (export "memory") 1)
         (data (i32.const 0) "a text")
         (func $panics (drop (call $report (i32.const 0) (i32.const 6) (i32.const 0) (i32.const 1))))
         (func (export "and traps") (call $panics) unreachable)
         (func (export "and divides") (call $panics) (drop (i32.div_u (i32.const 1) (i32.const 0))))
         (func (export "and goes on") (call $panics) (drop (call $asks)) unreachable)
+        (func (export "and waits") (call $panics)
+            (drop (call $receive (i32.const 0) (i64.const 1) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+                (i32.const 64)))
+            unreachable)
         (func (export "and returns") (call $panics)))"#;
     let (host, module) = loaded(text);
     let ended = |entry: &str| host.spawn(&module, Spawn::entry(entry)).expect("it has an entry").join();
@@ -141,8 +147,10 @@ fn s7_4_a_panic_is_what_a_trap_follows_at_once() {
     assert!(as_told(&panicked), "{panicked:?}");
     let divided = ended("and divides");
     assert!(matches!(&divided, Exit::Trapped { kind, .. } if kind == "integer divide by zero"), "{divided:?}");
-    let went_on = ended("and goes on");
-    assert!(matches!(&went_on, Exit::Trapped { kind, .. } if kind == "unreachable"), "{went_on:?}");
+    for goes_on in ["and goes on", "and waits"] {
+        let went_on = ended(goes_on);
+        assert!(matches!(&went_on, Exit::Trapped { kind, .. } if kind == "unreachable"), "{goes_on}: {went_on:?}");
+    }
     assert_eq!(ended("and returns"), Exit::Returned);
 }
 

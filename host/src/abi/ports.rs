@@ -417,6 +417,7 @@ struct Receive {
 }
 
 fn receive_from(caller: Caller<'_, State>, call: Call, source: Source, deadline: u64, buffers: Buffers) -> Answer<'_> {
+    caller.data().called();
     let until = caller.data().until(call, deadline);
     // An event loop with a timer has something else that can run; a blocking receive has not.
     let ends_unreachable = !matches!(source, Source::Other(Wanted::Listened)) || deadline == u64::MAX;

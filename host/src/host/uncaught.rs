@@ -54,6 +54,10 @@ pub(super) fn print(uncaught: &Uncaught) {
     let _ = writeln!(std::io::stderr(), "{uncaught}");
 }
 
+/// Bytes of a resolved text after which lines stay as they are: of a line of ten bytes, a stranger's debug sections can
+/// make sixteen kilobytes.
+const RESOLVED_BYTES_MAX: usize = 64 << 10;
+
 /// Adds file and line to the lines of a stack text, from the module's own debug sections.
 pub(super) fn resolve(module: &Module, stack: &str) -> String {
     let mut text = String::new();
@@ -62,9 +66,9 @@ pub(super) fn resolve(module: &Module, stack: &str) -> String {
             text.push('\n');
         }
         text.push_str(line);
-        let offset = line.rsplit_once("@ 0x").and_then(|(_, offset)| u64::from_str_radix(offset, 16).ok());
-        let places = offset.map(|offset| module.code().places(offset)).unwrap_or_default();
-        for place in places {
+        let offset = offset_of(line).filter(|_| text.len() < RESOLVED_BYTES_MAX);
+        let places = offset.map(|offset| module.code().places(offset));
+        for place in places.iter().flat_map(|places| places.iter()) {
             text.push_str(&format!("\n     in {place}"));
         }
     }
@@ -74,11 +78,20 @@ pub(super) fn resolve(module: &Module, stack: &str) -> String {
     text
 }
 
-/// Whether [`resolve`] takes no longer than a worker has for a call: the module's lines are read, and few are asked for.
+/// The offset that a line of a stack text names.
+fn offset_of(line: &str) -> Option<u64> {
+    line.rsplit_once("@ 0x").and_then(|(_, offset)| u64::from_str_radix(offset, 16).ok())
+}
+
+/// Whether [`resolve`] takes no longer than a worker has for a call: all of these lines were asked for before, and they
+/// are few. To demangle the names of one can take as long as a stranger likes, up to tens of milliseconds.
 pub(super) fn resolves_soon(module: &Module, stack: &str) -> bool {
     /// As many as a trap has frames, and some.
     const LINES_MAX: usize = 32;
-    module.code().lines_are_read() && stack.lines().take(LINES_MAX + 1).count() <= LINES_MAX
+    let is_known = |line| offset_of(line).is_none_or(|offset| module.code().knows_places(offset));
+    stack.lines().take(LINES_MAX + 1).count() <= LINES_MAX
+        && module.code().lines_are_read()
+        && stack.lines().all(is_known)
 }
 
 /// How long a report waits for whoever reads what guests print.
@@ -218,5 +231,42 @@ fn work(jobs: &Receiver<Job>, told: &Told, printed: &[Sink; 2], backlog: &Backlo
             Job::Run(call) => drop(catch_unwind(AssertUnwindSafe(call))),
             Job::Flush(done) => drop(done.send(())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lines::tests::wordy;
+
+    fn loaded() -> (crate::Host, Module, u64) {
+        let (wasm, offset) = wordy();
+        let host = crate::Host::builder().isolates(1).build().unwrap();
+        let module = host.load("wordy", &wasm).unwrap();
+        (host, module, offset)
+    }
+
+    #[test]
+    fn a_text_of_many_lines_is_not_resolved_to_a_thousand_times_its_length() {
+        let (host, module, offset) = loaded();
+        let stack = format!("@ {offset:#x}\n").repeat(1_500);
+        let resolved = resolve(&module, &stack);
+        assert!(resolved.starts_with(&format!("@ {offset:#x}\n     in xxx")));
+        assert!(resolved.len() < 128 << 10, "{}", resolved.len());
+        assert_eq!(resolved.matches('@').count(), 1_500, "every line is there");
+        drop(host);
+    }
+
+    #[test]
+    fn only_what_was_resolved_before_is_resolved_by_a_worker() {
+        let (host, module, offset) = loaded();
+        let stack = format!("0: one @ {offset:#x}\n1: two @ {:#x}", offset + 1);
+        assert!(!resolves_soon(&module, &stack));
+        let resolved = resolve(&module, &stack);
+        assert!(resolves_soon(&module, &stack));
+        assert_eq!(resolve(&module, &stack), resolved);
+        assert!(!resolves_soon(&module, &format!("{stack}\n2: three @ {:#x}", offset + 2)));
+        assert!(!resolves_soon(&module, &format!("{stack}\n").repeat(100)));
+        drop(host);
     }
 }

@@ -114,7 +114,7 @@ impl Module {
     /// is found is kept. A frame of another module's isolate leads to a place that means nothing.
     #[must_use]
     pub fn places(&self, frame: &Frame) -> Vec<Place> {
-        self.0.code.places(frame.offset)
+        self.0.code.places(frame.offset).to_vec()
     }
 
     /// Whether its isolates run without preemption; see [`Host::load_trusted`](crate::Host::load_trusted).

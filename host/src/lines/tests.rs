@@ -159,6 +159,18 @@ fn nested() -> Dwarf {
     dwarf
 }
 
+/// A module where at each of ten offsets twenty functions were inlined into each other, with names of a kilobyte; and the
+/// first of these offsets.
+pub(crate) fn wordy() -> (Vec<u8>, u64) {
+    let mut dwarf = nested();
+    let name = [&b"x".repeat(1_000)[..], b"\0"].concat();
+    let inlined = [&[INLINED][..], &20u32.to_le_bytes(), &range(30, 10), &[1, 8]].concat();
+    dwarf.unit(&[&[FUNCTION][..], &name, &range(30, 10), &inlined.repeat(20)].concat());
+    let module = dwarf.module();
+    let code = Lines::parse(&module).unwrap().code.start as u64;
+    (module, code + 30)
+}
+
 fn told(lines: &Lines, address: u64) -> Vec<String> {
     let places = lines.find(lines.code.start as u64 + address);
     places.iter().map(Place::to_string).collect()
