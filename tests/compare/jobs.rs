@@ -2,7 +2,7 @@
 
 mod cpu;
 mod fair;
-mod flood;
+pub(crate) mod flood;
 mod growth;
 pub(crate) mod idle;
 mod kill;

@@ -39,12 +39,19 @@ struct Arguments {
     /// The process of the job `idle`.
     #[arg(long, hide = true, num_args = 2, value_names = ["WASM", "COUNT"])]
     idle: Option<Vec<String>>,
+    /// The process of the job `flood`.
+    #[arg(long, hide = true, num_args = 3, value_names = ["WASM", "COUNT", "LENGTH"])]
+    flood: Option<Vec<String>>,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     if let Some([wasm, count]) = arguments.idle.as_deref() {
         jobs::idle::measure_here(wasm.as_ref(), count)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some([wasm, count, length]) = arguments.flood.as_deref() {
+        jobs::flood::measure_here(wasm.as_ref(), count, length)?;
         return Ok(ExitCode::SUCCESS);
     }
     let wanted =

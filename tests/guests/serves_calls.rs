@@ -57,7 +57,10 @@ impl Plugin {
                 reply.send(Vec::new())?;
                 spin();
             }
-            Question::Return => return Ok(false),
+            Question::Return => {
+                std::mem::forget(reply); // or it is let go before the isolate ends
+                return Ok(false);
+            }
             Question::Large(numbers) => drop(reply.answer(vec![u64::MAX; numbers])),
             Question::Many(many, ends) => {
                 (0..many).try_for_each(|number| reply.send(vec![number]))?;

@@ -333,7 +333,8 @@ impl Mailbox {
         let mut inner = self.inner.lock();
         let Some(slot) = inner.slot_of(port) else { return };
         let closed = std::mem::take(&mut inner.slots[slot]);
-        // Also where nothing is queued here: who waits for room for this port waits for nothing now.
+        // Whoever waits for it, or for room at it, learns that there is no such port any more.
+        inner.wake(port.id, closed.listened, &mut after);
         inner.wake_senders(&mut after);
         inner.free.push(port.slot);
         inner.open -= 1;
@@ -341,8 +342,6 @@ impl Mailbox {
             inner.credit(queued.sender, queued.message.cost(), &mut after);
             after.release_all(queued.message);
         }
-        // Also where nothing was queued: who waits for room that notices have reserved would wait for ever.
-        inner.wake_senders(&mut after);
         inner.prune_arrivals();
     }
 

@@ -1,5 +1,8 @@
 //! A sender that nothing throttles: what the host holds for it, and what it costs the receiver.
 
+use std::path::Path;
+use std::process::{Command, Stdio};
+
 use anyhow::Context as _;
 use insula::{Grant, Limits, Spawn};
 
@@ -20,11 +23,8 @@ pub(super) fn unthrottled(wasm: &Wasm, effort: Effort) -> anyhow::Result<Vec<Row
         let ours = Ours::new(wasm, 10)?;
         let (mut unthrottled, mut throttled, mut held) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..effort.rounds() {
-            let fresh = Ours::new(wasm, 10)?;
-            fresh_heap(&fresh)?;
-            let before = Memory::now()?;
-            let (rate, refused) = flood(&fresh, count, length, false)?;
-            held.push(before.growth_at_most()?);
+            held.push(held_by(wasm, count, length)?);
+            let (rate, refused) = flood(&ours, count, length, false)?;
             anyhow::ensure!(refused > 0, "the mailbox was never full");
             unthrottled.push(rate);
             throttled.push(flood(&ours, count, length, true)?.0);
@@ -34,6 +34,27 @@ pub(super) fn unthrottled(wasm: &Wasm, effort: Effort) -> anyhow::Result<Vec<Row
         rows.push(Row::rate(format!("{name}, beside a sender that waits"), rates[0], rates[1], 0.5, "messages/s"));
     }
     Ok(rows)
+}
+
+/// Bytes that a flood takes, in a process of its own: in this one the allocator has kept those of the flood before.
+fn held_by(wasm: &Wasm, count: u32, length: u32) -> anyhow::Result<f64> {
+    let mut flood = Command::new(std::env::current_exe()?);
+    flood.arg("--flood").arg(wasm).args([count, length].map(|number| number.to_string())).stderr(Stdio::inherit());
+    let output = flood.output().context("this program cannot be started again")?;
+    anyhow::ensure!(output.status.success(), "the process of the flood ended with {}", output.status);
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// The process of [`held_by`]: prints the bytes.
+pub(crate) fn measure_here(wasm: &Path, count: &str, length: &str) -> anyhow::Result<()> {
+    let ours = Ours::new(wasm, 10)?;
+    fresh_heap(&ours)?;
+    let before = Memory::now()?;
+    let (_, refused) = flood(&ours, count.parse()?, length.parse()?, false)?;
+    let held = before.growth_at_most()?;
+    anyhow::ensure!(refused > 0, "the mailbox was never full");
+    print!("{held}");
+    Ok(())
 }
 
 /// Everything is there that a flood needs, but for the messages.

@@ -102,6 +102,21 @@ fn what_is_reserved_in_a_closed_mailbox_may_still_be_given_back() {
 }
 
 #[test]
+fn who_waits_at_a_port_that_another_thread_closes_is_told() {
+    let mailbox = mailbox(9);
+    let (one, two) = (open(&mailbox, 1), open(&mailbox, 2));
+    let _held = [&one, &two].map(SendRight::new);
+    let (bell, waker) = Bell::new();
+    let wanted = Wanted::Port(Arc::clone(&one));
+    assert_eq!(take(&mailbox, &wanted, Some(&waker)).err(), Some(Status::WouldWait));
+    mailbox.close_port(&two);
+    assert_eq!(bell.rings(), 0);
+    mailbox.close_port(&one);
+    assert_eq!(bell.rings(), 1);
+    assert_eq!(take(&mailbox, &wanted, Some(&waker)).err(), Some(Status::Closed));
+}
+
+#[test]
 fn a_closed_mailbox_keeps_nobody_waiting() {
     let mailbox = mailbox(9);
     let port = open(&mailbox, 1);

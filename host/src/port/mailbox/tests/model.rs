@@ -135,6 +135,11 @@ impl Model {
     }
 
     fn close_port(&mut self, place: usize) {
+        let wants = |pick: &Pick| self.places[place].is_open && self.wants(pick, place);
+        if self.waiting.as_ref().is_some_and(wants) {
+            self.waiting = None;
+            self.rings += 1;
+        }
         self.queue.retain(|(queued, _)| *queued != place);
         (self.places[place].is_open, self.places[place].listened) = (false, false);
     }
@@ -160,8 +165,8 @@ impl Pair {
             Act::Open { place, drops_oldest } => self.open(place, drops_oldest),
             Act::Close => {
                 drop(self.mailbox.close());
-                (0..places).for_each(|place| self.model.close_port(place));
                 (self.model.waiting, self.model.reserved, self.model.is_over) = (None, Vec::new(), true);
+                (0..places).for_each(|place| self.model.close_port(place));
             }
             Act::StopWaiting => self.stop_waiting(),
             Act::Take { wanted, waits } => self.take(&wanted, waits),
