@@ -5,6 +5,7 @@
 //! Notices (exit, error, ping) never find a mailbox full: their room is reserved when they are asked for.
 
 mod budget;
+mod closed;
 mod from;
 mod inner;
 mod queue;
@@ -18,6 +19,7 @@ use super::{Message, Port, SendRight};
 use crate::sync::{Arc, Mutex, atomic};
 use budget::Budget;
 pub(crate) use budget::{Charged, Sender};
+use closed::Closed;
 use inner::{Inner, Slot};
 
 /// The bounds of a mailbox.
@@ -330,42 +332,32 @@ impl Mailbox {
     /// Closes one port and drops what is queued there.
     pub(crate) fn close_port(&self, port: &Port) {
         let mut after = After::default();
+        let closed; // Goes after the lock, as it lay there: collected, it would take as much room again.
         let mut inner = self.inner.lock();
         let Some(slot) = inner.slot_of(port) else { return };
-        let closed = std::mem::take(&mut inner.slots[slot]);
+        closed = std::mem::take(&mut inner.slots[slot]);
         // Whoever waits for it, or for room at it, learns that there is no such port any more.
         inner.wake(port.id, closed.listened, &mut after);
         inner.wake_senders(&mut after);
         inner.free.push(port.slot);
         inner.open -= 1;
-        for queued in closed.queue.into_elements() {
-            inner.credit(queued.sender, queued.message.cost(), &mut after);
-            after.release_all(queued.message);
-        }
+        closed.queue.iter().for_each(|queued| inner.credit(queued.sender, queued.message.cost(), &mut after));
         inner.prune_arrivals();
     }
 
     /// Closes everything for good. What was queued comes out, to be released where no lock is held.
-    #[must_use = "the messages are released by the caller"]
-    pub(crate) fn close(&self) -> Vec<Message> {
+    pub(crate) fn close(&self) -> Closed {
         let mut after = After::default();
         let mut inner = self.inner.lock();
         inner.closed = true;
-        let slots = std::mem::take(&mut inner.slots);
-        let birth = inner.birth.take();
+        let closed = Closed { slots: std::mem::take(&mut inner.slots), birth: inner.birth.take() };
         inner.wake_senders(&mut after);
         let waiting = (inner.waiting.take(), std::mem::take(&mut inner.others));
         (inner.free, inner.arrivals, inner.open) = (Vec::new(), VecDeque::new(), 0);
         inner.budget.clear();
         drop(inner);
         drop(waiting);
-        let mut left = Vec::new();
-        // Most of the dying have no message left, and a kill is to be told soon.
-        for slot in slots.into_iter().filter(|slot| !slot.queue.is_empty()) {
-            left.extend(slot.queue.into_elements().map(|queued| queued.message));
-        }
-        left.extend(birth);
-        left
+        closed
     }
 
     /// Whether it is of a port of the embedder's.

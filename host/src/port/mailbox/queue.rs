@@ -104,11 +104,6 @@ impl<T> Queue<T> {
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         self.first.iter().chain(self.rest.iter().flatten())
     }
-
-    /// The elements themselves, from the oldest on.
-    pub(super) fn into_elements(self) -> impl Iterator<Item = T> {
-        self.first.into_iter().chain(self.rest.into_iter().flatten())
-    }
 }
 
 #[cfg(test)]
@@ -165,7 +160,6 @@ mod tests {
                 prop_assert!(queue.iter().eq(model.iter()));
                 prop_assert!(queue.rest.iter().all(|piece| !piece.is_empty() && piece.capacity() <= 2 * PIECE));
             }
-            prop_assert!(queue.into_elements().eq(model));
         }
     }
 }
