@@ -43,6 +43,7 @@ mod scheduler;
 mod spawn;
 mod stdio;
 mod sync;
+mod until;
 mod usage;
 mod warning;
 mod wasi;

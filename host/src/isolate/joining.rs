@@ -5,9 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
-use std::pin::pin;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::Thread;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use insula_wire::Priority;
@@ -16,19 +14,20 @@ use super::Isolate;
 use crate::control::Control;
 use crate::exit::{Exit, IsolateId};
 use crate::sync::Arc;
+use crate::until;
 use crate::world::{NEVER, Nanos, World};
 
 impl Isolate {
     /// Blocks the calling thread until it ended. Any number of callers may ask; all get the same.
     #[must_use]
     pub fn join(&self) -> Exit {
-        block_on(self.ended())
+        until::block_on(self.ended())
     }
 
     /// As [`Isolate::join`], for so long at most: `None` where it still lives then.
     #[must_use]
     pub fn join_timeout(&self, timeout: Duration) -> Option<Exit> {
-        block_on(self.ended_within(timeout))
+        until::block_on(self.ended_within(timeout))
     }
 
     /// As [`Isolate::join`], as a future. Dropping it loses nothing.
@@ -86,7 +85,7 @@ impl Isolate {
     /// # }
     /// ```
     pub fn stop(&self, grace: Duration) -> Option<Exit> {
-        block_on(self.stop_async(grace))
+        until::block_on(self.stop_async(grace))
     }
 
     /// As [`Isolate::stop`], as a future. Where it is dropped the isolate was asked, and is not killed.
@@ -106,7 +105,7 @@ impl Isolate {
     /// born meanwhile, and [killed together](Isolate::kill_tree) after `grace`. Says who ended, and how, in the order of
     /// their births; nobody where this handle cannot kill.
     pub fn stop_tree(&self, grace: Duration) -> Vec<(IsolateId, Exit)> {
-        block_on(self.stop_tree_async(grace))
+        until::block_on(self.stop_tree_async(grace))
     }
 
     /// As [`Isolate::stop_tree`], as a future. Where it is dropped they were asked, and are not killed.
@@ -150,17 +149,7 @@ pub(crate) async fn ended(control: &Control) -> Exit {
 
 /// How an isolate ended, if it does by then.
 async fn ended_by(control: &Control, world: &Arc<World>, ends: Nanos) -> Option<Exit> {
-    let (mut joining, mut timer) = (Joining::of(control), None);
-    poll_fn(|cx| match joining.poll(cx) {
-        Poll::Ready(exit) => Poll::Ready(Some(exit)),
-        Poll::Pending if ends == NEVER => Poll::Pending,
-        Poll::Pending if world.now() >= ends => Poll::Ready(None),
-        Poll::Pending => {
-            timer = Some(world.timer(ends, cx.waker().clone()));
-            Poll::Pending
-        }
-    })
-    .await
+    until::within(world, ends, ended(control)).await
 }
 
 /// Who waits for an end, known to the isolate by its waker until it waits no more.
@@ -191,24 +180,6 @@ impl Drop for Joining<'_> {
     fn drop(&mut self) {
         if let Some(waker) = self.waker.take() {
             self.control.stop_joining(&waker);
-        }
-    }
-}
-
-/// What a thread waits for that has nothing else to do.
-fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: std::sync::Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(std::sync::Arc::new(Unpark(std::thread::current())));
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(done) => return done,
-            Poll::Pending => std::thread::park(),
         }
     }
 }

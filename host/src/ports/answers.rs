@@ -7,9 +7,10 @@ use insula_wire::{Answer, MailboxPolicy};
 use serde::de::DeserializeOwned;
 
 use super::call::{self, CallError};
-use super::{ReceivePort, SendPort, until};
+use super::{ReceivePort, SendPort};
 use crate::isolate::Isolate;
 use crate::sync::Arc;
+use crate::until;
 use crate::world::{Nanos, World};
 
 /// The answers to a request that has any number of them; see [`Service::stream`](crate::Service::stream).

@@ -9,9 +9,10 @@ use crossbeam_channel::Receiver;
 use serde::de::DeserializeOwned;
 
 use super::listen::{Door, start};
-use super::receive::{data, thread_waker};
+use super::receive::data;
 use super::{ReceivePort, RecvError, SendPort};
 use crate::sync::{Arc, Mutex};
+use crate::until::thread_waker;
 
 /// A port with any number of listeners, at one time or in turn (semantics 6.2).
 ///

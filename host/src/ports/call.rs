@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::receive::{self, Waiting};
-use super::{Answers, ReceivePort, RecvError, SendPort, until};
+use super::{Answers, ReceivePort, RecvError, SendPort};
 use crate::control::Flags;
 use crate::error::{SendError, SpawnError};
 use crate::exit::Exit;
@@ -23,6 +23,7 @@ use crate::isolate::{Isolate, Module};
 use crate::limits::Limits;
 use crate::spawn::Spawn;
 use crate::sync::Mutex;
+use crate::until;
 use crate::world::{Nanos, World};
 
 /// Why a call got no answer.

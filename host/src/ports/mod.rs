@@ -27,7 +27,6 @@ mod names;
 mod receive;
 mod send;
 mod service_pool;
-mod until;
 mod value;
 
 pub use answers::Answers;

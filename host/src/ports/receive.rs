@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, bounded};
 use futures_core::Stream;
 use insula_wire::Kind;
 use insula_wire::codec::Cause;
@@ -17,6 +16,7 @@ use crate::control::{Hold, Links};
 use crate::exit::IsolateId;
 use crate::port::{Message, Port, SendRight, Take, Took, Wanted, codec};
 use crate::sync::Arc;
+use crate::until::thread_waker;
 use crate::world::{NEVER, Nanos};
 
 /// A port of the embedder's: a queue of messages of type `T`.
@@ -300,18 +300,6 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.leave();
     }
-}
-
-pub(super) fn thread_waker() -> (Receiver<()>, Waker) {
-    struct Bell(crossbeam_channel::Sender<()>);
-    impl std::task::Wake for Bell {
-        fn wake(self: std::sync::Arc<Self>) {
-            // A full place means that the wake-up is there already.
-            let _ = self.0.try_send(());
-        }
-    }
-    let (bell, woken) = bounded(1);
-    (woken, Waker::from(std::sync::Arc::new(Bell(bell))))
 }
 
 /// The messages of a port that stays open; see [`ReceivePort::messages`].

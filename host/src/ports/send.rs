@@ -11,11 +11,11 @@ use serde::de::Error as _;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::receive::thread_waker;
 use super::value;
 use crate::control::{Hold, Links};
 use crate::error::SendError;
 use crate::port::{AtTheDoor, Attachment, Claims, Message, Refused, SendRight, codec};
+use crate::until::thread_waker;
 use crate::world::{NEVER, Nanos};
 
 /// The right to send messages of type `T` to a port, of the embedder's or of an isolate's.

@@ -16,12 +16,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::call::{CallError, Service};
-use super::until;
 use crate::error::SpawnError;
 use crate::host::Host;
 use crate::isolate::Module;
 use crate::spawn::Spawn;
 use crate::sync::{Arc, Mutex};
+use crate::until;
 use crate::world::{Nanos, World};
 
 /// How many isolates a pool has.
@@ -103,8 +103,7 @@ impl Host {
         let (host, module) = (self.clone(), module.clone());
         let pool = ServicePool { host, module, spawn, size, ready: Mutex::default(), places };
         if pool.size.ready > 0 && pool.places.take() {
-            let first = pool.spawn()?;
-            pool.ready.lock().push_back(first);
+            pool.make_ready()?;
         }
         pool.refill();
         Ok(pool)
@@ -176,12 +175,15 @@ impl<Q: 'static, A: 'static> ServicePool<Q, A> {
     /// Spawns what is missing of those that are to be ready, as far as there is room. What goes wrong here is an error of
     /// the check-out that finds nobody ready.
     fn refill(&self) {
-        while self.ready.lock().len() < self.size.ready && self.places.take() {
-            match self.spawn() {
-                Ok(service) => self.ready.lock().push_back(service),
-                Err(_) => break,
-            }
-        }
+        while self.ready.lock().len() < self.size.ready && self.places.take() && self.make_ready().is_ok() {}
+    }
+
+    /// Spawns one to be ready, in a place that was taken for it. Who waits is told: the place was one that he waited for.
+    fn make_ready(&self) -> Result<(), SpawnError> {
+        let service = self.spawn()?;
+        self.ready.lock().push_back(service);
+        self.places.tell();
+        Ok(())
     }
 
     /// Spawns one in a place that was taken for it, which it has until it is dead.
@@ -260,10 +262,13 @@ impl Places {
     }
 
     fn give_back(&self) {
-        let mut taken = self.state.lock();
-        taken.places -= 1;
-        let waiting = std::mem::take(&mut taken.waiting);
-        drop(taken);
+        self.state.lock().places -= 1;
+        self.tell();
+    }
+
+    /// Whoever waits looks again.
+    fn tell(&self) {
+        let waiting = std::mem::take(&mut self.state.lock().waiting);
         waiting.into_iter().for_each(Waker::wake);
     }
 }
@@ -311,5 +316,39 @@ impl Drop for Waiting<'_> {
 impl<Q, A> fmt::Debug for ServicePool<Q, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServicePool").field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::Context;
+
+    use super::*;
+    use crate::sync::atomic::{AtomicBool, Ordering};
+
+    #[derive(Default)]
+    struct Bell(AtomicBool);
+
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn who_waits_is_told_of_one_that_another_check_out_made_ready() {
+        let host = Host::builder().isolates(4).build().unwrap();
+        let module = host.load("deaf", b"(module (func (export \"run\") (loop (br 0))))").unwrap();
+        let size = PoolSize { ready: 0, max: 1 };
+        let pool = host.service_pool::<u32, u32>(&module, Spawn::entry("run"), size).unwrap();
+        assert!(pool.places.take(), "another check-out is about to make one ready");
+        let bell = Arc::new(Bell::default());
+        let waker = Waker::from(Arc::clone(&bell));
+        let mut waits = pin!(pool.one());
+        assert!(waits.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        pool.make_ready().unwrap();
+        assert!(bell.0.load(Ordering::SeqCst));
+        assert!(waits.as_mut().poll(&mut Context::from_waker(&waker)).is_ready());
     }
 }

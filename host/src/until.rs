@@ -1,0 +1,79 @@
+//! Waits with an end for what is written as a future: on the calling thread, or on any executor.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, bounded};
+
+use crate::sync::Arc;
+use crate::world::{NEVER, Nanos, Timer, World};
+
+/// Blocks the calling thread until the future is done. It is unparked, the cheapest way to be woken.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(std::sync::Arc::new(Unpark(std::thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(done) => return done,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+/// As [`block_on`], where the time may be up first: none then.
+pub(crate) fn block<T>(world: &World, ends: Nanos, future: impl Future<Output = T>) -> Option<T> {
+    let (woken, waker) = thread_waker();
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(done) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return Some(done);
+        }
+        let left = Duration::from_nanos(ends.saturating_sub(world.now()));
+        if left.is_zero() {
+            return None;
+        }
+        // The waker holds the other end, so a wait without an end ends by being woken.
+        let _ = if ends == NEVER { woken.recv().ok() } else { woken.recv_timeout(left).ok() };
+    }
+}
+
+/// What the future gives. None when the time is up first; then it is dropped.
+pub(crate) async fn within<T>(world: &Arc<World>, ends: Nanos, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    let mut alarm: Option<(Waker, Timer)> = None;
+    poll_fn(|cx| {
+        if let Poll::Ready(done) = future.as_mut().poll(cx) {
+            return Poll::Ready(Some(done));
+        }
+        if world.now() >= ends {
+            return Poll::Ready(None);
+        }
+        if ends != NEVER && !alarm.as_ref().is_some_and(|(waker, _)| waker.will_wake(cx.waker())) {
+            alarm = Some((cx.waker().clone(), world.timer(ends, cx.waker().clone())));
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// A waker, and where the thread that made it waits to be woken.
+pub(crate) fn thread_waker() -> (Receiver<()>, Waker) {
+    struct Bell(crossbeam_channel::Sender<()>);
+    impl Wake for Bell {
+        fn wake(self: std::sync::Arc<Self>) {
+            // A full place means that the wake-up is there already.
+            let _ = self.0.try_send(());
+        }
+    }
+    let (bell, woken) = bounded(1);
+    (woken, Waker::from(std::sync::Arc::new(Bell(bell))))
+}
