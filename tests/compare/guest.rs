@@ -24,6 +24,11 @@ pub(crate) fn build_with_lines(program: &str) -> anyhow::Result<PathBuf> {
     Ok(guest.with_file_name(format!("{program}.wasm")))
 }
 
+/// The program of births, deaths and many that wait, which lies beside the other.
+pub(crate) fn lives(wasm: &Wasm) -> PathBuf {
+    wasm.with_file_name("insula-compare-lives.wasm")
+}
+
 fn build_guest(profile: &str, options: &[String]) -> anyhow::Result<PathBuf> {
     let mut cargo = cargo_build(profile)?;
     // Whoever builds this program faster by it means the host.
@@ -85,7 +90,8 @@ impl Ours {
         Ok(Ours { host, module })
     }
 
-    /// What the export answers, in an isolate of its own.
+    /// What the export answers, in an isolate of its own. The argument's types are to be the guest's: of a number that is
+    /// an `i32` here and a `u32` there, twice as much arrives.
     pub(crate) fn ask<A: Serialize, V: DeserializeOwned + 'static>(
         &self,
         export: &str,

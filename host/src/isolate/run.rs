@@ -52,7 +52,7 @@ pub(crate) async fn live(mut life: Box<Life>) -> Estate {
         (life.undertaker)(&control, exit, None);
         return None;
     }
-    let Life { state, module, entry, scheduler, undertaker } = *life;
+    let Life { state, module, entry, scheduler, undertaker } = unboxed(life);
     let place = Arc::clone(&state.place);
     let mut store = store(&module, state, scheduler);
     let result = enter(&mut store, &module, entry).await;
@@ -66,6 +66,11 @@ pub(crate) async fn live(mut life: Box<Life>) -> Estate {
     last_poll(&control.meter, &world);
     undertaker(&control, exit, Some(&place));
     Some(Box::new(store))
+}
+
+/// The box is given back here, and not when the future ends whose variable it is.
+fn unboxed(life: Box<Life>) -> Life {
+    *life
 }
 
 fn store(module: &Module, state: State, scheduler: std::sync::Weak<dyn Scheduler>) -> Store<State> {
@@ -126,7 +131,8 @@ pub(crate) async fn live_trusted(life: Box<Life>) -> Estate {
 
 /// Guest code runs from here on.
 async fn enter(store: &mut Store<State>, module: &Module, entry: EntryPoint) -> wasmtime::Result<()> {
-    let instance = module.instance().instantiate_async(&mut *store).await?;
+    // Boxed for the same reason as a life: it is a thousand bytes, and over soon.
+    let instance = Box::pin(module.instance().instantiate_async(&mut *store)).await?;
     let memory = module.memory().and_then(|export| instance.get_module_export(&mut *store, export));
     store.data_mut().memory = memory.and_then(wasmtime::Extern::into_memory);
     if let Some(initialize) = module.initialize().filter(|_| !entry.is_main) {

@@ -1,21 +1,9 @@
-//! Who lives beside the measured: isolates that wait, and isolates that never do. They end with whoever asked for them.
+//! Who computes beside the measured. They end with whoever asked for them.
 
 use std::hint::black_box;
 use std::time::{Duration, SystemTime};
 
-use insula_guest::{Isolate, ReceivePort, SendPort};
-
-use crate::spawn::waits;
-
-/// So many that wait for a message. All have said so.
-pub(crate) fn idle(count: u32) -> Vec<SendPort<()>> {
-    let hello = ReceivePort::new();
-    let options = Isolate::build().scoped();
-    for _ in 0..count {
-        options.clone().spawn(waits, hello.send_port()).expect("there is room");
-    }
-    (&hello).into_iter().take(count as usize).collect()
-}
+use insula_guest::Isolate;
 
 /// So many that compute for ever, and have done so for long enough to be known for it.
 pub(crate) fn spinners(count: u32) {

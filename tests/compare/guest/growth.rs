@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use insula_guest::{Isolate, Priority, ReceivePort, SendPort, export_computation};
 
-use crate::company;
 use crate::messages::ping_pong;
-use crate::spawn::{serial, waits};
+use crate::spawn::serial;
+use crate::waiting::{self, waits};
 
 /// Nanoseconds of a spawn to exit seen, a round trip, and a kill to notice there, beside so many that wait.
 fn growth((idle, count): (u32, u32)) -> [f64; 3] {
-    let _idle = company::idle(idle);
+    let _idle = waiting::idle(idle);
     [serial(count), ping_pong(20 * count), kill(count)]
 }
 export_computation!(growth as "growth");

@@ -2,12 +2,11 @@
 
 use insula_guest::{Isolate, ReceivePort, SendPort, export, export_computation};
 
-use crate::company;
-use crate::spawn::waits;
+use crate::waiting::{self, waits};
 
 /// Says that so many wait for messages, and waits as they do.
 fn idle((count, ready): (u32, SendPort<SendPort<()>>)) {
-    let _idle = company::idle(count);
+    let _idle = waiting::idle(count);
     waits(ready);
 }
 export!(idle as "idle");

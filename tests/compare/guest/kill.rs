@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use insula_guest::{Isolate, Priority, ReceivePort, SendPort, TryRecvError, export_computation};
 
 use crate::company::{self, wall, work};
-use crate::spawn::waits;
+use crate::waiting::{self, waits};
 
 /// Isolates that wait beside the killed ones.
 const IDLE: u32 = 1_000;
@@ -32,7 +32,7 @@ fn victim((rounds, spins): (u64, SendPort<()>)) {
 /// mailbox, and until an isolate that waited for it runs.
 fn kill((spinners, count): (u32, u32)) -> (Vec<u64>, Vec<u64>) {
     let millisecond = company::rounds_in_a_millisecond();
-    let _idle = company::idle(IDLE);
+    let _idle = waiting::idle(IDLE);
     company::spinners(spinners);
     let (hello, seen) = (ReceivePort::new(), ReceivePort::new());
     Isolate::build().scoped().spawn(watches, (hello.send_port(), seen.send_port())).expect("there is room");
@@ -84,7 +84,7 @@ fn turn_ends() {
 
 /// Kills so many that wait, beside so many that spin.
 fn kill_parked((spinners, count): (u32, u32)) -> Vec<u64> {
-    let _idle = company::idle(IDLE);
+    let _idle = waiting::idle(IDLE);
     company::spinners(spinners);
     let (hello, exits) = (ReceivePort::new(), ReceivePort::<()>::new());
     let options = Isolate::build().on_exit(&exits.send_port(), ());
@@ -102,7 +102,7 @@ export_computation!(kill_parked as "kill-parked");
 /// Kills so many of those that spin, each replaced by a new one; at most one of them is on a CPU, beside the killer, and
 /// that one is left out.
 fn kill_queued((spinners, count): (u32, u32)) -> Vec<u64> {
-    let _idle = company::idle(IDLE);
+    let _idle = waiting::idle(IDLE);
     let exits = ReceivePort::<()>::new();
     let options = Isolate::build().scoped().on_exit(&exits.send_port(), ());
     let spawn = || options.clone().spawn(company::spins, ()).expect("there is room");

@@ -6,11 +6,11 @@ mod cpu;
 mod fair;
 mod flood;
 mod growth;
-mod idle;
 mod kill;
 mod messages;
 mod ring;
 mod spawn;
 mod sum;
+mod waiting;
 
 fn main() {}

@@ -4,6 +4,8 @@ use std::time::Instant;
 
 use insula_guest::{Isolate, ReceivePort, SendPort, export_computation};
 
+use crate::waiting::waits;
+
 fn nothing((): ()) {}
 
 /// Nanoseconds from spawn to exit seen, each of so many that are spawned at once.
@@ -33,13 +35,6 @@ pub(crate) fn serial(count: u32) -> f64 {
     began.elapsed().as_nanos() as f64 / f64::from(count)
 }
 export_computation!(serial as "spawn-serial");
-
-/// Says hello and waits for ever.
-pub(crate) fn waits(hello: SendPort<SendPort<()>>) {
-    let port = ReceivePort::<()>::new();
-    hello.send(port.send_port()).ok();
-    port.recv().ok();
-}
 
 /// Nanoseconds until each of so many lives, has run, and waits.
 fn alive(count: u32) -> f64 {

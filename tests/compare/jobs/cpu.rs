@@ -11,7 +11,7 @@ pub(super) fn workers(wasm: &Wasm, effort: Effort) -> anyhow::Result<Vec<Row>> {
     let hosts = [1, 2].map(|threads| Ours::with(wasm, Host::builder().isolates(10).threads(threads)));
     let [one, two] = hosts;
     let (one, two) = (one?, two?);
-    let work = (2, effort.of(200));
+    let work = (2_u32, effort.of(200));
     let (with_two, with_one) = effort.in_turns(|| two.ask("cpu", &work), || one.ask("cpu", &work))?;
     Ok(vec![Row::cost("cpu: 2 isolates on 2 workers beside 1", with_two / 1e6, with_one / 1e6, 1.9, "ms")])
 }

@@ -15,7 +15,7 @@ const LEAST_PAIR: f64 = 0.5;
 pub(super) fn beside_spinners(wasm: &Wasm, effort: Effort) -> anyhow::Result<Vec<Row>> {
     let ours = Ours::new(wasm, 100)?;
     let mut rows = Vec::new();
-    for spinners in [8, 32] {
+    for spinners in [8_u32, 32] {
         for (how, count, sleeps, most) in [("", 100_000, false, 10.0), (" after a timer", 1_000, true, 100.0)] {
             let nanos: Vec<u64> = ours.ask("fair-beside", &(spinners, effort.of(count), sleeps))?;
             let micros = nanos.into_iter().map(|nanos| nanos as f64 / 1e3).collect();

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::Context as _;
 use insula::{BuildError, Host, HostBuilder, SendPort, Spawn};
 
-use crate::guest::{Ours, Wasm};
+use crate::guest::{Ours, Wasm, lives};
 use crate::measure::Effort;
 use crate::table::Row;
 
@@ -23,7 +23,7 @@ pub(super) fn memory(wasm: &Wasm, effort: Effort) -> anyhow::Result<Vec<Row>> {
     let count = effort.of(ISOLATES);
     let output = Command::new(std::env::current_exe()?)
         .arg("--idle")
-        .arg(wasm)
+        .arg(lives(wasm))
         .arg(count.to_string())
         .stderr(std::process::Stdio::inherit())
         .output()
@@ -76,6 +76,7 @@ const MANY_MEMORY_BYTES: u64 = 64 << 20;
 
 /// As many as live and answer at once.
 pub(super) fn alive(wasm: &Wasm, _: Effort) -> anyhow::Result<Vec<Row>> {
+    let wasm = &lives(wasm);
     let budget = budget()?;
     let stock: u32 = largest(wasm, budget.min(STOCK_MAX))?.ask("alive", &STOCK_MAX)?;
     let mut rows = vec![Row::at_least("alive at once", stock.into(), ISOLATES.into(), "isolates")];

@@ -18,7 +18,7 @@ const KILLS: u32 = 300;
 pub(super) fn spinner(wasm: &Wasm, effort: Effort) -> anyhow::Result<Vec<Row>> {
     let ours = Ours::new(wasm, ISOLATES)?;
     let (mut posted, mut seen) = (Vec::new(), Vec::new());
-    for spinners in [0, 8, 32] {
+    for spinners in [0_u32, 8, 32] {
         let (at_killer, at_watcher) = ours.ask("kill", &(spinners, effort.of(KILLS)))?;
         let row = |what, times, most| row(format!("{what}, beside {spinners} spinners"), times, most);
         posted.push(row("kill, notice posted", at_killer, 50.0));
@@ -30,7 +30,7 @@ pub(super) fn spinner(wasm: &Wasm, effort: Effort) -> anyhow::Result<Vec<Row>> {
 /// Of one that waits, and of one that waits for a CPU.
 pub(super) fn off_cpu(wasm: &Wasm, effort: Effort) -> anyhow::Result<Vec<Row>> {
     let ours = Ours::new(wasm, ISOLATES)?;
-    let kills = (32, effort.of(KILLS));
+    let kills = (32_u32, effort.of(KILLS));
     let parked: Vec<u64> = ours.ask("kill-parked", &kills)?;
     let queued: Vec<u64> = ours.ask("kill-queued", &kills)?;
     for times in [&parked, &queued] {

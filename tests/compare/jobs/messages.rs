@@ -87,7 +87,7 @@ pub(super) fn one_way(wasm: &Wasm, effort: Effort) -> anyhow::Result<Vec<Row>> {
     let (nanos, native) = effort.in_turns(small, || native_one_way(&two, count))?;
     let mut rows = vec![Row::cost("one-way, small", nanos, native, 0.9, "ns each")];
     let mut last = f64::NAN;
-    for (name, length, count) in [("one-way, 64 KiB", 64 << 10, 20_000), ("one-way, 1 MiB", 1 << 20, 2_000)] {
+    for (name, length, count) in [("one-way, 64 KiB", 64_u32 << 10, 20_000), ("one-way, 1 MiB", 1 << 20, 2_000)] {
         let count = effort.of(count);
         let large = || ask_bounded::<_, f64>(&ours, "one-way-large", &(count, length), LARGE_WINDOW);
         let (nanos, native) = effort.in_turns(large, || native_one_way_large(&two, count, length as usize))?;

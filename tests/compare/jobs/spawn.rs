@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use wasmtime::{Engine, InstancePre, Linker, Module, Store};
 
-use crate::guest::{Ours, Wasm};
+use crate::guest::{Ours, Wasm, lives};
 use crate::measure::Effort;
 use crate::table::Row;
 
@@ -12,8 +12,9 @@ const TOGETHER: u32 = 10_000;
 
 /// Spawned as fast as one isolate can, while others run and end.
 pub(super) fn batch(wasm: &Wasm, effort: Effort) -> anyhow::Result<Vec<Row>> {
-    let ours = Ours::new(wasm, TOGETHER)?;
-    let threads = Threads::new(wasm).map_err(told)?;
+    let wasm = lives(wasm);
+    let ours = Ours::new(&wasm, TOGETHER)?;
+    let threads = Threads::new(&wasm).map_err(told)?;
     let count = effort.of(TOGETHER);
     ours.ask::<_, f64>("spawn-batch", &count)?; // warms the slots of the pool
     let (our_nanos, their_nanos) =
@@ -26,7 +27,7 @@ pub(super) fn batch(wasm: &Wasm, effort: Effort) -> anyhow::Result<Vec<Row>> {
 
 /// One is over before the next one begins.
 pub(super) fn serial(wasm: &Wasm, effort: Effort) -> anyhow::Result<Vec<Row>> {
-    let ours = Ours::new(wasm, 1_000)?;
+    let ours = Ours::new(&lives(wasm), 1_000)?;
     let nanos = effort.alone(|| ours.ask("spawn-serial", &effort.of(5_000)))?;
     Ok(vec![Row::at_most("spawn-serial", nanos / 1e3, 10.0, "us each")])
 }
@@ -34,7 +35,7 @@ pub(super) fn serial(wasm: &Wasm, effort: Effort) -> anyhow::Result<Vec<Row>> {
 /// In places of the pool that nobody had before.
 pub(super) fn cold(wasm: &Wasm, effort: Effort) -> anyhow::Result<Vec<Row>> {
     let nanos = effort.alone(|| {
-        let ours = Ours::new(wasm, TOGETHER)?;
+        let ours = Ours::new(&lives(wasm), TOGETHER)?;
         ours.ask("spawn-alive", &effort.of(TOGETHER - 1))
     })?;
     Ok(vec![Row::at_most("spawn-cold", nanos / 1e3, 30.0, "us each")])
