@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use insula_wire::{Kind, MailboxPolicy, Status};
@@ -14,6 +15,7 @@ use crate::handle::Handle;
 use crate::message::Incoming;
 use crate::outcome::Outcome;
 use crate::send_port::SendPort;
+use crate::service::is_request;
 use crate::stream::MessageStream;
 use crate::sys;
 use crate::task::Receiving;
@@ -315,6 +317,7 @@ impl<T: DeserializeOwned> ReceivePort<T> {
     {
         event_loop::listen(self.handle, move |message| match message.decode() {
             Ok(message) => handler(message).outcome(),
+            Err(_) if is_request::<T>() => Ok(ControlFlow::Continue(())),
             Err(undecodable) => Err(undecodable.to_string()),
         })
     }
@@ -364,11 +367,14 @@ impl<T: DeserializeOwned> Iterator for Messages<'_, T> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
-        match self.port.recv() {
-            Ok(message) => Some(message),
-            Err(error) => {
-                end_of_loop(error);
-                None
+        loop {
+            match self.port.recv() {
+                Ok(message) => return Some(message),
+                Err(RecvError::Undecodable(_)) if is_request::<T>() => {}
+                Err(error) => {
+                    end_of_loop(error);
+                    return None;
+                }
             }
         }
     }
@@ -402,12 +408,15 @@ impl<T: DeserializeOwned> Iterator for TimedMessages<'_, T> {
     type Item = Result<T, TimedOut>;
 
     fn next(&mut self) -> Option<Result<T, TimedOut>> {
-        match self.port.recv_timeout(self.each) {
-            Ok(message) => Some(Ok(message)),
-            Err(RecvTimeoutError::TimedOut) => Some(Err(TimedOut)),
-            Err(RecvTimeoutError::Failed(error)) => {
-                end_of_loop(error);
-                None
+        loop {
+            match self.port.recv_timeout(self.each) {
+                Ok(message) => return Some(Ok(message)),
+                Err(RecvTimeoutError::TimedOut) => return Some(Err(TimedOut)),
+                Err(RecvTimeoutError::Failed(RecvError::Undecodable(_))) if is_request::<T>() => {}
+                Err(RecvTimeoutError::Failed(error)) => {
+                    end_of_loop(error);
+                    return None;
+                }
             }
         }
     }

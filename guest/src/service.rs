@@ -1,12 +1,15 @@
 //! Serving requests of the embedder.
 
-use std::fmt::Display;
+use std::any::type_name;
+use std::fmt::{self, Display};
+use std::marker::PhantomData;
 
 use insula_wire::{Answer, RemoteError};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::SendError;
+use crate::message::Outgoing;
 use crate::receive_port::ReceivePort;
 use crate::send_port::SendPort;
 
@@ -48,13 +51,48 @@ pub struct ServiceEnd<Q, A>(SendPort<SendPort<Request<Q, A>>>);
 /// insula_guest::export!(run as "counts");
 /// # fn main() {}
 /// ```
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(bound(serialize = "Q: Serialize", deserialize = "Q: Deserialize<'de>"))]
+#[derive(Debug, Serialize)]
+#[serde(bound(serialize = "Q: Serialize"))]
 pub struct Request<Q, A> {
     /// Where the answer goes. It is the first capability of the message.
     pub reply: Reply<A>,
     /// What is asked.
     pub question: Q,
+}
+
+/// Whether `T` is a [`Request`]: one that does not decode is its sender's mistake, and no error of whoever loops over
+/// them.
+pub(crate) fn is_request<T: ?Sized>() -> bool {
+    type_name::<T>().starts_with(concat!(module_path!(), "::Request<"))
+}
+
+/// The port comes first, so a question that is no `Q` is answered with that.
+impl<'de, Q: Deserialize<'de>, A> Deserialize<'de> for Request<Q, A> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Request<Q, A>, D::Error> {
+        struct Parts<Q, A>(PhantomData<(Q, A)>);
+
+        impl<'de, Q: Deserialize<'de>, A> Visitor<'de> for Parts<Q, A> {
+            type Value = Request<Q, A>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a request")
+            }
+
+            fn visit_seq<S: SeqAccess<'de>>(self, mut parts: S) -> Result<Request<Q, A>, S::Error> {
+                let missing = |parts| S::Error::invalid_length(parts, &"a request");
+                let reply: Reply<A> = parts.next_element()?.ok_or_else(|| missing(0))?;
+                match parts.next_element() {
+                    Ok(question) => Ok(Request { reply, question: question.ok_or_else(|| missing(1))? }),
+                    Err(error) => {
+                        reply.refuse(type_name::<Q>());
+                        Err(error)
+                    }
+                }
+            }
+        }
+
+        deserializer.deserialize_struct("Request", &["reply", "question"], Parts(PhantomData))
+    }
 }
 
 /// Where the answer to a request goes: one, or several and their end. It is a value that can be sent, so that another
@@ -81,6 +119,9 @@ pub struct Reply<A>(Option<SendPort<Answer<A>>>);
 impl<Q: DeserializeOwned, A> ServiceEnd<Q, A> {
     /// The requests, as a port: to loop over, to [listen](ReceivePort::listen) to, to await, with several in hand at once
     /// if that is better. It ends when the embedder has dropped its `Service`.
+    ///
+    /// A question that is no `Q` is the mistake of whoever asked, who learns that there is no answer: loops, listeners and
+    /// streams go on with the next one. A single receive says that it came.
     ///
     /// # Panics
     /// When this isolate may have no more ports.
@@ -136,6 +177,17 @@ impl<A> Reply<A> {
         A: Serialize,
     {
         self.post(&Answer::Failed(RemoteError { message: reason.to_string(), stack: String::new() }))
+    }
+
+    /// Says that the question is no such thing.
+    #[cold]
+    fn refuse(&self, wanted: &str) {
+        let refused = RemoteError { message: format!("the question is no {wanted}"), stack: String::new() };
+        let refused = Outgoing::encode(&Answer::<()>::Failed(refused));
+        if let (Some(port), Ok(refused)) = (&self.0, refused) {
+            // Nobody may be left who waits for it.
+            port.send_outgoing(&refused).ok();
+        }
     }
 
     fn post(&self, answer: &Answer<A>) -> Result<(), SendError>

@@ -14,6 +14,7 @@ use crate::error::{RecvError, SingleError};
 use crate::event_loop;
 use crate::receive_port::ReceivePort;
 use crate::report;
+use crate::service::is_request;
 use crate::sys;
 use crate::task::Receiving;
 
@@ -112,6 +113,7 @@ impl<T: DeserializeOwned, P: Borrow<ReceivePort<T>>> MessageStream<T, P> {
         loop {
             match ready!(self.poll_message(context)) {
                 Ok(message) => return Poll::Ready(Some(message)),
+                Err(RecvError::Undecodable(_)) if is_request::<T>() => {}
                 Err(error) if ends(error, self.port.borrow().handle.number()) => return Poll::Ready(None),
                 Err(_) => {}
             }
