@@ -9,6 +9,7 @@ mod handles;
 mod joining;
 mod listeners;
 mod phases;
+mod plugins;
 mod rules;
 mod service_pool;
 mod start;

@@ -34,7 +34,8 @@ pub fn host_function<Q, A>(name: &str) -> Result<HostFunction<Q, A>, Refused> {
     names::lookup(&format!("{FUNCTION_PREFIX}{name}")).map(HostFunction)
 }
 
-/// A function of the embedder's; see [`host_function`].
+/// A function of the embedder's; see [`host_function`]. It is also what the port of an embedder's `Plugin` is for a guest
+/// that is sent one: a call of it goes to whichever isolate the plugin has.
 ///
 /// It is a value: cloned, and sent to other isolates, which may call it then too, in their own name: the embedder sees who
 /// calls. While a call is under way this isolate waits as for any message, and may be paused, killed and timed out there.

@@ -36,9 +36,11 @@ mod lines;
 mod module;
 mod names;
 mod outfit;
+mod plugin;
 mod port;
 mod ports;
 mod printable;
+mod restart;
 mod scheduler;
 mod spawn;
 mod stdio;
@@ -62,12 +64,14 @@ pub use insula_wire::{MailboxPolicy, Priority, RemoteError, Status};
 pub use isolate::{Capability, Isolate, Module};
 pub use limits::Limits;
 pub use lines::{Place, Spot};
+pub use plugin::{Group, Plugin, PluginEvent, Strategy, UpgradeError};
 pub use ports::{
     Answers, AskError, Blob, BlobError, Broadcast, CallError, Caller, CheckedOut, Computation, Duplex, DuplexEnd,
     Either, ErrorNotice, Function, Listener, Messages, NameError, Names, PoolSize, RawReceivePort, ReceivePort,
-    Received, RecvError, RunError, SendPort, Service, ServicePool, Subscription, Value, recv_any, recv_either,
+    Received, RecvError, Request, RunError, SendPort, Service, ServicePool, Subscription, Value, recv_any, recv_either,
 };
 pub use printable::{printable, printable_line};
+pub use restart::Restart;
 pub use spawn::{Output, Spawn, Stdin};
 pub use stdio::Captured;
 pub use usage::Usage;
@@ -78,4 +82,7 @@ pub use warning::Warning;
 mod guides {
     #[doc = include_str!("../../docs/embedding.md")]
     struct Embedding;
+
+    #[doc = include_str!("../../docs/supervision.md")]
+    struct Supervision;
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded};
 
-use crate::sync::Arc;
+use crate::sync::{Arc, Mutex};
 use crate::world::{NEVER, Nanos, Timer, World};
 
 /// Blocks the calling thread until the future is done. It is unparked, the cheapest way to be woken.
@@ -63,6 +63,27 @@ pub(crate) async fn within<T>(world: &Arc<World>, ends: Nanos, future: impl Futu
         Poll::Pending
     })
     .await
+}
+
+/// Wakes the one task that listens, whoever rings.
+#[derive(Default)]
+pub(crate) struct Bell(Mutex<Option<Waker>>);
+
+impl Bell {
+    /// It is this task that is woken from here on. To be called before it looks at what the ringing is about.
+    pub(crate) fn listen(&self, waker: &Waker) {
+        let mut heard = self.0.lock();
+        let known = heard.as_ref().is_some_and(|known| known.will_wake(waker));
+        let before = if known { None } else { heard.replace(waker.clone()) };
+        drop(heard);
+        drop(before);
+    }
+
+    /// Wakes it.
+    pub(crate) fn ring(&self) {
+        let waker = self.0.lock().clone();
+        waker.into_iter().for_each(Waker::wake);
+    }
 }
 
 /// A waker, and where the thread that made it waits to be woken.

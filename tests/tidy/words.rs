@@ -18,7 +18,11 @@ const BANNED: [Word; 12] = [
     Word { word: "runtime", say: "engine, or tokio's runtime in full", unless: &["tokio", "tokio::"] },
     Word { word: "actor", say: "isolate", unless: &[] },
     Word { word: "vat", say: "isolate", unless: &[] },
-    Word { word: "channel", say: "port", unless: &["crossbeam", "toolchain", "crossbeam_channel::", "mpsc::"] },
+    Word {
+        word: "channel",
+        say: "port",
+        unless: &["crossbeam", "toolchain", "crossbeam_channel::", "mpsc::", "oneshot::"],
+    },
     Word { word: "inbox", say: "mailbox", unless: &[] },
     Word { word: "permission", say: "capability or grant", unless: &["fs::", "fsperms", "preopened"] },
     Word { word: "quota", say: "limit", unless: &[] },

@@ -109,6 +109,11 @@ impl Registry {
         all
     }
 
+    /// Whether nobody is admitted any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.living.lock().closed
+    }
+
     /// Admits nobody from here on.
     pub(crate) fn close(&self) {
         self.living.lock().closed = true;

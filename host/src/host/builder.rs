@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use tokio::runtime::Runtime;
 
 use super::catalog::Catalog;
+use super::closing::Bells;
 use super::crew::{self, Crew};
 use super::nursery::undertaker;
 use super::quarters::{Ground, Quarters, Threads, Trusted, failed};
@@ -245,6 +246,7 @@ impl HostBuilder {
             reporter,
             io_handle,
             io: Mutex::new(Some(io)),
+            bells: Bells::default(),
             crew: Crew::new(self.function_threads),
             stdout,
             stderr,

@@ -13,7 +13,8 @@ use super::uncaught::Uncaught;
 use super::{Host, Inner};
 use crate::control::{Control, Flags};
 use crate::exit::{Exit, IsolateId};
-use crate::sync::Arc;
+use crate::sync::{Arc, Mutex, Weak};
+use crate::until::Bell;
 
 /// How long a host that is shut down waits for whoever reads what its guests printed.
 const LAST_WORDS_PATIENCE: Duration = Duration::from_secs(1);
@@ -50,9 +51,30 @@ impl Host {
     }
 }
 
+/// Who is told when a host begins to close, for as long as it is there.
+#[derive(Default)]
+pub(super) struct Bells(Mutex<Vec<Weak<Bell>>>);
+
+impl Bells {
+    fn ring(&self) {
+        let bells: Vec<_> = self.0.lock().iter().filter_map(Weak::upgrade).collect();
+        bells.iter().for_each(|bell| bell.ring());
+    }
+}
+
 impl Inner {
+    /// Has this rung when the host begins to close; whoever hears it finds the registry closed.
+    pub(crate) fn keep_bell(&self, bell: &Arc<Bell>) {
+        let mut bells = self.bells.0.lock();
+        if bells.len().is_power_of_two() {
+            bells.retain(|bell| bell.strong_count() > 0);
+        }
+        bells.push(Arc::downgrade(bell));
+    }
+
     pub(super) fn shutdown(&self, grace: Duration) -> Vec<(IsolateId, Exit)> {
         self.links.registry.close();
+        self.bells.ring();
         let living = self.links.registry.all();
         living.iter().for_each(|control| control.request_stop());
         if !grace.is_zero() {
@@ -69,19 +91,23 @@ impl Inner {
 
     /// Ends whoever lives, and waits until nobody does.
     pub(super) fn end_all(&self) {
+        let (census, registry) = (&self.links.census, &self.links.registry);
         loop {
-            let living = self.links.registry.all();
+            let living = registry.all();
             Control::end_together(&living, &Exit::HostClosed);
             if living.is_empty() {
-                break;
+                // The last one may still be dying; where another was born meanwhile, as a plugin is, it is ended too.
+                let born = || (!registry.all().is_empty()).then_some(false);
+                if census.changed().wait_until(|| if census.live() == 0 { Some(true) } else { born() }) {
+                    break;
+                }
+                continue;
             }
             let (trusted, checked): (Vec<_>, Vec<_>) =
                 living.into_iter().partition(|control| control.flags.any(Flags::TRUSTED));
             self.wait_for(&checked);
             self.see_off(&trusted);
         }
-        let census = &self.links.census;
-        census.changed().wait_until(|| (census.live() == 0).then_some(()));
     }
 
     fn wait_for(&self, dying: &[Arc<Control>]) {

@@ -42,6 +42,7 @@ use crate::usage::Usage;
 use crate::warning::Watch;
 use crate::world::World;
 use catalog::Catalog;
+use closing::Bells;
 use crew::Crew;
 use quarters::{Quarters, Trusted};
 use uncaught::Reporter;
@@ -78,6 +79,8 @@ pub(crate) struct Inner {
     reporter: Arc<Reporter>,
     io: Mutex<Option<tokio::runtime::Runtime>>,
     io_handle: tokio::runtime::Handle,
+    /// Who is told when the host begins to close.
+    bells: Bells,
     crew: Crew,
     stdout: Sink,
     stderr: Sink,
@@ -211,8 +214,7 @@ impl Host {
     /// [`SpawnError`], for what is known at admission. Whatever goes wrong later is the isolate's
     /// [`Exit`](crate::Exit).
     pub fn spawn(&self, module: &Module, spawn: Spawn) -> Result<Isolate, SpawnError> {
-        let (control, printed) = self.inner.spawn(module, spawn, false)?;
-        Ok(Isolate::new(control, printed, Hold::new(&self.inner.links)))
+        self.inner.spawn_isolate(module, spawn)
     }
 
     /// What all isolates of this host used so far, the dead too, and what the living have now: the sum of all
@@ -265,6 +267,17 @@ impl Inner {
 
     pub(crate) fn links(&self) -> &Arc<Links> {
         &self.links
+    }
+
+    /// As [`Host::spawn`].
+    pub(crate) fn spawn_isolate(self: &Arc<Inner>, module: &Module, spawn: Spawn) -> Result<Isolate, SpawnError> {
+        let (control, printed) = self.spawn(module, spawn, false)?;
+        Ok(Isolate::new(control, printed, Hold::new(&self.links)))
+    }
+
+    /// Where the host's own tasks run, which never block.
+    pub(crate) fn tasks(&self) -> &tokio::runtime::Handle {
+        &self.io_handle
     }
 }
 

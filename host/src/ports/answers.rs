@@ -3,11 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use insula_wire::{Answer, MailboxPolicy};
+use insula_wire::Answer;
 use serde::de::DeserializeOwned;
 
+use super::ReceivePort;
 use super::call::{self, CallError};
-use super::{ReceivePort, SendPort};
 use crate::isolate::Isolate;
 use crate::sync::Arc;
 use crate::until;
@@ -40,13 +40,9 @@ pub struct Answers<A> {
 }
 
 impl<A> Answers<A> {
-    pub(super) fn open(isolate: &Isolate, ends: Nanos) -> (Answers<A>, SendPort<Answer<A>>)
-    where
-        A: 'static,
-    {
-        let port = call::answers(isolate, MailboxPolicy::Wait);
-        let reply = port.send_port();
-        (Answers { port, isolate: isolate.clone(), ends, over: false }, reply)
+    /// Those that come to this port, from whoever has the request of this isolate's.
+    pub(crate) fn new(port: ReceivePort<Answer<A>>, isolate: Isolate, ends: Nanos) -> Answers<A> {
+        Answers { port, isolate, ends, over: false }
     }
 
     fn world(&self) -> &Arc<World> {

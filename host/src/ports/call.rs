@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use insula_wire::{Answer, MailboxPolicy, RemoteError, Status};
@@ -15,14 +15,14 @@ use serde::{Deserialize, Serialize};
 
 use super::receive::{self, Waiting};
 use super::{Answers, ReceivePort, RecvError, SendPort};
-use crate::control::Flags;
+use crate::control::{Flags, Links};
 use crate::error::{SendError, SpawnError};
 use crate::exit::Exit;
-use crate::host::Host;
+use crate::host::{Host, Inner};
 use crate::isolate::{Isolate, Module};
 use crate::limits::Limits;
 use crate::spawn::Spawn;
-use crate::sync::Mutex;
+use crate::sync::{Arc, Mutex};
 use crate::until;
 use crate::world::{Nanos, World};
 
@@ -68,12 +68,36 @@ pub enum CallError {
     Failed(RemoteError),
 }
 
-/// A request as it travels: the port comes first, so that it is the first capability of the message.
-#[derive(Serialize, Deserialize)]
+/// A request as it travels: a question, and where its answer goes. It is what a [`Plugin`](crate::Plugin)'s port takes.
+///
+/// Guests send them by the SDK's `HostFunction`, which such a port is for them. An embedder has calls for those that want
+/// an answer, and can send one that wants none.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use insula::{Host, Request, Restart, SendPort, Spawn};
+/// let host = Host::builder().isolates(1).build()?;
+/// let module = host.load("deaf", b"(module (func (export \"serve\") (loop (br 0))))")?;
+/// let plugin = host.supervise::<String, u64>(&module, Spawn::entry("serve"), Restart::on_failure())?;
+/// let port: SendPort<Request<String, u64>> = plugin.send_port();
+/// port.send(Request::new("take note of this".to_owned()))?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(bound(serialize = "Q: Serialize", deserialize = "Q: Deserialize<'de>"))]
-pub(super) struct Request<Q, A> {
+pub struct Request<Q, A> {
+    /// First, so that it is the first capability of the message.
     pub(super) reply: Option<SendPort<Answer<A>>>,
     pub(super) question: Q,
+}
+
+impl<Q, A> Request<Q, A> {
+    /// One that wants no answer.
+    #[must_use]
+    pub fn new(question: Q) -> Request<Q, A> {
+        Request { reply: None, question }
+    }
 }
 
 /// An isolate that is called: it serves requests `Q` with answers `A`.
@@ -111,8 +135,15 @@ impl Host {
     /// # Errors
     /// As [`Host::spawn`]. It does not wait for the guest: what goes wrong there is an error of the calls.
     pub fn open<Q: 'static, A: 'static>(&self, module: &Module, spawn: Spawn) -> Result<Service<Q, A>, SpawnError> {
-        let greeting = ReceivePort::open(self.inner().links(), &Limits::default(), MailboxPolicy::Error);
-        let isolate = self.spawn(module, spawn.followed_by(&greeting.send_port()))?;
+        Service::open(self.inner(), module, spawn)
+    }
+}
+
+impl<Q: 'static, A: 'static> Service<Q, A> {
+    /// As [`Host::open`].
+    pub(crate) fn open(host: &Arc<Inner>, module: &Module, spawn: Spawn) -> Result<Service<Q, A>, SpawnError> {
+        let greeting = ReceivePort::open(host.links(), &Limits::default(), MailboxPolicy::Error);
+        let isolate = host.spawn_isolate(module, spawn.followed_by(&greeting.send_port()))?;
         Ok(Service { isolate, greeting, requests: Mutex::new(None) })
     }
 }
@@ -124,7 +155,7 @@ impl<Q, A> Service<Q, A> {
         &self.isolate
     }
 
-    pub(super) fn world(&self) -> &crate::sync::Arc<World> {
+    pub(super) fn world(&self) -> &Arc<World> {
         &self.isolate.links().world
     }
 
@@ -136,22 +167,45 @@ impl<Q, A> Service<Q, A> {
     async fn requests(&self) -> Result<SendPort<Request<Q, A>>, CallError> {
         let mut waiting = Waiting::at(&self.greeting);
         let greeted = poll_fn(|cx| {
-            // Whoever takes the port keeps it under the same lock, so nobody finds it neither here nor there.
-            let mut requests = self.requests.lock();
-            if let Some(requests) = &*requests {
-                return Poll::Ready(Ok(requests.clone()));
-            }
             waiting.with(cx.waker());
-            match self.greeting.take(Some(cx.waker())).map(|taken| taken.and_then(receive::data)) {
-                None => Poll::Pending,
-                Some(Err(error)) => Poll::Ready(Err(error)),
-                Some(Ok(port)) => Poll::Ready(Ok(requests.insert(port).clone())),
-            }
+            self.poll_requests(cx.waker())
         });
         match greeted.await {
             Ok(requests) => Ok(requests),
             Err(RecvError::Unreachable) => Err(lost(&self.isolate).await),
             Err(error) => Err(CallError::Undecodable(error)),
+        }
+    }
+
+    /// The guest's port, or wakes `waker` when it is there or will not come.
+    pub(crate) fn poll_requests(&self, waker: &Waker) -> Poll<Result<SendPort<Request<Q, A>>, RecvError>> {
+        // Whoever takes the port keeps it under the same lock, so nobody finds it neither here nor there.
+        let mut requests = self.requests.lock();
+        if let Some(requests) = &*requests {
+            return Poll::Ready(Ok(requests.clone()));
+        }
+        match self.greeting.take(Some(waker)).map(|taken| taken.and_then(receive::data)) {
+            None => Poll::Pending,
+            Some(Err(error)) => Poll::Ready(Err(error)),
+            Some(Ok(port)) => Poll::Ready(Ok(requests.insert(port).clone())),
+        }
+    }
+
+    /// Hands a request over, of one whose types need not be known here. [`CallError::Ended`] means that the isolate ended
+    /// without having had it.
+    pub(crate) async fn hand_over<P: Serialize, B>(
+        &self,
+        question: &P,
+        reply: Option<SendPort<Answer<B>>>,
+    ) -> Result<(), CallError> {
+        let requests = self.requests().await?.cast::<Request<&P, B>>();
+        match requests.send_async(Request { reply, question }).await {
+            Ok(()) => Ok(()),
+            Err(error) if error.status == Status::Closed => match lost(&self.isolate).await {
+                CallError::Unanswered => Err(CallError::Unsent(error)),
+                ended => Err(ended),
+            },
+            Err(error) => Err(CallError::Unsent(error)),
         }
     }
 }
@@ -186,7 +240,8 @@ impl<Q: Serialize, A> Service<Q, A> {
     /// # Errors
     /// [`CallError`] says why it was not sent.
     pub fn tell(&self, question: &Q, timeout: Duration) -> Result<(), CallError> {
-        let told = until::block(self.world(), self.ends(timeout), self.hand_over(question, None));
+        let told =
+            until::block(self.world(), self.ends(timeout), self.hand_over(question, None::<SendPort<Answer<A>>>));
         told.unwrap_or(Err(CallError::TimedOut))
     }
 
@@ -195,7 +250,8 @@ impl<Q: Serialize, A> Service<Q, A> {
     /// # Errors
     /// As there.
     pub async fn tell_async(&self, question: &Q, timeout: Duration) -> Result<(), CallError> {
-        let told = until::within(self.world(), self.ends(timeout), self.hand_over(question, None));
+        let told =
+            until::within(self.world(), self.ends(timeout), self.hand_over(question, None::<SendPort<Answer<A>>>));
         told.await.unwrap_or(Err(CallError::TimedOut))
     }
 
@@ -209,9 +265,9 @@ impl<Q: Serialize, A> Service<Q, A> {
         A: 'static,
     {
         let ends = self.ends(timeout);
-        let (answers, reply) = Answers::open(&self.isolate, ends);
-        let sent = until::block(self.world(), ends, self.hand_over(question, Some(reply)));
-        sent.unwrap_or(Err(CallError::TimedOut)).map(|()| answers)
+        let answers = answers(self.isolate.links(), MailboxPolicy::Wait);
+        let sent = until::block(self.world(), ends, self.hand_over(question, Some(answers.send_port())));
+        sent.unwrap_or(Err(CallError::TimedOut)).map(|()| Answers::new(answers, self.isolate.clone(), ends))
     }
 
     /// As [`Service::stream`], as a future. Dropped before it is done, it has sent nothing.
@@ -223,39 +279,32 @@ impl<Q: Serialize, A> Service<Q, A> {
         A: 'static,
     {
         let ends = self.ends(timeout);
-        let (answers, reply) = Answers::open(&self.isolate, ends);
-        let sent = until::within(self.world(), ends, self.hand_over(question, Some(reply))).await;
-        sent.unwrap_or(Err(CallError::TimedOut)).map(|()| answers)
+        let answers = answers(self.isolate.links(), MailboxPolicy::Wait);
+        let sent = until::within(self.world(), ends, self.hand_over(question, Some(answers.send_port()))).await;
+        sent.unwrap_or(Err(CallError::TimedOut)).map(|()| Answers::new(answers, self.isolate.clone(), ends))
     }
 
     async fn exchange(&self, question: &Q) -> Result<A, CallError>
     where
         A: DeserializeOwned + 'static,
     {
-        let answers = answers(&self.isolate, MailboxPolicy::Error);
+        let answers = answers(self.isolate.links(), MailboxPolicy::Error);
         self.hand_over(question, Some(answers.send_port())).await?;
-        match answer(&answers, &self.isolate).await? {
-            Some(value) => Ok(value),
-            None => Err(CallError::Unanswered),
-        }
-    }
-
-    async fn hand_over(&self, question: &Q, reply: Option<SendPort<Answer<A>>>) -> Result<(), CallError> {
-        let requests = self.requests().await?.cast::<Request<&Q, A>>();
-        match requests.send_async(Request { reply, question }).await {
-            Ok(()) => Ok(()),
-            Err(error) if error.status == Status::Closed => match lost(&self.isolate).await {
-                CallError::Unanswered => Err(CallError::Unsent(error)),
-                ended => Err(ended),
-            },
-            Err(error) => Err(CallError::Unsent(error)),
-        }
+        only_answer(&answers, &self.isolate).await
     }
 }
 
 /// A port for what comes back. It has one sender, who may have all of its room.
-pub(super) fn answers<A: 'static>(isolate: &Isolate, policy: MailboxPolicy) -> ReceivePort<Answer<A>> {
-    ReceivePort::open(isolate.links(), &Limits::default().sender_percent(100), policy)
+pub(crate) fn answers<A: 'static>(links: &Arc<Links>, policy: MailboxPolicy) -> ReceivePort<Answer<A>> {
+    ReceivePort::open(links, &Limits::default().sender_percent(100), policy)
+}
+
+/// The one value that comes back.
+pub(crate) async fn only_answer<A: DeserializeOwned>(
+    answers: &ReceivePort<Answer<A>>,
+    isolate: &Isolate,
+) -> Result<A, CallError> {
+    answer(answers, isolate).await?.ok_or(CallError::Unanswered)
 }
 
 /// The next value that comes back; none at the end.

@@ -4,7 +4,7 @@
 //! - [`SendPort`]: sendable itself, anywhere in a serde value, to isolates of its own host.
 //! - [`Blob`]: bytes that move with a message.
 //! - [`SendPort::ask`], [`Duplex`]: questions with an answer, and links.
-//! - [`Service`]: an isolate that is called, with [`Answers`] and exact errors.
+//! - [`Service`]: an isolate that is called by a [`Request`], with [`Answers`] and exact errors.
 //! - [`ServicePool`]: isolates that are ready to be called once each.
 //! - [`Function`]: what guests call of the embedder's, and who the [`Caller`] is.
 //! - [`Listener`], [`RawReceivePort`], [`Broadcast`]: ports that call handlers, on a thread of theirs.
@@ -33,7 +33,8 @@ pub use answers::Answers;
 pub use ask::AskError;
 pub use blob::{Blob, BlobError};
 pub use broadcast::{Broadcast, Subscription};
-pub use call::{CallError, Service};
+pub use call::{CallError, Request, Service};
+pub(crate) use call::{answers, only_answer};
 pub use compute::{Computation, RunError};
 pub use duplex::{Duplex, DuplexEnd};
 pub use function::{Caller, Function};
@@ -178,7 +179,7 @@ fn port_schema<T: 'static>() -> u64 {
 }
 
 impl<T: 'static> ReceivePort<T> {
-    fn open(links: &Arc<Links>, limits: &Limits, policy: MailboxPolicy) -> ReceivePort<T> {
+    pub(crate) fn open(links: &Arc<Links>, limits: &Limits, policy: MailboxPolicy) -> ReceivePort<T> {
         ReceivePort::with_schema(port_schema::<T>(), links, limits, policy)
     }
 

@@ -45,7 +45,7 @@ impl<T> ReceivePort<T> {
         ReceivePort { port, links, message: PhantomData }
     }
 
-    pub(super) fn port(&self) -> &Arc<Port> {
+    pub(crate) fn port(&self) -> &Arc<Port> {
         &self.port
     }
 

@@ -47,7 +47,7 @@ impl<T> SendPort<T> {
         SendPort { right, links: Arc::clone(links), _hold: hold, message: PhantomData }
     }
 
-    pub(super) fn right(&self) -> &SendRight {
+    pub(crate) fn right(&self) -> &SendRight {
         &self.right
     }
 
@@ -56,7 +56,7 @@ impl<T> SendPort<T> {
     }
 
     /// The same right as one to send messages of another type.
-    pub(super) fn cast<U>(self) -> SendPort<U> {
+    pub(crate) fn cast<U>(self) -> SendPort<U> {
         SendPort { right: self.right, links: self.links, _hold: self._hold, message: PhantomData }
     }
 

@@ -115,7 +115,7 @@ impl Inner {
         Ok(())
     }
 
-    fn wait_for_room(&mut self, waker: Option<&Waker>) {
+    pub(super) fn wait_for_room(&mut self, waker: Option<&Waker>) {
         if let Some(waker) = waker
             && !self.senders.iter().any(|other| other.will_wake(waker))
         {
