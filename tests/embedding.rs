@@ -2,6 +2,9 @@
 
 mod asleep;
 mod calls;
+mod children;
+mod compile_child;
+mod compiling;
 mod ends;
 mod functions;
 mod grants;

@@ -6,8 +6,9 @@
 //! key, another engine or another version is no entry: the module is compiled again. Nothing here ever fails a run: a
 //! folder that cannot be used, or that others could write to, means that nothing is cached.
 //!
-//! This is the host's one file with `unsafe`. What it refuses: a folder or a key that belongs to another user or that
-//! others may write to, and every file that it did not sign itself.
+//! Here is the one call that makes code of bytes ([`deserialize`]), and it takes only what is [`Vouched`] for. What is
+//! refused: a folder or a key that belongs to another user or that others may write to, and every file that we did not
+//! sign ourselves.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -56,8 +57,7 @@ impl Cache {
         let place = self.place.as_ref()?;
         let name = entry_name(engine, digest);
         let file = place.read(&name).ok()?;
-        let compiled = place.authentic(&name, &file)?;
-        deserialize(engine, compiled)
+        deserialize(engine, place.authentic(&name, &file)?).ok()
     }
 
     /// Keeps a compiled module for later runs; on any trouble it is not kept.
@@ -70,12 +70,43 @@ impl Cache {
     }
 }
 
+/// Compiled code, and somebody who answers for it that `serialize` or `precompile_module` made these very bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Vouched<'a>(&'a [u8]);
+
+impl<'a> Vouched<'a> {
+    /// What a child of ours wrote to the pipe that only it has. The embedder answers for it: it named the program.
+    pub(crate) fn by_child(code: &'a [u8]) -> Vouched<'a> {
+        Vouched(code)
+    }
+
+    /// What an embedder kept.
+    ///
+    /// # Safety
+    /// The bytes are what [`serialized`] returned, unchanged.
+    #[allow(unsafe_code, reason = "a promise that nothing here can check")]
+    pub(crate) unsafe fn by_embedder(code: &'a [u8]) -> Vouched<'a> {
+        Vouched(code)
+    }
+}
+
+/// Compiled code as bytes.
+pub(crate) fn serialized(module: &Module) -> Vec<u8> {
+    module.serialize().expect("only a part of a component has no bytes of its own")
+}
+
+/// The module that these bytes are the code of.
+///
+/// # Errors
+/// Where they are of another engine, or the engine's pool has no room for such a module.
 #[allow(unsafe_code, reason = "the one call that turns bytes into machine code")]
-fn deserialize(engine: &Engine, compiled: &[u8]) -> Option<Module> {
-    // SAFETY: `deserialize` asks for bytes that `serialize` made, unchanged. The only caller passes bytes of its own
-    // memory, after `Place::authentic` saw our HMAC over exactly these bytes; only this user can read the key, and
-    // `Place::write` signs only what `serialize` returned. The signed name holds the engine's settings and version.
-    unsafe { Module::deserialize(engine, compiled) }.ok()
+pub(crate) fn deserialize(engine: &Engine, Vouched(compiled): Vouched<'_>) -> wasmtime::Result<Module> {
+    // SAFETY: `deserialize` asks for bytes that `serialize` or `precompile_module` made, unchanged, and reads them from our
+    // memory. There are three who make a `Vouched`: `Place::authentic`, after it saw our HMAC over exactly these bytes
+    // (only this user can read the key, and `Place::write` signs only what `serialize` returned; the signed name holds the
+    // engine's settings and version); `Vouched::by_child`, of a program that the embedder named for this; and
+    // `Vouched::by_embedder`, whose caller promises it.
+    unsafe { Module::deserialize(engine, compiled) }
 }
 
 impl Place {
@@ -99,11 +130,11 @@ impl Place {
     }
 
     /// The compiled module in `file`, if it is an entry that we wrote under this name.
-    fn authentic<'a>(&self, name: &str, file: &'a [u8]) -> Option<&'a [u8]> {
+    fn authentic<'a>(&self, name: &str, file: &'a [u8]) -> Option<Vouched<'a>> {
         let (head, compiled) = file.split_at_checked(HEAD_BYTES)?;
         let tag = head.strip_prefix(MAGIC)?;
         self.mac(name, compiled).verify_slice(tag).ok()?;
-        Some(compiled)
+        Some(Vouched(compiled))
     }
 
     /// Writes beside and renames, so that readers and other writers see a whole entry or none.
@@ -155,6 +186,14 @@ impl Place {
         }
         Ok(())
     }
+}
+
+/// A digest of all that makes this engine's code: settings, processor, version. Engines of two processes that have the
+/// same one take each other's code.
+pub(crate) fn engine_digest(engine: &Engine) -> [u8; 32] {
+    let mut all = Digested(Sha256::new());
+    engine.precompile_compatibility_hash().hash(&mut all);
+    all.0.finalize().into()
 }
 
 /// The name of an entry: a digest of all that the compiled code depends on.
@@ -291,206 +330,4 @@ mod private {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt;
-    use std::sync::Barrier;
-
-    use super::*;
-    use crate::engine::{Kind, Shape};
-
-    /// A folder of this test's own, removed at its end.
-    struct Scratch(PathBuf);
-
-    impl Scratch {
-        fn new(name: &str) -> Scratch {
-            let path = std::env::temp_dir().join(format!("insula-cache-{name}-{}", std::process::id()));
-            let _ = fs::remove_dir_all(&path);
-            Scratch(path)
-        }
-
-        fn entries(&self) -> Vec<PathBuf> {
-            let all = fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().path());
-            all.filter(|path| !path.ends_with(KEY_FILE)).collect()
-        }
-    }
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
-
-    fn mode(path: &Path) -> u32 {
-        fs::metadata(path).unwrap().permissions().mode() & 0o777
-    }
-
-    fn chmod(path: &Path, mode: u32) {
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    }
-
-    fn compiled(engine: &Engine) -> ([u8; 32], Module) {
-        let wasm = wat::parse_str("(module (func (export \"answer\") (result i32) i32.const 42))").unwrap();
-        (Sha256::digest(&wasm).into(), Module::new(engine, &wasm).unwrap())
-    }
-
-    #[test]
-    fn a_module_comes_back_in_another_process_life() {
-        let (scratch, engine) = (Scratch::new("back"), Engine::default());
-        let (digest, module) = compiled(&engine);
-        Cache::open(scratch.0.clone()).store(&engine, &digest, &module);
-        let loaded = Cache::open(scratch.0.clone()).load(&engine, &digest).unwrap();
-        assert_eq!(loaded.exports().map(|export| export.name().to_owned()).collect::<Vec<_>>(), ["answer"]);
-        assert!(Cache::open(scratch.0.clone()).load(&engine, &[0; 32]).is_none());
-        assert_eq!((mode(&scratch.0), mode(&scratch.0.join(KEY_FILE))), (0o700, 0o600));
-        assert_eq!(scratch.entries().iter().map(|path| mode(path)).collect::<Vec<_>>(), [0o600]);
-    }
-
-    /// The engines of a host: code without epoch checks must never come where they are counted on.
-    #[test]
-    fn an_engine_of_another_kind_has_entries_of_its_own() {
-        let scratch = Scratch::new("kind");
-        let bytes = 64 << 10;
-        let shape =
-            Shape { isolates: 1, memory_bytes_max: bytes, memory_reservation_bytes: bytes, table_elements_max: 1 };
-        let [checked, trusted] =
-            [Kind::Checked, Kind::Trusted].map(|kind| crate::engine::engine(kind, &shape).unwrap());
-        let cache = Cache::open(scratch.0.clone());
-        for (one, other) in [(&checked, &trusted), (&trusted, &checked)] {
-            let (digest, module) = compiled(one);
-            cache.store(one, &digest, &module);
-            assert!(cache.load(one, &digest).is_some());
-            assert!(cache.load(other, &digest).is_none());
-            assert!(deserialize(other, &module.serialize().unwrap()).is_none(), "wasmtime itself refuses it");
-            scratch.entries().iter().for_each(|entry| fs::remove_file(entry).unwrap());
-        }
-    }
-
-    #[test]
-    fn a_flipped_bit_anywhere_is_no_entry() {
-        let (scratch, engine) = (Scratch::new("flip"), Engine::default());
-        let (digest, module) = compiled(&engine);
-        let cache = Cache::open(scratch.0.clone());
-        cache.store(&engine, &digest, &module);
-        let path = scratch.entries().remove(0);
-        let whole = fs::read(&path).unwrap();
-        for at in (0..HEAD_BYTES).chain((HEAD_BYTES..whole.len()).step_by(61)).chain([whole.len() - 1]) {
-            let mut bytes = whole.clone();
-            bytes[at] ^= 1 << (at % 8);
-            fs::write(&path, &bytes).unwrap();
-            assert!(cache.load(&engine, &digest).is_none(), "bit at byte {at} of {}", whole.len());
-        }
-        fs::write(&path, &whole).unwrap();
-        assert!(cache.load(&engine, &digest).is_some());
-    }
-
-    #[test]
-    fn a_cut_a_longer_and_a_renamed_file_are_no_entries() {
-        let (scratch, engine) = (Scratch::new("cut"), Engine::default());
-        let (digest, module) = compiled(&engine);
-        let cache = Cache::open(scratch.0.clone());
-        cache.store(&engine, &digest, &module);
-        let path = scratch.entries().remove(0);
-        let whole = fs::read(&path).unwrap();
-        for length in [0, 1, MAGIC.len(), HEAD_BYTES - 1, HEAD_BYTES, whole.len() / 2, whole.len() - 1] {
-            fs::write(&path, &whole[..length]).unwrap();
-            assert!(cache.load(&engine, &digest).is_none(), "{length} bytes");
-        }
-        fs::write(&path, [&whole[..], &[0]].concat()).unwrap();
-        assert!(cache.load(&engine, &digest).is_none());
-        // Signed by us, but for another module.
-        fs::write(path.with_file_name(entry_name(&engine, &[7; 32])), &whole).unwrap();
-        assert!(cache.load(&engine, &[7; 32]).is_none());
-    }
-
-    #[test]
-    fn a_file_signed_with_another_key_is_no_entry() {
-        let (scratch, engine) = (Scratch::new("key"), Engine::default());
-        let (digest, module) = compiled(&engine);
-        Cache::open(scratch.0.clone()).store(&engine, &digest, &module);
-        fs::write(scratch.0.join(KEY_FILE), [0; TAG_BYTES]).unwrap();
-        let cache = Cache::open(scratch.0.clone());
-        assert!(cache.load(&engine, &digest).is_none());
-        cache.store(&engine, &digest, &module);
-        assert!(cache.load(&engine, &digest).is_some());
-    }
-
-    #[test]
-    fn a_key_that_was_cut_short_is_made_again() {
-        let (scratch, engine) = (Scratch::new("short"), Engine::default());
-        let (digest, module) = compiled(&engine);
-        Cache::open(scratch.0.clone()).store(&engine, &digest, &module);
-        fs::write(scratch.0.join(KEY_FILE), [1, 2, 3]).unwrap();
-        let cache = Cache::open(scratch.0.clone());
-        assert!(cache.load(&engine, &digest).is_none());
-        cache.store(&engine, &digest, &module);
-        assert!(Cache::open(scratch.0.clone()).load(&engine, &digest).is_some());
-    }
-
-    #[test]
-    fn what_others_may_write_to_or_read_the_key_of_is_refused() {
-        let (scratch, engine) = (Scratch::new("open"), Engine::default());
-        let (digest, module) = compiled(&engine);
-        Cache::open(scratch.0.clone()).store(&engine, &digest, &module);
-        for (path, bad, good) in [
-            (scratch.0.clone(), [0o777, 0o770, 0o702], 0o700),
-            (scratch.0.join(KEY_FILE), [0o666, 0o640, 0o604], 0o600),
-        ] {
-            for bad in bad {
-                chmod(&path, bad);
-                let cache = Cache::open(scratch.0.clone());
-                assert!(cache.place.is_none(), "{} with mode {bad:o}", path.display());
-                assert!(cache.load(&engine, &digest).is_none());
-                cache.store(&engine, &digest, &module);
-            }
-            chmod(&path, good);
-            assert!(Cache::open(scratch.0.clone()).load(&engine, &digest).is_some());
-        }
-    }
-
-    #[test]
-    fn a_folder_that_cannot_be_used_caches_nothing() {
-        let engine = Engine::default();
-        let (digest, module) = compiled(&engine);
-        for folder in ["/dev/null/insula", "/proc/insula", "/dev/null"] {
-            let cache = Cache::open(folder.into());
-            cache.store(&engine, &digest, &module);
-            assert!(cache.load(&engine, &digest).is_none(), "{folder}");
-        }
-    }
-
-    #[test]
-    fn first_users_that_race_agree_on_one_key_and_one_entry() {
-        let (scratch, engine) = (Scratch::new("race"), Engine::default());
-        let (digest, module) = compiled(&engine);
-        let together = Barrier::new(8);
-        std::thread::scope(|threads| {
-            for _ in 0..8 {
-                threads.spawn(|| {
-                    together.wait();
-                    let cache = Cache::open(scratch.0.clone());
-                    for _ in 0..10 {
-                        cache.store(&engine, &digest, &module);
-                        assert!(cache.load(&engine, &digest).is_some());
-                    }
-                });
-            }
-        });
-        assert_eq!(scratch.entries().len(), 1, "{:?}", scratch.entries());
-    }
-
-    #[test]
-    fn the_oldest_entries_go_when_the_folder_is_full() {
-        let (scratch, engine) = (Scratch::new("full"), Engine::default());
-        let (_, module) = compiled(&engine);
-        let mut cache = Cache::open(scratch.0.clone());
-        cache.store(&engine, &[0; 32], &module);
-        let length = fs::metadata(&scratch.entries()[0]).unwrap().len();
-        cache.place.as_mut().unwrap().bytes_max = length * 3;
-        for number in 0..9 {
-            cache.store(&engine, &[number; 32], &module);
-        }
-        assert_eq!(scratch.entries().len(), 3);
-        assert!(scratch.0.join(KEY_FILE).exists());
-        assert!(cache.load(&engine, &[8; 32]).is_some());
-    }
-}
+mod tests;

@@ -102,6 +102,19 @@ pub(crate) fn budget() -> u32 {
 
 /// An engine for code of this kind, with a pool of this shape.
 pub(crate) fn engine(kind: Kind, shape: &Shape) -> Result<Engine, BuildError> {
+    let mut config = config(kind, shape.memory_reservation_bytes);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(shape)));
+    Engine::new(&config).map_err(|error| BuildError::Engine(format!("{error:#}")))
+}
+
+/// An engine that runs nothing, and makes the same code as [`engine`]: the pool has no part in it.
+pub(crate) fn compiling_engine(kind: Kind, memory_reservation_bytes: u64) -> Result<Engine, BuildError> {
+    let engine = Engine::new(&config(kind, memory_reservation_bytes));
+    engine.map_err(|error| BuildError::Engine(format!("{error:#}")))
+}
+
+/// All that compiled code depends on.
+fn config(kind: Kind, memory_reservation_bytes: u64) -> Config {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)
@@ -118,9 +131,8 @@ pub(crate) fn engine(kind: Kind, shape: &Shape) -> Result<Engine, BuildError> {
         .wasm_threads(false)
         .shared_memory(false)
         .wasm_memory64(false)
-        .memory_reservation(shape.memory_reservation_bytes)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(shape)));
-    Engine::new(&config).map_err(|error| BuildError::Engine(format!("{error:#}")))
+        .memory_reservation(memory_reservation_bytes);
+    config
 }
 
 /// The error with a backtrace that has no frames: wasmtime walks the stack for no error that has one already.

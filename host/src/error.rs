@@ -3,6 +3,8 @@
 //! How an isolate ended is no error; that is [`Exit`](crate::Exit).
 
 use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use insula_wire::Status;
 use insula_wire::codec::Unsendable;
@@ -87,11 +89,32 @@ pub enum LoadError {
         /// The file, or what the embedder called it.
         name: String,
     },
-    /// The bytes are compiled code of wasmtime's, which is only loaded from the host's own cache.
+    /// The bytes are compiled code of wasmtime's, or of [`Module::precompile`](crate::Module::precompile)'s.
     #[error("{name}: precompiled code is not loaded, since it runs unchecked; give the .wasm that it came from")]
     Precompiled {
         /// The file, or what the embedder called it.
         name: String,
+    },
+    /// The bytes are not what [`Module::precompile`](crate::Module::precompile) made, or not all of it.
+    #[error("{name}: not what Module::precompile made: {reason}")]
+    NotPrecompiled {
+        /// What the embedder called it.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The bytes were precompiled for another engine: by another version of insula or wasmtime, for another processor, or
+    /// in a host with another [`HostBuilder::memory_reservation`](crate::HostBuilder::memory_reservation).
+    #[error(
+        "{name}: precompiled by insula {version} for another engine, processor or memory_reservation than this host's, \
+         which is of insula {host}; precompile it again",
+        host = env!("CARGO_PKG_VERSION")
+    )]
+    OtherEngine {
+        /// What the embedder called it.
+        name: String,
+        /// The version of insula that made it.
+        version: String,
     },
     /// The module imports what the host does not have.
     #[error("{name}: imports `{field}` from `{module}`, which this host does not have")]
@@ -144,6 +167,111 @@ pub enum LoadError {
         name: String,
         /// Why.
         reason: String,
+    },
+    /// The module exceeds one of the [`CompileLimits`](crate::CompileLimits).
+    #[error("{name}: {which}: {found}, and at most {limit} is compiled (CompileLimits::{which})")]
+    Limit {
+        /// The file, or what the embedder called it.
+        name: String,
+        /// The limit: `bytes`, `functions` or `function_bytes`, by the method that sets it.
+        which: &'static str,
+        /// Its value.
+        limit: u64,
+        /// What the module has; of functions that are too large, the first.
+        found: u64,
+    },
+    /// The module was not compiled in time.
+    #[error("{name}: not compiled within {limit:?} (CompileLimits::wall)")]
+    TimedOut {
+        /// The file, or what the embedder called it.
+        name: String,
+        /// The time that it had.
+        limit: Duration,
+    },
+    /// The host compiles as many modules as it may, and none of them was done in time.
+    #[error(
+        "{name}: not compiled, since {at_once} compiles are under way, {left_behind} of them for longer than they may \
+         (CompileLimits::at_once)"
+    )]
+    Busy {
+        /// The file, or what the embedder called it.
+        name: String,
+        /// How many may be compiled at once.
+        at_once: u32,
+        /// Of them, those that [took too long](crate::Host::compiles_left_behind) and go on.
+        left_behind: u32,
+    },
+    /// The child process that was to compile the module failed; the module may be to blame.
+    #[error("{name}: not compiled: the child process `{}` {failure}", .program.display())]
+    Child {
+        /// The file, or what the embedder called it.
+        name: String,
+        /// The program of the [`CompileChild`](crate::CompileChild).
+        program: PathBuf,
+        /// What happened to it.
+        failure: ChildFailure,
+    },
+    /// The host was closed before the module was loaded.
+    #[error("{name}: not loaded, since the host is closed")]
+    HostClosed {
+        /// The file, or what the embedder called it.
+        name: String,
+    },
+}
+
+/// What happened to a child process that was to compile a module; see [`CompileChild`](crate::CompileChild).
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use insula::{ChildFailure, CompileChild, Host, LoadError};
+/// let host = Host::builder().isolates(1).compile_in_child(CompileChild::program("/bin/false")).build()?;
+/// let Err(LoadError::Child { failure, .. }) = host.load("empty", b"(module)") else { panic!("it compiled") };
+/// assert!(matches!(failure, ChildFailure::Ended { code: 1 } | ChildFailure::NotStarted { .. }), "{failure}");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChildFailure {
+    /// There is no such program, or the system gives no process, or none that is limited.
+    #[error("cannot be started: {reason}")]
+    NotStarted {
+        /// Why.
+        reason: String,
+    },
+    /// A signal ended it: 6 is what it does to itself where there is no more memory, 9 what the system does where the
+    /// machine has none.
+    #[error("was ended by signal {signal}; it has {memory_bytes_max} bytes of address space (CompileChild::memory)")]
+    Signal {
+        /// Which.
+        signal: i32,
+        /// The address space that it had.
+        memory_bytes_max: u64,
+    },
+    /// It used up its CPU time.
+    #[error("exceeded its CPU time of {limit:?} (CompileChild::cpu_time)")]
+    CpuTime {
+        /// How much it had.
+        limit: Duration,
+    },
+    /// It ended without an answer.
+    #[error("ended with code {code} and without an answer: it has to call insula::compile_child")]
+    Ended {
+        /// Its exit code.
+        code: i32,
+    },
+    /// It wrote something else than an answer.
+    #[error("wrote something that is no answer: it has to call insula::compile_child, and to print nothing else")]
+    NoAnswer,
+    /// It makes code for another engine than the host's.
+    #[error(
+        "is of insula {version} and makes other code than this host takes, which is of insula {host}: build both from the \
+         same version and the same wasmtime",
+        host = env!("CARGO_PKG_VERSION")
+    )]
+    OtherEngine {
+        /// Its version of insula.
+        version: String,
     },
 }
 

@@ -8,8 +8,9 @@ use std::fmt;
 use wasmparser::types::{EntityType, Types};
 use wasmparser::{MemoryType, Parser, Payload, ValType};
 
+use crate::compile::validate;
 use crate::error::LoadError;
-use crate::module::{binary, validate};
+use crate::module::binary;
 
 /// What a module imports and exports; [`inspect`] and [`Module::info`](crate::Module::info) tell.
 ///
@@ -143,7 +144,7 @@ impl fmt::Display for ItemType {
 /// error here.
 pub fn inspect(name: &str, bytes: &[u8]) -> Result<ModuleInfo, LoadError> {
     let bytes = binary(name, bytes)?;
-    let types = validate(name, &bytes)?;
+    let types = validate(&bytes).map_err(|refusal| refusal.of(name))?;
     let not_wasm =
         |error: wasmparser::BinaryReaderError| LoadError::NotWasm { name: name.to_owned(), reason: error.to_string() };
     read(&bytes, &types).map_err(not_wasm)

@@ -21,6 +21,7 @@
 mod abi;
 mod account;
 mod cache;
+mod compile;
 mod control;
 mod digest;
 mod engine;
@@ -53,11 +54,12 @@ mod world;
 
 #[doc(hidden)]
 pub use abi::{Import, imports};
+pub use compile::{CompileChild, CompileLimits, compile_child};
 pub use digest::{NotSha256, Sha256};
-pub use error::{BuildError, LoadError, SendError, SpawnError};
+pub use error::{BuildError, ChildFailure, LoadError, SendError, SpawnError};
 pub use exit::{Exit, Frame, IsolateId, Killer, Phase};
 pub use grant::Grant;
-pub use host::{Ended, Host, HostBuilder, Sleeper, Uncaught, Wait};
+pub use host::{Ended, Host, HostBuilder, Loading, Sleeper, Uncaught, Wait};
 pub use inspect::{ExportInfo, ImportInfo, ItemType, ModuleInfo, inspect};
 pub use insula_wire::codec::Unsendable;
 pub use insula_wire::{MailboxPolicy, Priority, RemoteError, Status};
@@ -82,6 +84,9 @@ pub use warning::Warning;
 mod guides {
     #[doc = include_str!("../../docs/embedding.md")]
     struct Embedding;
+
+    #[doc = include_str!("../../docs/loading.md")]
+    struct Loading;
 
     #[doc = include_str!("../../docs/supervision.md")]
     struct Supervision;

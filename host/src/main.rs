@@ -12,15 +12,15 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     cli::report::no_backtraces_of_ours();
-    ExitCode::from(std::panic::catch_unwind(run).unwrap_or(cli::code::FAILURE))
+    std::panic::catch_unwind(run).unwrap_or(cli::code::FAILURE.into())
 }
 
-fn run() -> u8 {
+fn run() -> ExitCode {
     match cli::Cli::try_parse() {
-        Err(usage) => cli::report::usage(&usage),
+        Err(usage) => cli::report::usage(&usage).into(),
         Ok(cli) => match cli.run() {
             Ok(outcome) => outcome.code(),
-            Err(error) => cli::report::error(&error),
+            Err(error) => cli::report::error(&error).into(),
         },
     }
 }

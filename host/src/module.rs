@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{OnceLock, Weak};
 
-use wasmparser::types::Types;
 use wasmtime::{Engine, ExternType, ModuleExport};
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Vouched, deserialize, engine_digest, serialized};
+use crate::compile::{Artefact, Digest, Flights, Order, Refusal, Workshop};
 use crate::digest::Sha256;
 use crate::engine::{Kind, Places};
 use crate::error::LoadError;
@@ -14,16 +14,13 @@ use crate::hash::NumberMap;
 use crate::lines::{Lines, Place, demangled};
 use crate::sync::{Arc, Mutex};
 
-/// The sha256 of a module's bytes.
-pub(crate) type Digest = [u8; 32];
-
 /// The bytes and the compiled code of a module. A tree of isolates keeps the ones that it started with.
 pub(crate) struct Code {
     pub(crate) name: String,
     pub(crate) digest: Digest,
     pub(crate) compiled: wasmtime::Module,
     pub(crate) kind: Kind,
-    bytes: Vec<u8>,
+    bytes: Arc<Vec<u8>>,
     lines: OnceLock<Option<Lines>>,
     /// The places of offsets that were asked for before.
     places: Mutex<NumberMap<u64, Arc<[Place]>>>,
@@ -38,17 +35,26 @@ pub(crate) struct Code {
 pub(crate) struct Compiler {
     kind: Kind,
     engine: Engine,
+    memory_reservation_bytes: u64,
     places: Arc<Places>,
     known: Mutex<HashMap<Digest, Weak<Code>>>,
+    flights: Flights,
     folder: Option<Arc<Cache>>,
+    workshop: Arc<Workshop>,
 }
 
-/// Bytes of a module beyond which it is not compiled.
-const MODULE_BYTES_MAX: usize = 64 << 20;
+/// What a compiler makes code with.
+pub(crate) struct Equipment {
+    pub(crate) folder: Option<Arc<Cache>>,
+    pub(crate) workshop: Arc<Workshop>,
+    pub(crate) memory_reservation_bytes: u64,
+}
 
 impl Compiler {
-    pub(crate) fn new(kind: Kind, engine: Engine, places: Places, folder: Option<Arc<Cache>>) -> Compiler {
-        Compiler { kind, engine, places: Arc::new(places), known: Mutex::new(HashMap::new()), folder }
+    pub(crate) fn new(kind: Kind, engine: Engine, places: Places, equipment: Equipment) -> Compiler {
+        let Equipment { folder, workshop, memory_reservation_bytes } = equipment;
+        let (places, known, flights) = (Arc::new(places), Mutex::default(), Flights::default());
+        Compiler { kind, engine, memory_reservation_bytes, places, known, flights, folder, workshop }
     }
 
     /// Whether it compiled this code.
@@ -58,19 +64,42 @@ impl Compiler {
 
     /// Compiles bytes, or finds what was compiled from the same bytes before.
     pub(crate) fn compile(&self, name: &str, bytes: &[u8]) -> Result<Arc<Code>, LoadError> {
+        let limits = &self.workshop.limits;
+        limits.check_length(bytes.len() as u64).map_err(|refusal| refusal.of(name))?;
         let bytes = binary(name, bytes)?;
+        let checked = limits.check_length(bytes.len() as u64).and_then(|()| limits.check_functions(&bytes));
+        checked.map_err(|refusal| refusal.of(name))?;
         let Sha256(digest) = Sha256::of(&bytes);
-        let known = self.known.lock().get(&digest).and_then(Weak::upgrade);
-        if let Some(code) = &known
-            && code.name == name
-        {
-            return Ok(Arc::clone(code));
+        if let Some(code) = self.known(&digest).filter(|code| code.name == name) {
+            return Ok(code);
         }
-        let kept = || self.folder.as_ref().and_then(|folder| folder.load(&self.engine, &digest));
-        let compiled = match known.map(|code| code.compiled.clone()).or_else(kept) {
-            Some(compiled) => compiled,
-            None => self.compile_anew(name, &bytes, &digest)?,
-        };
+        let bytes = Arc::new(bytes);
+        let known = || self.known(&digest).map(|code| code.compiled.clone());
+        let brought = self.flights.bring(self.order(digest, &bytes), known);
+        let (compiled, flight) = brought.map_err(|refusal| refusal.of(name))?;
+        let code = self.keep(name, digest, bytes, compiled);
+        // Not before: until then nobody else would find the code.
+        drop(flight);
+        Ok(code)
+    }
+
+    /// The code of a module that was compiled elsewhere, for an engine of this digest.
+    pub(crate) fn adopt(&self, name: &str, artefact: &Artefact<'_>, code: Vouched<'_>) -> Result<Arc<Code>, LoadError> {
+        if artefact.engine != engine_digest(&self.engine) {
+            return Err(LoadError::OtherEngine { name: name.to_owned(), version: artefact.version.clone() });
+        }
+        let compiled = deserialize(&self.engine, code);
+        let compiled = compiled.map_err(|error| Refusal::by_wasmtime(&error).of(name))?;
+        let Sha256(digest) = Sha256::of(artefact.module);
+        Ok(self.keep(name, digest, Arc::new(artefact.module.to_vec()), compiled))
+    }
+
+    /// What is in use of these bytes.
+    fn known(&self, digest: &Digest) -> Option<Arc<Code>> {
+        self.known.lock().get(digest).and_then(Weak::upgrade)
+    }
+
+    fn keep(&self, name: &str, digest: Digest, bytes: Arc<Vec<u8>>, compiled: wasmtime::Module) -> Arc<Code> {
         let code = Arc::new(Code {
             name: name.to_owned(),
             digest,
@@ -85,20 +114,20 @@ impl Compiler {
         let mut known = self.known.lock();
         known.retain(|_, code| code.strong_count() > 0);
         known.insert(digest, Arc::downgrade(&code));
-        Ok(code)
+        code
     }
 
-    fn compile_anew(&self, name: &str, bytes: &[u8], digest: &Digest) -> Result<wasmtime::Module, LoadError> {
-        validate(name, bytes)?;
-        if bytes.len() > MODULE_BYTES_MAX {
-            let reason = format!("{} bytes; modules above {MODULE_BYTES_MAX} are not compiled", bytes.len());
-            return Err(LoadError::Shape { name: name.to_owned(), reason });
+    fn order(&self, digest: Digest, bytes: &Arc<Vec<u8>>) -> Order {
+        Order {
+            workshop: Arc::clone(&self.workshop),
+            engine: self.engine.clone(),
+            kind: self.kind,
+            memory_reservation_bytes: self.memory_reservation_bytes,
+            folder: self.folder.clone(),
+            digest,
+            bytes: Arc::clone(bytes),
+            _places: Arc::clone(&self.places),
         }
-        let compiled = wasmtime::Module::new(&self.engine, bytes).map_err(|error| refused(name, &error))?;
-        if let Some(folder) = &self.folder {
-            folder.store(&self.engine, digest, &compiled);
-        }
-        Ok(compiled)
     }
 }
 
@@ -114,7 +143,7 @@ pub(crate) fn expect(name: &str, bytes: &[u8], expected: &Sha256) -> Result<(), 
 /// The binary form: text is assembled, what can be no core module is refused with its reason.
 pub(crate) fn binary(name: &str, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
     let name = name.to_owned();
-    if Engine::detect_precompiled(bytes).is_some() {
+    if Engine::detect_precompiled(bytes).is_some() || Artefact::detect(bytes) {
         return Err(LoadError::Precompiled { name });
     }
     if wasmparser::Parser::is_component(bytes) {
@@ -132,15 +161,6 @@ pub(crate) fn binary(name: &str, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
         return Ok(text.into_owned());
     }
     Err(not_wasm("it begins with neither `\\0asm` nor `(`".to_owned()))
-}
-
-/// Refuses what is no valid module, with its reason. What was compiled before, in this process or an earlier one, was
-/// valid then, and its bytes are the same: so this is asked before a module is compiled, and not at every load.
-pub(crate) fn validate(name: &str, bytes: &[u8]) -> Result<Types, LoadError> {
-    let mut features = wasmparser::WasmFeatures::default();
-    features.remove(wasmparser::WasmFeatures::THREADS);
-    let checked = wasmparser::Validator::new_with_features(features).validate_all(bytes);
-    checked.map_err(|error| LoadError::NotWasm { name: name.to_owned(), reason: error.to_string() })
 }
 
 fn looks_like_text(bytes: &[u8]) -> bool {
@@ -182,24 +202,6 @@ impl Names {
     }
 }
 
-/// Why wasmtime does not take a module that is valid: mostly the pool's shape.
-fn refused(name: &str, error: &wasmtime::Error) -> LoadError {
-    let name = name.to_owned();
-    let reason = format!("{error:#}");
-    let shape = [
-        ("memory index", "HostBuilder::memory_max"),
-        ("minimum byte size", "HostBuilder::memory_max"),
-        ("memories", "a module has one memory here"),
-        ("tables", "a module has one table here"),
-        ("table index", "HostBuilder::table_elements_max"),
-        ("instance allocation", "the module's globals and functions need too much room"),
-    ];
-    match shape.iter().find(|(part, _)| reason.contains(part)) {
-        Some((_, knob)) => LoadError::Shape { name, reason: format!("{reason} ({knob})") },
-        None => LoadError::Compile { name, reason },
-    }
-}
-
 impl Code {
     /// The export of this name, if it is a function without parameters and results (`Some(true)`) or something else.
     pub(crate) fn entry(&self, name: &str, parameters: usize) -> Option<(ModuleExport, bool)> {
@@ -218,6 +220,12 @@ impl Code {
     pub(crate) fn memory(&self) -> Option<ModuleExport> {
         let export = self.compiled.get_export_index("memory")?;
         matches!(self.compiled.get_export("memory")?, ExternType::Memory(_)).then_some(export)
+    }
+
+    /// The module and its code, for [`Compiler::adopt`].
+    pub(crate) fn precompiled(&self) -> Vec<u8> {
+        let engine = engine_digest(self.compiled.engine());
+        Artefact::write(engine, self.kind, &self.bytes, &serialized(&self.compiled))
     }
 
     /// The module, in its binary form.

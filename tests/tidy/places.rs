@@ -4,8 +4,9 @@ use super::blank;
 use super::source::Source;
 
 /// The only files with a word that the compiler cannot check behind, and why they need it.
-const UNSAFE: [(&str, &str); 3] = [
-    ("host/src/cache.rs", "a compiled module from the cache is code"),
+const UNSAFE: [(&str, &str); 4] = [
+    ("host/src/cache.rs", "bytes of a compiled module become code"),
+    ("host/src/host/precompiled.rs", "an embedder may answer for such bytes, and must be told what for"),
     ("guest/src/sys.rs", "imports are foreign functions"),
     ("tests/compare/minimal.rs", "what `insula run` is measured beside loads compiled code, and checks nothing"),
 ];

@@ -29,6 +29,9 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Run),
+    /// Compiles a module for a host, which asks over a pipe; see `CompileChild` of the library
+    #[command(hide = true)]
+    CompileChild,
 }
 
 const EXAMPLES: &str = "\
@@ -42,6 +45,7 @@ impl Cli {
     pub(crate) fn run(self) -> Result<Outcome> {
         match self.command {
             Command::Run(run) => run.run(),
+            Command::CompileChild => Ok(Outcome::Answered(insula::compile_child())),
         }
     }
 }
@@ -53,8 +57,10 @@ mod tests {
     use super::*;
 
     fn run(line: &str) -> run::Run {
-        let Command::Run(run) = Cli::try_parse_from(line.split(' ')).unwrap().command;
-        run
+        match Cli::try_parse_from(line.split(' ')).unwrap().command {
+            Command::Run(run) => run,
+            other @ Command::CompileChild => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -85,6 +91,7 @@ mod tests {
             "insula run --dir ::/x app.wasm",
             "insula run --env =x app.wasm",
             "insula run --unknown app.wasm",
+            "insula compile-child app.wasm",
         ] {
             let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{line}");

@@ -2,10 +2,11 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
-use insula::{Grant, Host, Spawn, Stdin, Wait};
+use insula::{CompileLimits, Grant, Host, Spawn, Stdin, Wait};
 
 use super::code::Outcome;
 use super::grants::{Folder, Offer, Variable};
@@ -79,6 +80,9 @@ Exit code: the program's own; 134 when its main trapped or panicked, 137 when it
 failure of insula's or when all isolates wait for each other, 2 for wrong usage, 130 and 143 after
 SIGINT and SIGTERM. After a signal the isolates have 2 seconds to end; a second signal ends at once.";
 
+/// Longer than anybody waits.
+const COMPILE_TIME: Duration = Duration::from_secs(24 * 60 * 60);
+
 impl Run {
     pub(super) fn run(self) -> Result<Outcome> {
         let grants = self.folders.iter().map(Folder::grant).chain(self.variables.iter().map(Variable::grant));
@@ -107,7 +111,9 @@ impl Run {
     }
 
     fn host(&self, module: &Path) -> Result<Host> {
-        let mut builder = Host::builder().isolates(self.isolates);
+        // Whoever runs a program waits for it by choice, and can end that: what it is, is limited by its length only.
+        let limits = CompileLimits::default().functions(u64::MAX).function_bytes(u64::MAX).wall(COMPILE_TIME);
+        let mut builder = Host::builder().isolates(self.isolates).compile_limits(limits);
         if let Some(folder) = module.parent() {
             builder = builder.module_folder(folder);
         }

@@ -7,12 +7,14 @@ use tokio::runtime::Runtime;
 use super::catalog::Catalog;
 use super::closing::Bells;
 use super::crew::{self, Crew};
+use super::loading::Loads;
 use super::nursery::undertaker;
 use super::quarters::{Ground, Quarters, Threads, Trusted, failed};
 use super::uncaught::{Reporter, Uncaught, print};
 use super::{Door, Host, Inner};
 use crate::account::{Account, Bounds};
 use crate::cache::Cache;
+use crate::compile::{CompileChild, CompileLimits, Workshop};
 use crate::control::Links;
 use crate::engine::Shape;
 use crate::error::BuildError;
@@ -38,6 +40,8 @@ use crate::world::World;
 /// | table ceiling | 100,000 elements |
 /// | module folder | none: isolates can spawn what [`Host::offer`] names |
 /// | cache folder | none: compiled code is kept in memory only |
+/// | limits of compiling | 64 MiB, 100,000 functions of 512 KiB, 60 s, 8 at once: [`CompileLimits`] |
+/// | who compiles | this process: a child has limits of memory and CPU time too |
 /// | warnings | none |
 ///
 /// ```
@@ -63,6 +67,8 @@ pub struct HostBuilder {
     table_elements_max: u32,
     total_memory_bytes_max: Option<u64>,
     cache: Option<PathBuf>,
+    compile_limits: CompileLimits,
+    compile_child: Option<CompileChild>,
     module_folder: Option<PathBuf>,
     on_uncaught: Option<Arc<OnUncaught>>,
     on_warning: Option<(u8, Arc<OnWarning>)>,
@@ -85,6 +91,8 @@ impl Default for HostBuilder {
             table_elements_max: 100_000,
             total_memory_bytes_max: None,
             cache: None,
+            compile_limits: CompileLimits::default(),
+            compile_child: None,
             module_folder: None,
             on_uncaught: None,
             on_warning: None,
@@ -172,6 +180,23 @@ impl HostBuilder {
         self
     }
 
+    /// What bounds the compiling of modules.
+    pub fn compile_limits(mut self, limits: CompileLimits) -> HostBuilder {
+        self.compile_limits = limits;
+        self
+    }
+
+    /// Compiles each module in a child process, whose memory and CPU time are limited, and which is killed when it takes
+    /// longer than [`CompileLimits::wall`]: the way to load modules of strangers, since a module of some kilobytes can make
+    /// the compiler take gigabytes, and the compiler in this process cannot be interrupted.
+    ///
+    /// What was compiled before, and is in the cache, needs no child. A child takes some milliseconds to start. The host
+    /// trusts the program that is named here as it trusts itself: it runs the code that the child writes.
+    pub fn compile_in_child(mut self, child: CompileChild) -> HostBuilder {
+        self.compile_child = Some(child);
+        self
+    }
+
     /// A folder whose `.wasm` and `.wat` files are offered to isolates, each by its name without the ending; see
     /// [`Host::offer`]. A file is read when it is first asked for.
     pub fn module_folder(mut self, folder: impl Into<PathBuf>) -> HostBuilder {
@@ -217,9 +242,11 @@ impl HostBuilder {
         let undertaker = undertaker(&links, &reporter);
         let watch = self.on_warning.clone().map(|(percent, told)| watch(percent, told, &reporter));
         let cache = self.cache.clone().map(|folder| Arc::new(Cache::open(folder)));
+        let workshop = Workshop::new(self.compile_limits.clone(), self.compile_child.clone());
         let ground = |isolates| Ground {
             shape: self.shape(isolates),
             cache: cache.clone(),
+            workshop: Arc::clone(&workshop),
             io: io_handle.clone(),
             undertaker: Arc::clone(&undertaker),
         };
@@ -240,6 +267,8 @@ impl HostBuilder {
             checked,
             trusted,
             catalog: Catalog::new(self.module_folder),
+            loads: Loads::new(workshop.limits.at_once_max),
+            workshop,
             world,
             ticker,
             undertaker,
@@ -281,6 +310,12 @@ impl HostBuilder {
         }
         if self.threads == Some(0) || self.trusted_threads == Some(0) {
             return invalid("a host needs one thread at least (HostBuilder::threads, HostBuilder::trusted_threads)");
+        }
+        if self.compile_limits.at_once_max == 0 || self.compile_limits.wall_max.is_zero() {
+            return invalid("compiling needs a place and some time (CompileLimits::at_once, CompileLimits::wall)");
+        }
+        if self.compile_child.as_ref().is_some_and(|child| !child.is_absolute()) {
+            return invalid("a program that compiles is named by its absolute path (CompileChild::program)");
         }
         if self.function_threads == 0 {
             return invalid("host functions need one thread at least (HostBuilder::function_threads)");

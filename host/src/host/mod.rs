@@ -5,6 +5,7 @@
 //! - `closing`: the end of all isolates, and who is left behind.
 //! - `crew`: the threads of host functions.
 //! - `grants`: what an isolate may be given.
+//! - `loading`: modules, from bytes and files, here and off the caller's thread; `precompiled`: from code as well.
 //! - `nursery`: admission, for embedder and guests alike; the one implementer of `Spawner`.
 //! - `quarters`: engine, code and threads of one kind of isolates: checked, trusted.
 //! - `run`: a whole program, from main to the end of all (semantics 5.5).
@@ -15,25 +16,26 @@ mod catalog;
 mod closing;
 mod crew;
 mod grants;
+mod loading;
 mod nursery;
+mod precompiled;
 mod quarters;
 mod run;
 mod uncaught;
 
 pub use builder::HostBuilder;
+pub use loading::Loading;
 pub(crate) use nursery::room;
 pub use run::{Ended, Sleeper, Wait};
 pub use uncaught::Uncaught;
 
-use std::path::Path;
 use std::time::Duration;
 
 use crate::account::Account;
+use crate::compile::Workshop;
 use crate::control::{Control, Hold, Links};
-use crate::digest::Sha256;
-use crate::error::{LoadError, SpawnError};
+use crate::error::SpawnError;
 use crate::isolate::{Isolate, Module, Undertaker};
-use crate::module::expect;
 use crate::scheduler::Ticker;
 use crate::spawn::Spawn;
 use crate::stdio::Sink;
@@ -44,6 +46,7 @@ use crate::world::World;
 use catalog::Catalog;
 use closing::Bells;
 use crew::Crew;
+use loading::Loads;
 use quarters::{Quarters, Trusted};
 use uncaught::Reporter;
 
@@ -73,6 +76,8 @@ pub(crate) struct Inner {
     checked: Quarters,
     trusted: Trusted,
     catalog: Catalog,
+    workshop: Arc<Workshop>,
+    loads: Loads,
     world: Arc<World>,
     ticker: Arc<Ticker>,
     undertaker: Arc<Undertaker>,
@@ -117,97 +122,6 @@ impl Host {
         HostBuilder::default()
     }
 
-    /// Loads a module from a `.wasm` or `.wat` file and compiles it, unless the same bytes were compiled before.
-    ///
-    /// # Errors
-    /// [`LoadError`] names the file and what is wrong with it.
-    pub fn load_file(&self, path: impl AsRef<Path>) -> Result<Module, LoadError> {
-        self.inner.load_file(path.as_ref())
-    }
-
-    /// Loads a module from bytes, binary or text.
-    ///
-    /// # Errors
-    /// [`LoadError`] says what is wrong with it, under this name.
-    pub fn load(&self, name: &str, bytes: &[u8]) -> Result<Module, LoadError> {
-        self.inner.load(name, bytes)
-    }
-
-    /// As [`Host::load`], of the bytes that have this sha256 and no others. It is that of the bytes as they are given
-    /// here, of a text in the text format too, and looked at before anything else is done with them.
-    ///
-    /// ```
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use insula::{Host, LoadError, Sha256};
-    /// let host = Host::builder().isolates(1).build()?;
-    /// let reviewed: Sha256 = "c8b6cfd2ae1cb2ff4bb43a1fd4f9e9d7d9e5cf1d6f2e8c4b5a697887f6e5d4c3".parse()?;
-    /// let error = host.load_expecting("plugin", b"(module)", &reviewed).unwrap_err();
-    /// assert!(matches!(error, LoadError::WrongDigest { found, .. } if found == Sha256::of(b"(module)")));
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// [`LoadError::WrongDigest`], and those of [`Host::load`].
-    pub fn load_expecting(&self, name: &str, bytes: &[u8], sha256: &Sha256) -> Result<Module, LoadError> {
-        expect(name, bytes, sha256)?;
-        self.inner.load(name, bytes)
-    }
-
-    /// As [`Host::load_expecting`], from a `.wasm` or `.wat` file, which is read once.
-    ///
-    /// # Errors
-    /// As [`Host::load_expecting`], and [`LoadError::Io`].
-    pub fn load_file_expecting(&self, path: impl AsRef<Path>, sha256: &Sha256) -> Result<Module, LoadError> {
-        let (name, bytes) = read(path.as_ref())?;
-        self.load_expecting(&name, &bytes, sha256)
-    }
-
-    /// As [`Host::load`], of a module that is trusted to give way by itself.
-    ///
-    /// Its code is compiled without the checks by which other code is preempted and killed anywhere. Tight loops get up to
-    /// 5.5 times as fast by that, serialization 1.3 times, and what waits for messages gains nothing. What is given up, for
-    /// all isolates of this module, those that its own isolates spawn included:
-    ///
-    /// - A kill acts where the isolate waits, sends, receives or returns. One that loops is not killed, ever.
-    /// - A deadline and a limit of CPU time act there too, and no sooner.
-    /// - It holds its thread until it waits. Trusted isolates have threads of their own
-    ///   ([`HostBuilder::trusted_threads`]), so one that loops holds up other trusted ones, and nobody else.
-    /// - A host that is closed does not wait for one that loops: it is reported, dead, and its thread
-    ///   [left behind](Host::left_behind) with all that it runs on.
-    ///
-    /// Everything else is as for any isolate: its own memory, its limits, its grants. So it is for code of one's own, built
-    /// from sources of one's own, that computes much; never for what a stranger gave. How many may live at once is
-    /// [`HostBuilder::trusted_isolates`]. Whoever may spawn a module by the name that it is [offered](Host::offer) under
-    /// spawns it as trusted as it was loaded.
-    ///
-    /// ```
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use insula::{Exit, Host, Spawn};
-    /// let host = Host::builder().isolates(1).trusted_isolates(1).build()?;
-    /// let sum = host.load_trusted("sum", b"(module (func (export \"sum\")))")?;
-    /// assert!(sum.is_trusted());
-    /// assert_eq!(host.spawn(&sum, Spawn::entry("sum"))?.join(), Exit::Returned);
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// [`LoadError`] as [`Host::load`]; [`LoadError::NotTrusted`] where there is no room for trusted isolates, and in a
-    /// host with a seed, whose one thread is for isolates that can be preempted.
-    pub fn load_trusted(&self, name: &str, bytes: &[u8]) -> Result<Module, LoadError> {
-        self.inner.load_trusted(name, bytes)
-    }
-
-    /// As [`Host::load_trusted`], from a `.wasm` or `.wat` file.
-    ///
-    /// # Errors
-    /// As [`Host::load_trusted`].
-    pub fn load_trusted_file(&self, path: impl AsRef<Path>) -> Result<Module, LoadError> {
-        let (name, bytes) = read(path.as_ref())?;
-        self.inner.load_trusted(&name, &bytes)
-    }
-
     /// Spawns an isolate. Its listeners and options are in force before any of its code runs.
     ///
     /// # Errors
@@ -245,20 +159,6 @@ impl Host {
 }
 
 impl Inner {
-    fn load_file(&self, path: &Path) -> Result<Module, LoadError> {
-        let (name, bytes) = read(path)?;
-        self.load(&name, &bytes)
-    }
-
-    fn load(&self, name: &str, bytes: &[u8]) -> Result<Module, LoadError> {
-        self.checked.load(name, bytes)
-    }
-
-    fn load_trusted(&self, name: &str, bytes: &[u8]) -> Result<Module, LoadError> {
-        let quarters = self.trusted.needed();
-        quarters.map_err(|source| LoadError::NotTrusted { name: name.to_owned(), source })?.load(name, bytes)
-    }
-
     /// Where the isolates of a module live. None if it was loaded by another host.
     fn quarters_of(&self, module: &Module) -> Option<&Quarters> {
         let quarters = if module.is_trusted() { self.trusted.made() } else { Some(&self.checked) };
@@ -278,13 +178,5 @@ impl Inner {
     /// Where the host's own tasks run, which never block.
     pub(crate) fn tasks(&self) -> &tokio::runtime::Handle {
         &self.io_handle
-    }
-}
-
-fn read(path: &Path) -> Result<(String, Vec<u8>), LoadError> {
-    let name = path.display().to_string();
-    match std::fs::read(path) {
-        Ok(bytes) => Ok((name, bytes)),
-        Err(source) => Err(LoadError::Io { name, source }),
     }
 }

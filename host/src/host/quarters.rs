@@ -10,12 +10,13 @@ use std::sync::OnceLock;
 use wasmtime::{Engine, Linker};
 
 use crate::abi::{self, State};
-use crate::cache::Cache;
+use crate::cache::{Cache, Vouched};
+use crate::compile::{Artefact, Workshop};
 use crate::engine::{Kind, Places, Shape, engine};
 use crate::error::{BuildError, LoadError};
 use crate::exit::Exit;
 use crate::isolate::{Module, Undertaker};
-use crate::module::Compiler;
+use crate::module::{Compiler, Equipment};
 use crate::scheduler::{CutShort, Hooks, Outcome, Preemption, Scheduler, Seeded, Ticker, TwoQueues};
 use crate::sync::{Arc, Mutex};
 use crate::wasi;
@@ -32,6 +33,7 @@ pub(super) struct Quarters {
 pub(super) struct Ground {
     pub(super) shape: Shape,
     pub(super) cache: Option<Arc<Cache>>,
+    pub(super) workshop: Arc<Workshop>,
     pub(super) io: tokio::runtime::Handle,
     pub(super) undertaker: Arc<Undertaker>,
 }
@@ -79,12 +81,23 @@ impl Quarters {
         hooks: Hooks,
     ) -> Result<Quarters, BuildError> {
         let linker = linker(&engine).map_err(|error| BuildError::Engine(format!("{error:#}")))?;
-        let compiler = Compiler::new(kind, engine, places, ground.cache.clone());
+        let equipment = Equipment {
+            folder: ground.cache.clone(),
+            workshop: Arc::clone(&ground.workshop),
+            memory_reservation_bytes: ground.shape.memory_reservation_bytes,
+        };
+        let compiler = Compiler::new(kind, engine, places, equipment);
         Ok(Quarters { compiler, linker, scheduler, hooks: Arc::new(hooks) })
     }
 
     pub(super) fn load(&self, name: &str, bytes: &[u8]) -> Result<Module, LoadError> {
         let code = self.compiler.compile(name, bytes)?;
+        Module::link(&self.linker, code)
+    }
+
+    /// A module that was compiled elsewhere.
+    pub(super) fn adopt(&self, name: &str, artefact: &Artefact<'_>, code: Vouched<'_>) -> Result<Module, LoadError> {
+        let code = self.compiler.adopt(name, artefact, code)?;
         Module::link(&self.linker, code)
     }
 

@@ -107,6 +107,13 @@ impl Module {
         inspect(self.name(), self.0.code.bytes()).expect("its bytes were valid when they were compiled")
     }
 
+    /// The module with its compiled code in one piece, for [`Host::load_precompiled`](crate::Host::load_precompiled) in a host
+    /// of the same settings, of the same version of insula, on a processor that has what this one has.
+    #[must_use]
+    pub fn precompile(&self) -> Vec<u8> {
+        self.0.code.precompiled()
+    }
+
     /// Where in its sources a frame of one of its isolates is: innermost first, and more than one where functions were
     /// inlined. Empty where the module does not say: it was built without debug information, or stripped of it.
     ///

@@ -1,0 +1,200 @@
+//! What is written comes back, and nothing else is believed.
+
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Barrier;
+
+use super::*;
+use crate::engine::{Kind, Shape};
+
+/// A folder of this test's own, removed at its end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Scratch {
+        let path = std::env::temp_dir().join(format!("insula-cache-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        Scratch(path)
+    }
+
+    fn entries(&self) -> Vec<PathBuf> {
+        let all = fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().path());
+        all.filter(|path| !path.ends_with(KEY_FILE)).collect()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+fn chmod(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn compiled(engine: &Engine) -> ([u8; 32], Module) {
+    let wasm = wat::parse_str("(module (func (export \"answer\") (result i32) i32.const 42))").unwrap();
+    (Sha256::digest(&wasm).into(), Module::new(engine, &wasm).unwrap())
+}
+
+#[test]
+fn a_module_comes_back_in_another_process_life() {
+    let (scratch, engine) = (Scratch::new("back"), Engine::default());
+    let (digest, module) = compiled(&engine);
+    Cache::open(scratch.0.clone()).store(&engine, &digest, &module);
+    let loaded = Cache::open(scratch.0.clone()).load(&engine, &digest).unwrap();
+    assert_eq!(loaded.exports().map(|export| export.name().to_owned()).collect::<Vec<_>>(), ["answer"]);
+    assert!(Cache::open(scratch.0.clone()).load(&engine, &[0; 32]).is_none());
+    assert_eq!((mode(&scratch.0), mode(&scratch.0.join(KEY_FILE))), (0o700, 0o600));
+    assert_eq!(scratch.entries().iter().map(|path| mode(path)).collect::<Vec<_>>(), [0o600]);
+}
+
+/// The engines of a host: code without epoch checks must never come where they are counted on.
+#[test]
+fn an_engine_of_another_kind_has_entries_of_its_own() {
+    let scratch = Scratch::new("kind");
+    let bytes = 64 << 10;
+    let shape = Shape { isolates: 1, memory_bytes_max: bytes, memory_reservation_bytes: bytes, table_elements_max: 1 };
+    let [checked, trusted] = [Kind::Checked, Kind::Trusted].map(|kind| crate::engine::engine(kind, &shape).unwrap());
+    let cache = Cache::open(scratch.0.clone());
+    for (one, other) in [(&checked, &trusted), (&trusted, &checked)] {
+        let (digest, module) = compiled(one);
+        cache.store(one, &digest, &module);
+        assert!(cache.load(one, &digest).is_some());
+        assert!(cache.load(other, &digest).is_none());
+        assert!(deserialize(other, Vouched(&serialized(&module))).is_err(), "wasmtime itself refuses it");
+        scratch.entries().iter().for_each(|entry| fs::remove_file(entry).unwrap());
+    }
+}
+
+#[test]
+fn a_flipped_bit_anywhere_is_no_entry() {
+    let (scratch, engine) = (Scratch::new("flip"), Engine::default());
+    let (digest, module) = compiled(&engine);
+    let cache = Cache::open(scratch.0.clone());
+    cache.store(&engine, &digest, &module);
+    let path = scratch.entries().remove(0);
+    let whole = fs::read(&path).unwrap();
+    for at in (0..HEAD_BYTES).chain((HEAD_BYTES..whole.len()).step_by(61)).chain([whole.len() - 1]) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1 << (at % 8);
+        fs::write(&path, &bytes).unwrap();
+        assert!(cache.load(&engine, &digest).is_none(), "bit at byte {at} of {}", whole.len());
+    }
+    fs::write(&path, &whole).unwrap();
+    assert!(cache.load(&engine, &digest).is_some());
+}
+
+#[test]
+fn a_cut_a_longer_and_a_renamed_file_are_no_entries() {
+    let (scratch, engine) = (Scratch::new("cut"), Engine::default());
+    let (digest, module) = compiled(&engine);
+    let cache = Cache::open(scratch.0.clone());
+    cache.store(&engine, &digest, &module);
+    let path = scratch.entries().remove(0);
+    let whole = fs::read(&path).unwrap();
+    for length in [0, 1, MAGIC.len(), HEAD_BYTES - 1, HEAD_BYTES, whole.len() / 2, whole.len() - 1] {
+        fs::write(&path, &whole[..length]).unwrap();
+        assert!(cache.load(&engine, &digest).is_none(), "{length} bytes");
+    }
+    fs::write(&path, [&whole[..], &[0]].concat()).unwrap();
+    assert!(cache.load(&engine, &digest).is_none());
+    // Signed by us, but for another module.
+    fs::write(path.with_file_name(entry_name(&engine, &[7; 32])), &whole).unwrap();
+    assert!(cache.load(&engine, &[7; 32]).is_none());
+}
+
+#[test]
+fn a_file_signed_with_another_key_is_no_entry() {
+    let (scratch, engine) = (Scratch::new("key"), Engine::default());
+    let (digest, module) = compiled(&engine);
+    Cache::open(scratch.0.clone()).store(&engine, &digest, &module);
+    fs::write(scratch.0.join(KEY_FILE), [0; TAG_BYTES]).unwrap();
+    let cache = Cache::open(scratch.0.clone());
+    assert!(cache.load(&engine, &digest).is_none());
+    cache.store(&engine, &digest, &module);
+    assert!(cache.load(&engine, &digest).is_some());
+}
+
+#[test]
+fn a_key_that_was_cut_short_is_made_again() {
+    let (scratch, engine) = (Scratch::new("short"), Engine::default());
+    let (digest, module) = compiled(&engine);
+    Cache::open(scratch.0.clone()).store(&engine, &digest, &module);
+    fs::write(scratch.0.join(KEY_FILE), [1, 2, 3]).unwrap();
+    let cache = Cache::open(scratch.0.clone());
+    assert!(cache.load(&engine, &digest).is_none());
+    cache.store(&engine, &digest, &module);
+    assert!(Cache::open(scratch.0.clone()).load(&engine, &digest).is_some());
+}
+
+#[test]
+fn what_others_may_write_to_or_read_the_key_of_is_refused() {
+    let (scratch, engine) = (Scratch::new("open"), Engine::default());
+    let (digest, module) = compiled(&engine);
+    Cache::open(scratch.0.clone()).store(&engine, &digest, &module);
+    for (path, bad, good) in
+        [(scratch.0.clone(), [0o777, 0o770, 0o702], 0o700), (scratch.0.join(KEY_FILE), [0o666, 0o640, 0o604], 0o600)]
+    {
+        for bad in bad {
+            chmod(&path, bad);
+            let cache = Cache::open(scratch.0.clone());
+            assert!(cache.place.is_none(), "{} with mode {bad:o}", path.display());
+            assert!(cache.load(&engine, &digest).is_none());
+            cache.store(&engine, &digest, &module);
+        }
+        chmod(&path, good);
+        assert!(Cache::open(scratch.0.clone()).load(&engine, &digest).is_some());
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_used_caches_nothing() {
+    let engine = Engine::default();
+    let (digest, module) = compiled(&engine);
+    for folder in ["/dev/null/insula", "/proc/insula", "/dev/null"] {
+        let cache = Cache::open(folder.into());
+        cache.store(&engine, &digest, &module);
+        assert!(cache.load(&engine, &digest).is_none(), "{folder}");
+    }
+}
+
+#[test]
+fn first_users_that_race_agree_on_one_key_and_one_entry() {
+    let (scratch, engine) = (Scratch::new("race"), Engine::default());
+    let (digest, module) = compiled(&engine);
+    let together = Barrier::new(8);
+    std::thread::scope(|threads| {
+        for _ in 0..8 {
+            threads.spawn(|| {
+                together.wait();
+                let cache = Cache::open(scratch.0.clone());
+                for _ in 0..10 {
+                    cache.store(&engine, &digest, &module);
+                    assert!(cache.load(&engine, &digest).is_some());
+                }
+            });
+        }
+    });
+    assert_eq!(scratch.entries().len(), 1, "{:?}", scratch.entries());
+}
+
+#[test]
+fn the_oldest_entries_go_when_the_folder_is_full() {
+    let (scratch, engine) = (Scratch::new("full"), Engine::default());
+    let (_, module) = compiled(&engine);
+    let mut cache = Cache::open(scratch.0.clone());
+    cache.store(&engine, &[0; 32], &module);
+    let length = fs::metadata(&scratch.entries()[0]).unwrap().len();
+    cache.place.as_mut().unwrap().bytes_max = length * 3;
+    for number in 0..9 {
+        cache.store(&engine, &[number; 32], &module);
+    }
+    assert_eq!(scratch.entries().len(), 3);
+    assert!(scratch.0.join(KEY_FILE).exists());
+    assert!(cache.load(&engine, &[8; 32]).is_some());
+}

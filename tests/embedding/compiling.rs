@@ -1,0 +1,229 @@
+//! How modules are compiled: within limits, off the caller's thread, once for all who want the same, and for nobody who is
+//! gone.
+
+use std::time::Duration;
+
+use insula::{
+    BuildError, CompileLimits, Exit, Grant, Host, HostBuilder, Killer, Limits, LoadError, Loading, Module, Phase,
+    Priority, Spawn,
+};
+
+use super::children::Children;
+use crate::harness::Folder;
+
+fn builder() -> HostBuilder {
+    Host::builder().isolates(4).threads(1)
+}
+
+fn built(builder: HostBuilder) -> Host {
+    builder.build().expect("there is room for a small host")
+}
+
+fn limited(limits: CompileLimits) -> Host {
+    built(builder().compile_limits(limits))
+}
+
+fn refused(host: &Host, name: &str, bytes: &[u8]) -> LoadError {
+    host.load(name, bytes).map(|_| ()).expect_err("it exceeds a limit")
+}
+
+fn loaded(loading: Loading) -> Result<Module, LoadError> {
+    tokio::runtime::Builder::new_current_thread().build().expect("there are threads").block_on(loading)
+}
+
+/// A module whose compile takes seconds, and surely longer than a wait of a millisecond.
+fn long() -> String {
+    let body = "local.get 0 i32.const 3 i32.mul i32.load local.set 0 ".repeat(200);
+    format!("(module (memory 1) {})", format!("(func (param i32) {body})").repeat(400))
+}
+
+/// A guest that wants the module `plugin`, and waits for it.
+const WANTS: &str = r#"(module
+    (import "insula:isolate/isolates@0.1.0" "spawn-module" (func $spawn (param i32 i32 i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 0) "plugin")
+    (func (export "run")
+        (drop (call $spawn (i32.const 0) (i32.const 6) (i32.const 0) (i32.const 0) (i32.const 64) (i32.const 512)))))"#;
+
+const PLUGIN: &str = "(module (func (export \"_start\")))";
+
+#[test]
+fn a_limit_of_compiling_names_itself_its_value_and_what_was_found() {
+    let limits = CompileLimits::default().bytes(200).functions(2).function_bytes(30);
+    let host = limited(limits);
+    let text = format!("(module (func)) ;; {}", "x".repeat(200));
+    let error = refused(&host, "text", text.as_bytes());
+    assert!(matches!(error, LoadError::Limit { which: "bytes", limit: 200, found, .. } if found == text.len() as u64));
+    let binary = wat::parse_str(format!("(module (memory 1) (data (i32.const 0) \"{}\"))", "x".repeat(200)));
+    let binary = binary.expect("the text is a module");
+    let error = refused(&host, "binary", &binary);
+    let said = format!("binary: bytes: {}, and at most 200 is compiled (CompileLimits::bytes)", binary.len());
+    assert_eq!(error.to_string(), said);
+
+    // Of a file no more is read than that. This one has no end.
+    let endless = host.load_file("/dev/zero").map(|_| ()).expect_err("it is too long");
+    assert!(matches!(endless, LoadError::Limit { which: "bytes", limit: 200, found: 201, .. }), "{endless}");
+
+    let error = refused(&host, "three", b"(module (func) (func) (func))");
+    assert!(matches!(error, LoadError::Limit { which: "functions", limit: 2, found: 3, .. }), "{error}");
+    let error = refused(&host, "large", format!("(module (func {}))", "nop ".repeat(40)).as_bytes());
+    assert!(matches!(error, LoadError::Limit { which: "function_bytes", limit: 30, found: 42, .. }), "{error}");
+    host.load("small", b"(module (func) (func))").expect("it is within the limits");
+
+    // What is refused is refused from the cache too.
+    let folder = Folder::new("limited");
+    let cached = |limits| built(builder().cache_folder(folder.path()).compile_limits(limits));
+    cached(CompileLimits::default()).load("two", b"(module (func) (func))").expect("it is a module");
+    let error = refused(&cached(CompileLimits::default().functions(1)), "two", b"(module (func) (func))");
+    assert!(matches!(error, LoadError::Limit { which: "functions", limit: 1, found: 2, .. }), "{error}");
+}
+
+#[test]
+fn a_host_that_could_never_compile_is_not_built() {
+    let limits = CompileLimits::default();
+    let no_program = builder().compile_in_child(insula::CompileChild::program("insula"));
+    for (builder, named) in [
+        (builder().compile_limits(limits.clone().at_once(0)), "at_once"),
+        (builder().compile_limits(limits.wall(Duration::ZERO)), "wall"),
+        (no_program, "absolute"),
+    ] {
+        let error = builder.build().map(|_| ()).expect_err("it has no meaning");
+        assert!(matches!(error, BuildError::Invalid(text) if text.contains(named)), "{error}");
+    }
+}
+
+#[test]
+fn a_compile_that_takes_too_long_is_left_behind_counted_and_kept() {
+    let folder = Folder::new("too-long");
+    let limits = CompileLimits::default().wall(Duration::from_millis(1)).at_once(1);
+    let host = built(builder().cache_folder(folder.path()).compile_limits(limits));
+    let text = long();
+    let error = refused(&host, "long", text.as_bytes());
+    assert_eq!(error.to_string(), "long: not compiled within 1ms (CompileLimits::wall)");
+    assert_eq!(host.compiles_left_behind(), 1);
+    // It has the one place, and nobody knows for how long.
+    let error = refused(&host, "other", b"(module)");
+    assert!(matches!(error, LoadError::Busy { at_once: 1, left_behind: 1, .. }), "{error}");
+    while host.compiles_left_behind() > 0 {
+        std::thread::yield_now();
+    }
+    let module = host.load("long", text.as_bytes()).expect("it is in the cache now");
+    assert_eq!(module.name(), "long");
+}
+
+#[test]
+fn a_left_behind_compile_holds_up_no_other() {
+    let folder = Folder::new("no-other");
+    let limits = CompileLimits::default().wall(Duration::from_millis(1)).at_once(2);
+    let host = built(builder().cache_folder(folder.path()).compile_limits(limits));
+    let text = long();
+    refused(&host, "long", text.as_bytes());
+    // It too may take more than its millisecond, and is found in the cache then, but not more than what was left behind.
+    while host.load("small", b"(module (func (export \"run\")))").is_err() {}
+    assert_eq!(host.compiles_left_behind(), 1, "the small one is done, and the long one is not");
+}
+
+#[test]
+fn a_load_aside_is_a_future_of_any_executor() {
+    let host = built(builder());
+    let folder = Folder::new("aside");
+    let file = folder.file("plugin.wat", PLUGIN);
+    let (bytes, from_file) = (host.load_async("plugin", PLUGIN), host.load_file_async(&file));
+    let (one, other) = (loaded(bytes).expect("it is a module"), loaded(from_file).expect("it is a module"));
+    assert_eq!((one.name(), other.name()), ("plugin", file.to_str().expect("the path is UTF-8")));
+    let isolate = host.spawn(&other, Spawn::main()).expect("it has a main");
+    assert_eq!((isolate.join(), one.digest()), (Exit::Returned, other.digest()));
+    let missing = loaded(host.load_file_async(folder.path().join("missing.wat"))).map(|_| ());
+    assert!(matches!(missing, Err(LoadError::Io { .. })));
+    let broken = loaded(host.load_async("broken", "(module")).map(|_| ());
+    assert!(matches!(broken, Err(LoadError::NotWasm { .. })));
+}
+
+#[test]
+fn a_load_aside_that_is_dropped_goes_on() {
+    let children = Children::new("dropped");
+    let host = built(builder().compile_in_child(children.gated()).cache_folder(children.folder().path().join("cache")));
+    let loading = host.load_async("plugin", PLUGIN);
+    let held_up = children.held_up();
+    drop(loading);
+    held_up.go();
+    host.load("plugin", PLUGIN.as_bytes()).expect("it joins that compile, or finds it in the cache");
+    assert_eq!(children.count(), 1);
+}
+
+#[test]
+fn a_load_aside_ends_when_its_host_does() {
+    let children = Children::new("closed");
+    let limits = CompileLimits::default().at_once(1);
+    let host = built(builder().compile_in_child(children.gated()).compile_limits(limits));
+    let under_way = host.load_async("one", PLUGIN);
+    let held_up = children.held_up();
+    let queued = host.load_async("two", "(module)");
+    drop(host);
+    for (loading, called) in [(queued, "two"), (under_way, "one")] {
+        let closed = loaded(loading).map(|_| ()).expect_err("the host is gone");
+        assert!(matches!(&closed, LoadError::HostClosed { name } if name == called), "{closed}");
+    }
+    held_up.go();
+}
+
+#[test]
+fn two_who_load_the_same_compile_it_once() {
+    let children = Children::new("once");
+    let host = built(builder().compile_in_child(children.gated()));
+    let one = host.load_async("one", PLUGIN);
+    let held_up = children.held_up();
+    let two = host.load_async("two", PLUGIN);
+    std::thread::scope(|threads| {
+        let three = threads.spawn(|| host.load("three", PLUGIN.as_bytes()));
+        held_up.go();
+        let three = three.join().expect("a load does not panic");
+        let all = [loaded(one), loaded(two), three].map(|module| module.expect("it is a module"));
+        assert_eq!(all.each_ref().map(Module::name), ["one", "two", "three"]);
+        assert_eq!(children.count(), 1);
+    });
+}
+
+#[test]
+fn a_trusted_module_is_another_compile_than_the_same_bytes_checked() {
+    let children = Children::new("kinds");
+    let host = built(builder().trusted_isolates(1).compile_in_child(children.counted()));
+    let checked = host.load("plugin", PLUGIN.as_bytes()).expect("it is a module");
+    let trusted = host.load_trusted("plugin", PLUGIN.as_bytes()).expect("it is a module");
+    assert_eq!((checked.is_trusted(), trusted.is_trusted(), children.count()), (false, true, 2));
+}
+
+/// A guest that waits for a module, whose compile is held up, and what ends the guest meanwhile.
+fn ended_while_it_waits(name: &str, limits: Limits, end: impl Fn(&insula::Isolate)) -> Exit {
+    let children = Children::new(name);
+    let cache = children.folder().path().join("cache");
+    let host = built(builder().cache_folder(&cache).compile_in_child(children.gated()));
+    // Not compiled by the child: this host finds the guest in the cache.
+    drop(built(builder().cache_folder(&cache)).load("wants", WANTS.as_bytes()).expect("it is a module"));
+    host.offer_file("plugin", children.folder().file("plugin.wat", PLUGIN));
+    let guest = host.load("wants", WANTS.as_bytes()).expect("it is a module");
+    let isolate =
+        host.spawn(&guest, Spawn::entry("run").grant(Grant::modules()).limits(limits)).expect("there is room");
+    let held_up = children.held_up();
+    end(&isolate);
+    let exit = isolate.join();
+    assert_eq!((host.live(), children.count()), (0, 1), "it is gone, and the compile is not over");
+    held_up.go();
+    let module = host.load("plugin", PLUGIN.as_bytes()).expect("it joins that compile, or finds it in the cache");
+    assert_eq!(children.count(), 1);
+    assert_eq!(host.spawn(&module, Spawn::main()).expect("there is room").join(), Exit::Returned);
+    exit
+}
+
+#[test]
+fn a_guest_that_waits_for_a_compile_is_killed_and_the_compile_goes_on() {
+    let exit = ended_while_it_waits("killed", Limits::default(), |isolate| isolate.kill(Priority::Immediate));
+    assert_eq!(exit, Exit::Killed { by: Killer::Embedder });
+}
+
+#[test]
+fn s9_1_a_deadline_finds_a_guest_that_waits_for_a_compile() {
+    let limits = Limits::default().deadline(Duration::from_millis(300));
+    let exit = ended_while_it_waits("overdue", limits, |_| {});
+    assert_eq!(exit, Exit::Deadline { phase: Phase::Waiting { call: "isolates.spawn-module".to_owned() } });
+}
