@@ -1,3 +1,4 @@
 //! What a guest that means harm cannot do.
 
+mod bombs;
 mod forged;
