@@ -7,6 +7,7 @@
 //! | [`embedding`] | what an embedder can rely on |
 //! | [`cli`] | what the command line prints, and the code it ends with |
 //! | [`hostile`] | what a guest that means harm cannot do |
+//! | [`public_api`] | what an embedder sees: no type of other crates, and a test for every call that may wait |
 //! | [`random`] | random programs keep the laws of the model |
 //! | [`scale`] | many isolates at once |
 //! | [`readme`] | what the README shows compiles and runs |
@@ -26,6 +27,7 @@ mod harness;
 mod hostile;
 mod instructions;
 mod interleavings;
+mod public_api;
 mod random;
 mod readme;
 mod scale;

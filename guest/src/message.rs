@@ -102,7 +102,7 @@ impl Outgoing {
             None => Ok(self),
             Some(Cause::TooDeep) => Err(SendError::TooDeep),
             Some(_) if self.0.handles.len() > CAPABILITIES_MAX => Err(SendError::TooManyCapabilities),
-            Some(cause) => Err(SendError::Unsendable(cause.into())),
+            Some(cause) => Err(SendError::Unsendable(cause.into_unsendable())),
         }
     }
 

@@ -34,6 +34,7 @@ wire_enum! {
     /// ```
     /// assert_eq!(insula_wire::Status::Full.to_string(), "the mailbox is full");
     /// ```
+    #[non_exhaustive]
     Status from 1 {
         /// The port is closed, or its isolate is dead.
         Closed = "closed",

@@ -87,7 +87,7 @@ fn append<T: Serialize + ?Sized>(
     let list = List::begin(|list| OUTGOING.replace(list), before);
     let result = codec::encode_into(value, &mut bytes);
     let outgoing = list.end().unwrap_or_default();
-    result.map_err(|error| error.cause)?;
+    result.map_err(|error| error.cause.into_unsendable())?;
     let message = Message { kind, bytes: bytes.into(), attachments: outgoing.attachments.into() };
     Ok(Encoded { message, host: outgoing.host, blobs: outgoing.blobs })
 }

@@ -91,6 +91,20 @@ pub(super) enum Step<'a> {
 }
 
 impl Cause {
+    /// What is wrong with a value, as a reason not to send it.
+    ///
+    /// No `From`: whoever has an [`Unsendable`] would see the encoding's own error by it.
+    #[must_use]
+    pub fn into_unsendable(self) -> Unsendable {
+        match self {
+            Cause::Refused(unsendable) => unsendable,
+            #[cfg(feature = "paths")]
+            other => Unsendable { place: Some(Box::new(Place { path: String::new(), reason: other.to_string() })) },
+            #[cfg(not(feature = "paths"))]
+            _ => Unsendable {},
+        }
+    }
+
     /// The same, seen from one step further out. Depth has no path: it would be hundreds of steps.
     #[cfg(feature = "paths")]
     #[cold]
@@ -145,19 +159,6 @@ impl fmt::Display for Error {
 impl core::error::Error for Cause {}
 
 impl core::error::Error for Error {}
-
-impl From<Cause> for Unsendable {
-    /// What is wrong with a value, as a reason not to send it.
-    fn from(cause: Cause) -> Unsendable {
-        match cause {
-            Cause::Refused(unsendable) => unsendable,
-            #[cfg(feature = "paths")]
-            other => Unsendable { place: Some(Box::new(Place { path: String::new(), reason: other.to_string() })) },
-            #[cfg(not(feature = "paths"))]
-            _ => Unsendable {},
-        }
-    }
-}
 
 impl From<postcard::Error> for Cause {
     fn from(error: postcard::Error) -> Cause {
