@@ -10,9 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+mod apart;
 mod cargo;
 mod folder;
 
+pub(crate) use apart::{apart, measure_from_here, resident};
 pub(crate) use folder::Folder;
 
 /// Where guests are compiled to.

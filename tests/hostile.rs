@@ -1,4 +1,5 @@
 //! What a guest that means harm cannot do.
 
 mod bombs;
+mod floods;
 mod forged;

@@ -1,42 +1,10 @@
 //! Many isolates at once: nobody is lost, and the host lives.
 
-use insula::{Exit, Host, Isolate, Killer, Module, Priority, Spawn};
+mod siblings;
+
+use insula::{Exit, Host, Isolate, Killer, Priority, Spawn, SpawnError};
 
 use crate::harness;
-
-const BUSY: usize = 9;
-const IDLE: usize = 1000;
-const TRIES: usize = 200;
-
-fn born(host: &Host, module: &Module, entry: &str) -> Isolate {
-    host.spawn(module, Spawn::entry(entry)).expect("there is room")
-}
-
-#[test]
-fn one_of_nine_busy_isolates_is_killed_and_no_sibling_is_lost() {
-    let text = r#"(module
-        (import "insula:isolate/clock@0.1.0" "now" (func $now (result i64)))
-        (import "insula:isolate/clock@0.1.0" "sleep" (func $sleep (param i64) (result i32)))
-        (func (export "busy") (loop $again (br $again)))
-        (func (export "idle")
-            (drop (call $sleep (i64.add (call $now) (i64.const 3600000000000))))))"#;
-    let isolates = u32::try_from(BUSY + IDLE).expect("it is a small number") + 8;
-    let host = Host::builder().isolates(isolates).threads(2).build().expect("there is room");
-    let module = host.load("busy.wat", text.as_bytes()).expect("the text is a module");
-    let idle: Vec<_> = (0..IDLE).map(|_| born(&host, &module, "idle")).collect();
-    let mut busy: Vec<_> = (0..BUSY).map(|_| born(&host, &module, "busy")).collect();
-    for victim in 0..TRIES {
-        let victim = victim % BUSY;
-        busy[victim].kill(Priority::Immediate);
-        assert_eq!(busy[victim].join(), Exit::Killed { by: Killer::Embedder });
-        busy[victim] = born(&host, &module, "busy");
-        assert_eq!(host.live(), BUSY + IDLE, "a sibling was lost");
-    }
-    let parked = &idle[0];
-    parked.kill(Priority::Immediate);
-    assert_eq!(parked.join(), Exit::Killed { by: Killer::Embedder });
-    assert!(idle[1..].iter().chain(&busy).all(|sibling| sibling.exit().is_none()));
-}
 
 /// In a process of its own: all hosts of one process share what the kernel has room for.
 #[test]
@@ -51,4 +19,29 @@ fn ten_thousand_wait_and_each_answers() {
     assert_eq!([*wait, *answer, *lives], ["9999 wait", "9999 answer", "the host lives"], "{told}{errors}");
     assert!(refused.starts_with("one more: ") && refused.contains("10000"), "{told}");
     assert_eq!(output.status.code(), Some(0), "{told}{errors}");
+}
+
+/// Idle isolates of an embedder's, under the kernel's default settings.
+const IDLE: u32 = 10_000;
+
+#[test]
+fn an_embedder_has_ten_thousand_that_wait_and_one_more_is_a_typed_error() {
+    harness::apart(module_path!(), "an_embedder_has_ten_thousand_that_wait_and_one_more_is_a_typed_error", || {
+        let text = r#"(module
+            (import "insula:isolate/clock@0.1.0" "sleep" (func $sleep (param i64) (result i32)))
+            (func (export "waits") (drop (call $sleep (i64.const -1)))))"#;
+        let host = Host::builder().isolates(IDLE).build().expect("a stock kernel has room for so many");
+        let module = host.load("waits", text.as_bytes()).expect("the text is a module");
+        let spawn = || host.spawn(&module, Spawn::entry("waits"));
+        let mut idle: Vec<Isolate> = (0..IDLE).map(|_| spawn().expect("there is room")).collect();
+        let full = SpawnError::TooManyIsolates { max: IDLE };
+        for number in [0, idle.len() / 2, idle.len() - 1] {
+            assert_eq!(spawn().map(drop), Err(full.clone()), "one more");
+            idle[number].kill(Priority::Immediate);
+            assert_eq!(idle[number].join(), Exit::Killed { by: Killer::Embedder });
+            idle[number] = spawn().expect("there is the room of the one that ended");
+        }
+        assert_eq!((host.live(), spawn().map(drop)), (idle.len(), Err(full)));
+        assert!(idle.iter().all(|isolate| isolate.exit().is_none()), "somebody was lost");
+    });
 }
