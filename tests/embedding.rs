@@ -15,6 +15,7 @@ mod phases;
 mod plugins;
 mod rules;
 mod service_pool;
+mod shares;
 mod start;
 mod stdio;
 mod trusted;

@@ -13,7 +13,7 @@ use crate::harness;
 
 /// As the guest has it.
 #[derive(Serialize, Deserialize)]
-enum Order {
+pub(super) enum Order {
     Double(u64),
     Find(String),
     Misuse,
@@ -24,23 +24,24 @@ enum Order {
     Many(u64),
     Bytes(u64),
     Register(String),
+    Flood(u64),
 }
 
-type Plugin = Service<Order, String>;
+pub(super) type Plugin = Service<Order, String>;
 
 const PATIENCE: Duration = Duration::from_secs(600);
 
-fn host() -> Host {
+pub(super) fn host() -> Host {
     let builder = Host::builder().isolates(16).threads(2).cache_folder(harness::cache());
     builder.on_uncaught(|_| ()).build().expect("there is room for a small host")
 }
 
-fn opened(host: &Host, spawn: Spawn) -> Plugin {
+pub(super) fn opened(host: &Host, spawn: Spawn) -> Plugin {
     let module = host.load_file(harness::guest("calls_host")).expect("the guest is a module");
     host.open(&module, spawn).expect("it has an entry")
 }
 
-fn told(plugin: &Plugin, order: Order) -> String {
+pub(super) fn told(plugin: &Plugin, order: Order) -> String {
     plugin.call(&order, PATIENCE).expect("it serves")
 }
 

@@ -26,6 +26,8 @@ enum Order {
     /// So many bytes.
     Bytes(u64),
     Register(String),
+    /// So many calls at once, and the first error that comes of one.
+    Flood(u64),
 }
 
 fn asks(told: SendPort<String>) {
@@ -67,6 +69,26 @@ fn many(calls: u64) -> Result<String, Box<dyn Error>> {
     Ok(sum?.to_string())
 }
 
+fn flood(calls: u64) -> Result<String, Box<dyn Error>> {
+    let double = host_function::<u64, Result<u64, String>>("double")?;
+    let errors = ReceivePort::<String>::new();
+    let error = run(async move {
+        let call = |number| {
+            let (double, errors) = (double.clone(), errors.send_port());
+            task::compute(async move {
+                if let Err(error) = double.call_async(&number).await {
+                    errors.send(error.to_string()).ok();
+                }
+            })
+        };
+        let tasks: Vec<_> = (0..calls).map(call).collect();
+        let error = errors.into_stream().next().await;
+        tasks.into_iter().for_each(task::Task::abort);
+        error
+    });
+    Ok(error.unwrap_or_default())
+}
+
 fn obey(order: Order) -> Result<String, Box<dyn Error>> {
     let double = || host_function::<u64, Result<u64, String>>("double");
     let gate = || host_function::<(), ()>("gate");
@@ -80,6 +102,7 @@ fn obey(order: Order) -> Result<String, Box<dyn Error>> {
         Order::WaitShortly => format!("{:?}", gate()?.call_timeout(&(), Duration::from_millis(1))),
         Order::Many(calls) => many(calls)?,
         Order::Bytes(bytes) => host_function::<u64, Vec<u8>>("bytes")?.call(&bytes)?.len().to_string(),
+        Order::Flood(calls) => flood(calls)?,
         Order::Register(name) => format!("{:?}", names::register(&name, &ReceivePort::<()>::new().send_port())?),
     })
 }

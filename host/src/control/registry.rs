@@ -124,6 +124,8 @@ impl Registry {
 #[derive(Debug)]
 pub(crate) struct Lineage {
     id: IsolateId,
+    /// Whom the embedder spawned, of its line.
+    root: IsolateId,
     /// How many live that it spawned.
     children: AtomicU64,
     /// Whose child it counts as.
@@ -139,16 +141,23 @@ impl Lineage {
     /// The line of a child of `parent`, or of the embedder.
     pub(crate) fn new(id: IsolateId, parent: Option<&Arc<Lineage>>) -> Arc<Lineage> {
         parent.into_iter().for_each(|parent| parent.shorten());
+        let root = parent.map_or(id, |parent| parent.root);
         let spawner = parent.map(Arc::downgrade).unwrap_or_default();
         let (parent, ended) = (Mutex::new(parent.cloned()), Mutex::new(None));
         Arc::new(Lineage {
             id,
+            root,
             children: AtomicU64::new(0),
             spawner,
             parent,
             is_forgotten: AtomicBool::new(false),
             ended,
         })
+    }
+
+    /// The isolate of its line that the embedder spawned: it stands for the plugin, also when it is dead.
+    pub(crate) fn root(&self) -> IsolateId {
+        self.root
     }
 
     /// It lives.

@@ -141,7 +141,8 @@ impl HostBuilder {
     }
 
     /// How many threads run host functions that block ([`Host::function`]), all functions together. A call that finds
-    /// none free waits for one.
+    /// none free waits for one. Calls of one plugin have at most a quarter of them at a time, and one at least: of an
+    /// isolate that the embedder spawned, and all that descend from it.
     pub fn function_threads(mut self, threads: usize) -> HostBuilder {
         self.function_threads = threads;
         self

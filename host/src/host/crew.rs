@@ -5,22 +5,31 @@ use std::io;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use super::Inner;
-use crate::sync::Mutex;
+use super::{Inner, Shares};
+use crate::sync::{Arc, Mutex};
 
 /// Threads for functions that block, unless said otherwise.
 pub(super) const THREADS: usize = 16;
 
+/// One plugin has at most this part of them, so that others find a thread whatever it calls.
+const PART: usize = 4;
+
 /// A tokio runtime, from the first function on.
 pub(crate) struct Crew {
     threads: usize,
+    shares: Arc<Shares>,
     made: Mutex<Option<Runtime>>,
 }
 
 impl Crew {
     /// So many threads for functions that block, and one for those that wait.
     pub(super) fn new(threads: usize) -> Crew {
-        Crew { threads, made: Mutex::new(None) }
+        Crew { threads, shares: Shares::of_each((threads / PART).max(1)), made: Mutex::new(None) }
+    }
+
+    /// What each plugin has of the threads for functions that block.
+    pub(crate) fn shares(&self) -> &Arc<Shares> {
+        &self.shares
     }
 
     /// Where functions are spawned.

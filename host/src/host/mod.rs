@@ -21,12 +21,14 @@ mod nursery;
 mod precompiled;
 mod quarters;
 mod run;
+mod shares;
 mod uncaught;
 
 pub use builder::HostBuilder;
 pub use loading::Loading;
 pub(crate) use nursery::room;
 pub use run::{Ended, Sleeper, Wait};
+pub(crate) use shares::{Share, Shares};
 pub use uncaught::Uncaught;
 
 use std::time::Duration;

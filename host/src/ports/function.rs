@@ -5,35 +5,36 @@
 //! its own ([`Crew`](crate::host::Crew)), never on those of guests. Who calls is what the host knows of the message, and
 //! nothing that the message says.
 
-use std::any::Any;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::task::Poll;
 
-use insula_wire::{Answer, MailboxPolicy, RemoteError};
+use insula_wire::MailboxPolicy;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-use super::call::Request;
-use super::{ReceivePort, SendPort};
-use crate::control::{Control, Flags, Hold, Links};
-use crate::exit::{Exit, IsolateId};
-use crate::host::Host;
-use crate::isolate::ended;
+use super::ReceivePort;
+use super::serving::{Call, Serving, dispatch};
+use crate::control::{Control, Flags};
+use crate::exit::IsolateId;
+use crate::host::{Host, Shares};
 use crate::limits::Limits;
-use crate::port::{Attachment, Message, SendRight, codec};
+use crate::port::SendRight;
 use crate::spawn::{HostFunction, Spawn};
-use crate::sync::{Arc, Mutex};
+use crate::sync::Arc;
 
 /// Calls of one function that are under way at one time, unless said otherwise.
 const AT_ONCE: usize = 16;
+
+/// As many of them for one plugin, unless said otherwise: a quarter, so that three more find a place beside a greedy one.
+const AT_ONCE_EACH: usize = 4;
 
 /// Who calls a host function.
 ///
@@ -56,7 +57,7 @@ const AT_ONCE: usize = 16;
 /// ```
 #[derive(Clone)]
 pub struct Caller {
-    control: Arc<Control>,
+    pub(super) control: Arc<Control>,
 }
 
 impl Caller {
@@ -105,6 +106,7 @@ pub struct Function<Q, A> {
     given: HostFunction,
     places: Arc<Semaphore>,
     at_once: usize,
+    shares: Arc<Shares>,
     types: PhantomData<fn(Q) -> A>,
 }
 
@@ -116,7 +118,7 @@ impl<Q, A> Function<Q, A> {
     }
 
     /// How many calls of it may be under way at one time, 16 unless said otherwise; say it before it is given to anybody.
-    /// Further calls wait for their turn, in the order in which they came.
+    /// Further calls wait, in the order in which they came, but for what [`Function::at_once_each`] says.
     #[must_use]
     pub fn at_once(mut self, calls: usize) -> Function<Q, A> {
         let calls = calls.clamp(1, Semaphore::MAX_PERMITS);
@@ -126,6 +128,17 @@ impl<Q, A> Function<Q, A> {
             self.places.forget_permits(self.at_once - calls);
         }
         self.at_once = calls;
+        self
+    }
+
+    /// How many of those may be of one plugin, 4 unless said otherwise: of an isolate that the embedder spawned and all
+    /// that descend from it. Its further calls wait until one of its own is over, and hold up nobody else's.
+    ///
+    /// Of one plugin 1,000 calls of a function may wait in this way, with questions of 8 MiB; what is beyond that fails,
+    /// and its caller is told.
+    #[must_use]
+    pub fn at_once_each(self, calls: usize) -> Function<Q, A> {
+        self.shares.set_each(calls.max(1));
         self
     }
 }
@@ -162,7 +175,7 @@ impl Host {
         F: Fn(&Caller, Q) -> A + Send + Sync + 'static,
     {
         let function = Arc::new(function);
-        self.serve(name, move |threads, call: Call<A>| {
+        self.serve(name, true, move |threads, call: Call<A>| {
             let function = Arc::clone(&function);
             threads.spawn_blocking(move || {
                 let done = catch_unwind(AssertUnwindSafe(|| {
@@ -188,7 +201,7 @@ impl Host {
         W: Future<Output = A> + Send + 'static,
     {
         let function = Arc::new(function);
-        self.serve(name, move |threads, call: Call<A>| {
+        self.serve(name, false, move |threads, call: Call<A>| {
             let function = Arc::clone(&function);
             threads.spawn(async move {
                 let answered = async {
@@ -206,111 +219,28 @@ impl Host {
         })
     }
 
-    fn serve<Q: 'static, A: 'static>(
+    /// Where calls have a thread while they run, a plugin has a part of those, too.
+    fn serve<Q: 'static, A: Serialize + 'static>(
         &self,
         name: &str,
+        takes_threads: bool,
         begin: impl Fn(&Handle, Call<A>) -> JoinHandle<()> + Send + 'static,
     ) -> io::Result<Function<Q, A>> {
         let links = self.inner().links();
         let threads = self.inner().crew().handle()?;
         let port = ReceivePort::<()>::untyped(links, &Limits::default(), MailboxPolicy::Wait);
         let given = HostFunction { name: name.into(), right: SendRight::new(port.port()), host: links.number };
-        let places = Arc::new(Semaphore::new(AT_ONCE));
-        threads.spawn(dispatch(port, Arc::clone(&places), Arc::clone(links), Arc::clone(&given.name), begin));
-        Ok(Function { given, places, at_once: AT_ONCE, types: PhantomData })
-    }
-}
-
-/// One call under way: it has its place among those that are, and for so long something may wake its caller.
-struct Call<A> {
-    caller: Caller,
-    name: Arc<str>,
-    links: Arc<Links>,
-    /// The question, until it is decoded.
-    message: Mutex<Option<Message>>,
-    /// Held to the end: a caller whose function panicked is to end before it learns that there is no answer.
-    reply: Option<SendPort<Answer<A>>>,
-    _place: OwnedSemaphorePermit,
-    _hold: Hold,
-}
-
-impl<A: Serialize> Call<A> {
-    /// Decodes the question, once. One that is none of this type is answered so.
-    fn question<Q: DeserializeOwned>(&self) -> Option<Q> {
-        let message = self.message.lock().take()?;
-        match self.links.decode(|| codec::decode::<Request<Q, A>>(message)) {
-            Ok(request) => Some(request.question),
-            Err(error) => {
-                let wanted = std::any::type_name::<Q>();
-                self.fail(format!("the question is no {wanted}, at byte {}", error.position));
-                None
-            }
-        }
-    }
-
-    /// The caller may be gone, or have given up, and then nobody is told.
-    fn answer(&self, answer: &A) {
-        let sent = self.reply.as_ref().map_or(Ok(()), |reply| reply.clone().cast().send(Answer::Value(answer)));
-        if let Err(error) = sent {
-            self.fail(format!("the answer was not sent: {}", error.reason()));
-        }
-    }
-
-    fn fail(&self, message: String) {
-        let failed = Answer::Failed(RemoteError { message, stack: String::new() });
-        let _ = self.reply.as_ref().map(|reply| reply.send_ref(&failed));
-    }
-
-    fn panicked(&self, panic: &(dyn Any + Send)) {
-        let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        let message = format!("the host function `{}` panicked: {}", self.name, text.unwrap_or("no text"));
-        self.caller.control.end_now(Exit::HostFault { message });
-    }
-}
-
-/// The port for what comes back, which comes first in a request that has one.
-fn first_port(message: &Message) -> Option<SendRight> {
-    match (message.bytes.first(), message.attachments.first()) {
-        (Some(1), Some(Attachment::Send(right))) => Some(right.clone()),
-        _ => None,
-    }
-}
-
-/// Takes calls out of the port as there are places for them, until nobody can call any more.
-async fn dispatch<A: 'static>(
-    port: ReceivePort<()>,
-    places: Arc<Semaphore>,
-    links: Arc<Links>,
-    name: Arc<str>,
-    begin: impl Fn(&Handle, Call<A>) -> JoinHandle<()>,
-) {
-    let threads = Handle::current();
-    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
-        let Some((sender, message, hold)) = port.request_async().await else { break };
-        // Only an isolate that lives can be answered; what the embedder sent here, or a notice, is no call.
-        let Some(control) = sender.and_then(|sender| links.registry.find(sender)) else { continue };
-        let call = Call {
-            caller: Caller { control: Arc::clone(&control) },
-            name: Arc::clone(&name),
-            links: Arc::clone(&links),
-            reply: first_port(&message).map(|right| SendPort::new(right, &links)),
-            message: Mutex::new(Some(message)),
-            _place: place,
-            _hold: hold,
+        let (places, shares) = (Arc::new(Semaphore::new(AT_ONCE)), Shares::of_each(AT_ONCE_EACH));
+        let serving = Serving {
+            port,
+            places: Arc::clone(&places),
+            shares: Arc::clone(&shares),
+            threads: takes_threads.then(|| Arc::clone(self.inner().crew().shares())),
+            links: Arc::clone(links),
+            name: Arc::clone(&given.name),
         };
-        threads.spawn(watch(begin(&threads, call), control));
-    }
-}
-
-/// Waits for a call, or for the end of its caller, which is the end of the call too.
-async fn watch(mut call: JoinHandle<()>, control: Arc<Control>) {
-    let mut ended = pin!(ended(&control));
-    let is_over = poll_fn(|cx| match Pin::new(&mut call).poll(cx) {
-        Poll::Ready(_) => Poll::Ready(true),
-        Poll::Pending => ended.as_mut().poll(cx).map(|_| false),
-    });
-    if !is_over.await {
-        call.abort(); // which changes nothing for a function that has a thread by now
+        threads.spawn(dispatch(serving, begin));
+        Ok(Function { given, places, at_once: AT_ONCE, shares, types: PhantomData })
     }
 }
 

@@ -27,6 +27,7 @@ mod names;
 mod receive;
 mod send;
 mod service_pool;
+mod serving;
 mod value;
 
 pub use answers::Answers;
