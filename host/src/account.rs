@@ -6,6 +6,7 @@
 
 use crate::sync::Arc;
 use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::warning::{Alarm, Watched};
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,16 +47,23 @@ pub(crate) struct Account {
     depth: u32,
     bounds: Bounds,
     counts: [AtomicU64; 3],
+    /// Of whoever has these bounds, where the embedder wants to be warned.
+    alarm: Option<Arc<Alarm>>,
 }
 
 impl Account {
     /// The account that children charge: the one above where nothing is bounded here.
-    pub(crate) fn below(above: Option<&Arc<Account>>, bounds: Bounds) -> Option<Arc<Account>> {
+    pub(crate) fn below(
+        above: Option<&Arc<Account>>,
+        bounds: Bounds,
+        alarm: Option<&Arc<Alarm>>,
+    ) -> Option<Arc<Account>> {
         if bounds == Bounds::default() {
             return above.cloned();
         }
         let depth = 1 + above.map_or(0, |above| above.depth);
-        Some(Arc::new(Account { above: above.cloned(), depth, bounds, counts: Default::default() }))
+        let (above, alarm) = (above.cloned(), alarm.cloned());
+        Some(Arc::new(Account { above, depth, bounds, counts: Default::default(), alarm }))
     }
 
     /// Whether another account can be below: every charge walks the line.
@@ -81,10 +89,20 @@ impl Account {
             let within = |had: u64| had.checked_add(amount).filter(|sum| *sum <= bound);
             if count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, within).is_err() {
                 self.bounding(what).take(at).for_each(|(count, _)| give_back(count, amount));
-                return Err(Exceeded { which: what.name(), value: bound });
+                return Err(Exceeded { which: what.watched().name(), value: bound });
             }
         }
+        self.warn(what);
         Ok(())
+    }
+
+    /// Shows the alarms of the line what is counted now.
+    fn warn(&self, what: Charge) {
+        for account in self.line() {
+            if let (Some(alarm), Some(bound)) = (&account.alarm, account.bounds.of(what)) {
+                alarm.look(what.watched(), account.counts[what as usize].load(Ordering::SeqCst), bound);
+            }
+        }
     }
 
     /// As charge, for what is there already.
@@ -92,6 +110,7 @@ impl Account {
         for (count, _) in self.bounding(what) {
             count.fetch_add(amount, Ordering::SeqCst);
         }
+        self.warn(what);
     }
 
     /// Whether so much more is within every bound now.
@@ -116,11 +135,11 @@ fn give_back(count: &AtomicU64, amount: u64) {
 }
 
 impl Charge {
-    fn name(self) -> &'static str {
+    fn watched(self) -> Watched {
         match self {
-            Charge::Isolates => "descendants",
-            Charge::Memory => "tree-memory",
-            Charge::Queued => "tree-queued-bytes",
+            Charge::Isolates => Watched::Descendants,
+            Charge::Memory => Watched::TreeMemory,
+            Charge::Queued => Watched::TreeQueuedBytes,
         }
     }
 }
@@ -155,8 +174,8 @@ mod tests {
 
     #[test]
     fn s9_3_what_a_descendant_has_counts_against_every_ancestor() {
-        let top = Account::below(None, memory(10)).unwrap();
-        let middle = Account::below(Some(&top), Bounds { isolates: Some(2), ..memory(8) }).unwrap();
+        let top = Account::below(None, memory(10), None).unwrap();
+        let middle = Account::below(Some(&top), Bounds { isolates: Some(2), ..memory(8) }, None).unwrap();
         assert_eq!(middle.charge(Charge::Memory, 7), Ok(()));
         assert_eq!(middle.charge(Charge::Memory, 2), Err(Exceeded { which: "tree-memory", value: 8 }));
         assert_eq!(top.charge(Charge::Memory, 3), Ok(()));
@@ -169,8 +188,8 @@ mod tests {
 
     #[test]
     fn s9_3_the_account_of_the_dead_stays_for_those_below() {
-        let above = Account::below(None, Bounds { isolates: Some(1), ..Bounds::default() });
-        let heir = Account::below(above.as_ref(), Bounds::default()).unwrap();
+        let above = Account::below(None, Bounds { isolates: Some(1), ..Bounds::default() }, None);
+        let heir = Account::below(above.as_ref(), Bounds::default(), None).unwrap();
         drop(above);
         assert_eq!(heir.charge(Charge::Isolates, 1), Ok(()));
         assert_eq!(heir.charge(Charge::Isolates, 1), Err(Exceeded { which: "descendants", value: 1 }));
@@ -179,14 +198,14 @@ mod tests {
 
     #[test]
     fn where_nothing_is_bounded_there_is_no_account() {
-        assert!(Account::below(None, Bounds::default()).is_none());
+        assert!(Account::below(None, Bounds::default(), None).is_none());
     }
 
     #[test]
     fn a_long_line_is_dropped_without_recursion() {
         let mut line = None;
         for _ in 0..200_000 {
-            line = Account::below(line.as_ref(), memory(1));
+            line = Account::below(line.as_ref(), memory(1), None);
         }
         assert!(line.is_some());
     }

@@ -1,4 +1,4 @@
-//! Warnings: an isolate is near one of its limits.
+//! Warnings: an isolate, its tree or the host is near a limit.
 //!
 //! Where an embedder asked for them, each isolate has an [`Alarm`], which is shown a count wherever one grows that has a
 //! limit. Where it did not, there is none, and nothing is looked at.
@@ -10,7 +10,8 @@ use crate::printable::printable_line;
 use crate::sync::Arc;
 use crate::sync::atomic::{AtomicU32, Ordering};
 
-/// An isolate has so much of a limit of its own as [`HostBuilder::on_warning`](crate::HostBuilder::on_warning) names.
+/// An isolate has so much of a limit as [`HostBuilder::on_warning`](crate::HostBuilder::on_warning) names: of one of its
+/// own, or of one for all that descend from it; or the host has, of one of its own.
 ///
 /// ```
 /// use insula::{Host, Warning};
@@ -20,11 +21,11 @@ use crate::sync::atomic::{AtomicU32, Ordering};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Warning {
-    /// Whose limit it is.
-    pub isolate: IsolateId,
-    /// The isolate's debug name.
+    /// Whose limit it is; none where it is the host's.
+    pub isolate: Option<IsolateId>,
+    /// The isolate's debug name; empty where it is the host's.
     pub name: String,
-    /// The limit's name, as in [`Exit::Limit`](crate::Exit::Limit).
+    /// The limit's name, as in [`Exit::Limit`](crate::Exit::Limit); `isolates` is how many may live.
     pub which: String,
     /// How much of it there was, in the limit's unit: bytes, nanoseconds, or a number of things.
     pub used: u64,
@@ -36,8 +37,11 @@ impl fmt::Display for Warning {
     /// One line. What came from a guest is escaped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let percent = u128::from(self.used) * 100 / u128::from(self.limit.max(1));
-        let name = printable_line(&self.name);
-        write!(f, "isolate {} `{name}` has {percent} % of its limit {}", self.isolate, self.which)
+        match self.isolate {
+            Some(isolate) => write!(f, "isolate {isolate} `{}`", printable_line(&self.name))?,
+            None => f.write_str("the host")?,
+        }
+        write!(f, " has {percent} % of its limit {}", self.which)
     }
 }
 
@@ -53,10 +57,15 @@ pub(crate) enum Watched {
     Handles,
     BlobBytes,
     Ports,
+    Descendants,
+    TreeMemory,
+    TreeQueuedBytes,
+    Isolates,
 }
 
 impl Watched {
-    fn name(self) -> &'static str {
+    /// The limit's name.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Watched::Memory => "memory",
             Watched::CpuTime => "cpu-time",
@@ -67,6 +76,10 @@ impl Watched {
             Watched::Handles => "handles",
             Watched::BlobBytes => "blob-bytes",
             Watched::Ports => "ports",
+            Watched::Descendants => "descendants",
+            Watched::TreeMemory => "tree-memory",
+            Watched::TreeQueuedBytes => "tree-queued-bytes",
+            Watched::Isolates => "isolates",
         }
     }
 }
@@ -78,9 +91,9 @@ pub(crate) struct Watch {
     pub(crate) tell: Arc<dyn Fn(Warning) + Send + Sync>,
 }
 
-/// Looks at the limits of one isolate, and tells of each once.
+/// Looks at the limits of one isolate, or of the host, and tells of each once.
 pub(crate) struct Alarm {
-    isolate: IsolateId,
+    isolate: Option<IsolateId>,
     name: String,
     watch: Watch,
     told: AtomicU32,
@@ -89,7 +102,12 @@ pub(crate) struct Alarm {
 impl Alarm {
     /// Of an isolate that is born.
     pub(crate) fn new(isolate: IsolateId, name: &str, watch: &Watch) -> Arc<Alarm> {
-        Arc::new(Alarm { isolate, name: name.to_owned(), watch: watch.clone(), told: AtomicU32::new(0) })
+        Arc::new(Alarm { isolate: Some(isolate), name: name.to_owned(), watch: watch.clone(), told: AtomicU32::new(0) })
+    }
+
+    /// Of the host itself.
+    pub(crate) fn of_host(watch: &Watch) -> Arc<Alarm> {
+        Arc::new(Alarm { isolate: None, name: String::new(), watch: watch.clone(), told: AtomicU32::new(0) })
     }
 
     /// How much of a limit is worth a warning: none of a limit of nothing.
@@ -111,7 +129,7 @@ impl Alarm {
 
 impl fmt::Debug for Alarm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Alarm({}, {} %)", self.isolate, self.watch.percent)
+        write!(f, "Alarm({:?}, {} %)", self.isolate, self.watch.percent)
     }
 }
 
@@ -132,9 +150,11 @@ mod tests {
         alarm.look(Watched::Memory, 80, 100);
         alarm.look(Watched::Memory, 99, 100);
         alarm.look(Watched::MailboxBytes, u64::MAX, u64::MAX);
+        Alarm::of_host(&watch).look(Watched::Isolates, 9, 10);
         let told = told.lock();
         let told: Vec<_> = told.iter().map(Warning::to_string).collect();
         let first = "isolate #3 `a\\nname` has 80 % of its limit memory";
-        assert_eq!(told, [first, "isolate #3 `a\\nname` has 100 % of its limit mailbox-bytes"]);
+        let second = "isolate #3 `a\\nname` has 100 % of its limit mailbox-bytes";
+        assert_eq!(told, [first, second, "the host has 90 % of its limit isolates"]);
     }
 }

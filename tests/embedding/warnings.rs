@@ -32,7 +32,7 @@ fn warned(percent: u8, body: &str, limits: Limits) -> (Exit, Vec<(String, u64, u
     let exit = isolate.join();
     host.shutdown(Duration::ZERO);
     let told: Vec<Warning> = warnings.try_iter().collect();
-    assert!(told.iter().all(|warning| warning.isolate == isolate.id() && warning.name == "a\nname"), "{told:?}");
+    assert!(told.iter().all(|warning| warning.isolate == Some(isolate.id()) && warning.name == "a\nname"), "{told:?}");
     assert!(told.iter().all(|warning| !warning.to_string().contains('\n')), "{told:?}");
     (exit, told.into_iter().map(|warning| (warning.which, warning.used, warning.limit)).collect())
 }
@@ -86,7 +86,10 @@ fn whoever_nears_the_end_of_its_time_is_told_of_before_it_ends() {
 fn whoever_is_warned_may_kill_and_may_panic() {
     let (sender, isolates) = channel::<insula::Isolate>();
     let isolates = std::sync::Mutex::new(isolates);
-    let kill = move |_: &Warning| {
+    let kill = move |warning: &Warning| {
+        if warning.isolate.is_none() {
+            return; // the host is near its limit of isolates
+        }
         let isolate = isolates.lock().expect("nobody panics under it").recv().expect("the test sends it");
         isolate.kill(Priority::Immediate);
         panic!("on purpose");
@@ -100,6 +103,51 @@ fn whoever_is_warned_may_kill_and_may_panic() {
         sender.send(isolate.clone()).expect("it is there");
         assert!(matches!(isolate.join(), Exit::Killed { .. }));
     }
+}
+
+#[test]
+fn whose_descendants_near_a_limit_of_their_tree_is_told_of_with_its_own_name() {
+    let (host, warnings) = host(50);
+    let module = host.load_file(crate::harness::guest("stops_when_asked")).expect("the guest is a module");
+    let told = host.receive_port::<String>();
+    let limits = Limits::default().descendants(3).tree(4 << 20, 1 << 20);
+    let spawn = Spawn::entry("family_left").message(&told.send_port()).debug_name("the root").limits(limits);
+    let root = host.spawn(&module, spawn).expect("it has an entry");
+    assert_eq!(root.join(), Exit::Returned);
+    // Its two children loop, and it is dead: the account is its own still.
+    let warned = || warnings.recv().expect("the host lives");
+    let of_tree = std::iter::repeat_with(warned).filter(|warning| warning.isolate == Some(root.id())).take(2);
+    let mut told: Vec<_> = of_tree.map(|warning| (warning.which, warning.limit, warning.name)).collect();
+    told.sort();
+    let expected = [("descendants", 3), ("tree-memory", 4 << 20)];
+    assert_eq!(told, expected.map(|(which, limit)| (which.to_owned(), limit, "the root".to_owned())));
+    root.kill_tree();
+}
+
+#[test]
+fn a_host_near_a_limit_of_its_own_is_told_of() {
+    let (sender, warnings) = channel();
+    let told = move |warning: &Warning| sender.send(warning.clone()).expect("the test listens");
+    let builder = Host::builder().isolates(4).threads(2).total_memory_max(8 * PAGE).on_warning(75, told);
+    let host = builder.build().expect("there is room for a small host");
+    let module = host.load("three", b"(module (memory 3) (func (export \"run\")))").expect("the text is a module");
+    let spawn = || host.spawn(&module, Spawn::entry("run").paused(true)).expect("there is room");
+    let mut isolates = vec![spawn(), spawn()];
+    isolates.iter().for_each(insula::Isolate::resume_birth);
+    isolates.drain(..).for_each(|isolate| assert_eq!(isolate.join(), Exit::Returned));
+    let three = [spawn(), spawn(), spawn()];
+    let warning = warnings.recv().expect("the host lives");
+    assert_eq!((warning.isolate, warning.which.as_str(), warning.used, warning.limit), (None, "isolates", 3, 4));
+    assert_eq!((warning.to_string().as_str(), warning.name.as_str()), ("the host has 75 % of its limit isolates", ""));
+    let text = "(module (memory 6) (func (export \"run\")))";
+    let six = host.load("six", text.as_bytes()).expect("the text is a module");
+    assert_eq!(host.spawn(&six, Spawn::entry("run")).expect("there is room").join(), Exit::Returned);
+    let warning = warnings.recv().expect("the host lives");
+    assert_eq!((warning.isolate, warning.which.as_str()), (None, "tree-memory"));
+    assert_eq!((warning.used, warning.limit), (6 * PAGE, 8 * PAGE));
+    drop(three);
+    host.shutdown(Duration::ZERO);
+    assert_eq!(warnings.try_iter().count(), 0, "once of each");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use wasmtime::{Engine, ExternType, Store, ValType};
 
 use super::{Place, Recent, State, link};
-use crate::control::{Accounts, Census, Control, Cradle, Lineage, Links};
+use crate::control::{Accounts, Census, Control, Cradle, Lineage, Links, Registry};
 use crate::error::SpawnError;
 use crate::exit::IsolateId;
 use crate::limits::Limits;
@@ -81,7 +81,7 @@ fn nobody() -> State {
     });
     let world = World::new();
     let place = Place {
-        links: Links::new(0, 0, 0, &world, Box::new(|_| ())),
+        links: Links::new(0, Registry::new(0, 0), &world, Box::new(|_| ())),
         namespace: None,
         functions: None,
         world: Arc::clone(&world),

@@ -3,6 +3,7 @@
 use crate::account::{Account, Bounds, Charge, DEPTH_MAX, Exceeded};
 use crate::sync::Arc;
 use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::warning::Alarm;
 
 /// The accounts above an isolate, and the one that its children charge.
 #[derive(Debug, Default)]
@@ -18,14 +19,18 @@ impl Accounts {
     ///
     /// # Errors
     /// The bound that leaves no room for one more.
-    pub(crate) fn open(above: Option<&Arc<Account>>, bounds: Bounds) -> Result<Accounts, Exceeded> {
+    pub(crate) fn open(
+        above: Option<&Arc<Account>>,
+        bounds: Bounds,
+        alarm: Option<&Arc<Alarm>>,
+    ) -> Result<Accounts, Exceeded> {
         if let Some(above) = above {
             if bounds != Bounds::default() && !above.may_be_above() {
                 return Err(Exceeded { which: "nested trees", value: DEPTH_MAX.into() });
             }
             above.charge(Charge::Isolates, 1)?;
         }
-        Ok(Accounts { above: above.cloned(), below: Account::below(above, bounds), ..Accounts::default() })
+        Ok(Accounts { above: above.cloned(), below: Account::below(above, bounds, alarm), ..Accounts::default() })
     }
 
     /// The accounts above.

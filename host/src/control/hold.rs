@@ -30,18 +30,12 @@ thread_local! {
 }
 
 impl Links {
-    /// Of the host of this number, nothing in them yet.
-    pub(crate) fn new(
-        number: u64,
-        isolates_max: u32,
-        trusted_max: u32,
-        world: &Arc<World>,
-        aside: Box<Aside>,
-    ) -> Arc<Links> {
+    /// Of the host of this number, nothing in them yet but who may live.
+    pub(crate) fn new(number: u64, registry: Registry, world: &Arc<World>, aside: Box<Aside>) -> Arc<Links> {
         Arc::new(Links {
             number,
             census: Arc::default(),
-            registry: Arc::new(Registry::new(isolates_max, trusted_max)),
+            registry: Arc::new(registry),
             world: Arc::clone(world),
             names: NameServer::default(),
             aside,

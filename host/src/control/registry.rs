@@ -6,6 +6,7 @@ use crate::hash::NumberMap;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex, Weak};
 use crate::usage::Usage;
+use crate::warning::{Alarm, Watched};
 
 /// The living of one host, never more than it was built for.
 pub(crate) struct Registry {
@@ -13,6 +14,8 @@ pub(crate) struct Registry {
     isolates_max: u32,
     trusted_max: u32,
     last: AtomicU64,
+    /// Where the embedder wants to be warned.
+    alarm: Option<Arc<Alarm>>,
 }
 
 #[derive(Default)]
@@ -37,7 +40,13 @@ pub(crate) enum NotAdmitted {
 impl Registry {
     /// Room for this many, and for this many of trusted modules.
     pub(crate) fn new(isolates_max: u32, trusted_max: u32) -> Registry {
-        Registry { living: Mutex::new(Living::default()), isolates_max, trusted_max, last: AtomicU64::new(0) }
+        let (living, last) = (Mutex::new(Living::default()), AtomicU64::new(0));
+        Registry { living, isolates_max, trusted_max, last, alarm: None }
+    }
+
+    /// The same, where an alarm looks how many live.
+    pub(crate) fn watched_by(self, alarm: Option<Arc<Alarm>>) -> Registry {
+        Registry { alarm, ..self }
     }
 
     /// A number for an isolate, from 1 on; it is never given again.
@@ -62,6 +71,9 @@ impl Registry {
         living.isolates.insert(control.id, Arc::clone(control));
         living.trusted += usize::from(trusted);
         control.lineage.born();
+        if let Some(alarm) = self.alarm.as_ref().filter(|_| !trusted) {
+            alarm.look(Watched::Isolates, live as u64 + 1, max.into());
+        }
         Ok(())
     }
 

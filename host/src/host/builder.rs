@@ -15,14 +15,14 @@ use super::{Door, Host, Inner};
 use crate::account::{Account, Bounds};
 use crate::cache::Cache;
 use crate::compile::{CompileChild, CompileLimits, Workshop};
-use crate::control::Links;
+use crate::control::{Links, Registry};
 use crate::engine::Shape;
 use crate::error::BuildError;
 use crate::scheduler::Ticker;
 use crate::stdio::Sink;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex};
-use crate::warning::{Warning, Watch};
+use crate::warning::{Alarm, Warning, Watch};
 use crate::world::World;
 
 /// Settings of a host. Plain data: clone it and build twice.
@@ -213,12 +213,13 @@ impl HostBuilder {
         self
     }
 
-    /// What is told when an isolate has so many percent of one of its own [`Limits`](crate::Limits): of memory, CPU time,
-    /// either deadline, messages or bytes in its mailbox, handles, blobs or open ports. Nobody by default.
+    /// What is told when an isolate has so many percent of one of its [`Limits`](crate::Limits): of memory, CPU time, either
+    /// deadline, messages or bytes in its mailbox, handles, blobs or open ports, or, with all that descend from it, of those
+    /// of its tree; and when the host has so many of its own, of live isolates or of memory. Nobody by default.
     ///
-    /// It is told once of each limit of each isolate, on the thread of [`HostBuilder::on_uncaught`], and not under way of
+    /// It is told once of each limit of each isolate and of the host, on the thread of [`HostBuilder::on_uncaught`], and not under way of
     /// what the isolate does: by then there may be more, or less, or the isolate may be gone. Where 1,000 warnings and
-    /// errors wait to be told, further ones are dropped. Limits of trees and of the host are not watched.
+    /// errors wait to be told, further ones are dropped.
     pub fn on_warning(mut self, percent: u8, told: impl Fn(&Warning) + Send + Sync + 'static) -> HostBuilder {
         self.on_warning = Some((percent, Arc::new(told)));
         self
@@ -239,9 +240,12 @@ impl HostBuilder {
         let reporter = Reporter::start(told, [stdout.clone(), stderr.clone()]).map_err(failed)?;
         let aside = Arc::clone(&reporter);
         let aside = Box::new(move |job| aside.run(job));
-        let links = Links::new(next_number(), self.isolates, self.trusted_isolates, &world, aside);
-        let undertaker = undertaker(&links, &reporter);
         let watch = self.on_warning.clone().map(|(percent, told)| watch(percent, told, &reporter));
+        let alarm = watch.as_ref().map(Alarm::of_host);
+        let registry = Registry::new(self.isolates, self.trusted_isolates).watched_by(alarm.clone());
+        let links = Links::new(next_number(), registry, &world, aside);
+        let undertaker = undertaker(&links, &reporter);
+        let memory = Bounds { memory: self.total_memory_bytes_max, ..Bounds::default() };
         let cache = self.cache.clone().map(|folder| Arc::new(Cache::open(folder)));
         let workshop = Workshop::new(self.compile_limits.clone(), self.compile_child.clone());
         let ground = |isolates| Ground {
@@ -283,7 +287,7 @@ impl HostBuilder {
             left_behind: Mutex::default(),
             isolates_max: self.isolates,
             watch,
-            account: Account::below(None, Bounds { memory: self.total_memory_bytes_max, ..Bounds::default() }),
+            account: Account::below(None, memory, alarm.as_ref()),
             memory_bytes_max: self.memory_bytes_max,
         });
         Ok(Host { _door: Arc::new(Door(Arc::clone(&inner))), inner })

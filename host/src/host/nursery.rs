@@ -281,7 +281,7 @@ impl Inner {
             .take()
             .map_or(Ok(()), |message| mailbox.bear(message))
             .map_err(|status| SpawnError::Message(status.into()))?;
-        let accounts = Accounts::open(above, limits.of_tree()).map_err(|exceeded| {
+        let accounts = Accounts::open(above, limits.of_tree(), alarm.as_ref()).map_err(|exceeded| {
             drop(mailbox.close());
             SpawnError::Limit { which: exceeded.which, value: exceeded.value }
         })?;

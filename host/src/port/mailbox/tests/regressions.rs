@@ -124,7 +124,7 @@ fn nothing_is_dropped_under_the_lock() {
 /// above then wraps, and takes nothing any more.
 #[test]
 fn what_a_dead_mailbox_had_promised_is_given_back_once() {
-    let account = Account::below(None, Bounds { queued: Some(1_000), ..Bounds::default() }).unwrap();
+    let account = Account::below(None, Bounds { queued: Some(1_000), ..Bounds::default() }, None).unwrap();
     let room = Room { messages_max: 9, bytes_max: 999, message_bytes_max: 999, ports_max: 2 };
     let charged = Charged { sender_percent_max: 100, account: Some(Arc::clone(&account)), alarm: None };
     let mailbox = Mailbox::of_isolate(room, charged);
@@ -143,7 +143,7 @@ fn what_a_dead_mailbox_had_promised_is_given_back_once() {
 #[test]
 fn a_sender_does_not_wait_for_the_room_of_the_tree() {
     let bounds = Bounds { queued: Some(2 * OVERHEAD), ..Bounds::default() };
-    let account = Account::below(None, bounds);
+    let account = Account::below(None, bounds, None);
     let charged = || Charged { account: account.clone(), ..Charged::default() };
     let room = || Room { messages_max: 9, bytes_max: 1000, message_bytes_max: 999, ports_max: 2 };
     let [sibling, waiting] = [(); 2].map(|()| Mailbox::of_isolate(room(), charged()));
@@ -161,7 +161,7 @@ fn a_sender_does_not_wait_for_the_room_of_the_tree() {
 #[test]
 fn room_that_is_exchanged_counts_in_the_tree() {
     let bounds = Bounds { queued: Some(3 * OVERHEAD), ..Bounds::default() };
-    let charged = Charged { account: Account::below(None, bounds), ..Charged::default() };
+    let charged = Charged { account: Account::below(None, bounds, None), ..Charged::default() };
     let room = Room { messages_max: 9, bytes_max: 1000, message_bytes_max: 999, ports_max: 2 };
     let mailbox = Mailbox::of_isolate(room, charged);
     let port = open(&mailbox, 1);
