@@ -10,6 +10,7 @@ mod functions;
 mod grants;
 mod handles;
 mod joining;
+mod last_words;
 mod listeners;
 mod phases;
 mod plugins;

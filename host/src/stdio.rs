@@ -226,6 +226,17 @@ impl Tail {
         Tail { bytes_max, kept: Mutex::new(Kept::default()) }
     }
 
+    /// That of an isolate's standard error, as long as anybody holds it.
+    pub(crate) fn of(control: &Control) -> Option<Arc<Tail>> {
+        let tail = control.tail.lock().as_ref()?.upgrade()?;
+        tail.downcast().ok()
+    }
+
+    /// Whether nothing was printed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.kept.lock().bytes.is_empty()
+    }
+
     /// What is kept now.
     pub(crate) fn captured(&self) -> Captured {
         let kept = self.kept.lock();

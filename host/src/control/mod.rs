@@ -41,7 +41,7 @@ use insula_wire::{Kind, Priority, RemoteError, Status};
 use crate::exit::{Exit, IsolateId};
 use crate::limits::Meter;
 use crate::port::{After, CapabilityId, ControlRef, Mailbox, Message, SendRight, Table};
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, Mutex, Weak};
 use crate::warning::Alarm;
 
 /// What others may touch of an isolate.
@@ -60,6 +60,8 @@ pub(crate) struct Control {
     pub(crate) census: Arc<Census>,
     /// What the embedder's functions find of it.
     pub(crate) data: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
+    /// The last of its standard error, for as long as somebody holds it.
+    pub(crate) tail: Mutex<Option<Weak<dyn Any + Send + Sync>>>,
     state: Mutex<State>,
 }
 
@@ -150,6 +152,7 @@ impl Control {
             terminate_capability: cradle.terminate_capability,
             census: cradle.census,
             data: Mutex::new(None),
+            tail: Mutex::new(None),
             state: Mutex::new(State {
                 name: cradle.name,
                 errors_fatal: cradle.errors_fatal,

@@ -16,6 +16,7 @@ mod catalog;
 mod closing;
 mod crew;
 mod grants;
+mod last_words;
 mod loading;
 mod nursery;
 mod precompiled;

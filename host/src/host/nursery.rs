@@ -7,6 +7,7 @@ use std::time::Duration;
 use insula_wire::codec::Unsendable;
 use insula_wire::{RemoteError, Status};
 
+use super::last_words::{self, LastWords};
 use super::quarters::Quarters;
 use super::uncaught::{Reporter, Uncaught, resolve, resolves_soon};
 use super::{Inner, grants};
@@ -215,7 +216,7 @@ impl Inner {
             });
         }
         self.links.census.born();
-        let tail = Arc::new(Tail::new(usize::try_from(birth.limits.stderr_bytes_max).unwrap_or(usize::MAX)));
+        let tail = last_words::tail(&control, birth.limits.stderr_bytes_max);
         let state = State {
             control: Arc::clone(&control),
             place,
@@ -360,7 +361,7 @@ fn tell(reporter: &Reporter, control: &Control, error: RemoteError, module: Opti
 
 /// The death step of this host: the isolate's own, and what is left for the host to do after it.
 pub(super) fn undertaker(links: &Arc<Links>, reporter: &Arc<Reporter>) -> Arc<Undertaker> {
-    let (links, reporter) = (Arc::clone(links), Arc::clone(reporter));
+    let (links, reporter, last_words) = (Arc::clone(links), Arc::clone(reporter), LastWords::default());
     Arc::new(move |control: &Arc<Control>, exit: Exit, place: Option<&Place>| {
         let id = control.id;
         // The exit code of a run's main is what the run answers: no news for standard error.
@@ -375,6 +376,7 @@ pub(super) fn undertaker(links: &Arc<Links>, reporter: &Arc<Reporter>) -> Arc<Un
             came_home(&links, control);
             return false;
         };
+        last_words.keep(control);
         match (dead.uncaught.take().filter(|_| !handed_on), place) {
             (Some(error), Some(place)) => (place.uncaught)(control, error),
             (Some(error), None) => tell(&reporter, control, error, None),

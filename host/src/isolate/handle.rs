@@ -151,7 +151,10 @@ impl Isolate {
         self.control.exit()
     }
 
-    /// The last of its standard error, as much as [its limit](crate::Limits::stderr) says; empty for an isolate that somebody else spawned.
+    /// The last of its standard error, as much as [its limit](crate::Limits::stderr) says.
+    ///
+    /// Of an isolate that a guest spawned, too, if this handle came while it lived, or shortly after: of those that died
+    /// already, the host keeps it of the last 64.
     #[must_use]
     pub fn stderr_tail(&self) -> String {
         self.printed.as_ref().map(|printed| printed.tail.captured().to_string()).unwrap_or_default()
@@ -312,7 +315,8 @@ impl Serialize for Isolate {
 impl<'de> Deserialize<'de> for Isolate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Isolate, D::Error> {
         let Parts { control: ControlPort(control, hold), pause, terminate } = Parts::deserialize(deserializer)?;
-        Ok(Isolate { control, pause, terminate, printed: None, hold })
+        let printed = Tail::of(&control).map(|tail| Printed { tail, stdout: None, stderr: None });
+        Ok(Isolate { control, pause, terminate, printed, hold })
     }
 }
 
