@@ -23,3 +23,4 @@ mod trusted;
 mod usage;
 mod values;
 mod warnings;
+mod worst_moments;

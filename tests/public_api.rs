@@ -7,6 +7,7 @@
 mod crates;
 mod dependencies;
 mod surface;
+mod waits;
 
 use crate::tidy::source::{Source, sources};
 use crates::{Crates, Named};

@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use crate::harness;
 use crate::tidy::source::{Source, sources};
 
-mod found;
+pub(crate) mod found;
 mod state;
 
 use found::{Found, found};

@@ -33,7 +33,7 @@ impl Doubles {
     }
 
     /// Has the greedy fill what it may, and sees others called meanwhile.
-    fn is_called_by_all(self, host: &Host, places: usize) {
+    fn serves_all(self, host: &Host, places: usize) {
         let spawn = || Spawn::entry("run").function(&self.function);
         let greedy = opened(host, spawn().data(Greedy));
         let modest: [Plugin; 3] = [(); 3].map(|()| opened(host, spawn()));
@@ -54,9 +54,9 @@ impl Doubles {
 #[test]
 fn a_plugin_that_calls_without_end_leaves_places_for_others() {
     let host = host();
-    Doubles::of(&host).is_called_by_all(&host, 4);
+    Doubles::of(&host).serves_all(&host, 4);
     let doubles = Doubles::of(&host);
-    Doubles { function: doubles.function.at_once(2).at_once_each(1), ..doubles }.is_called_by_all(&host, 1);
+    Doubles { function: doubles.function.at_once(2).at_once_each(1), ..doubles }.serves_all(&host, 1);
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_plugin_that_calls_without_end_leaves_threads_for_others() {
     let host = host();
     let doubles = Doubles::of(&host);
     // A quarter of the sixteen, whatever the function allows.
-    Doubles { function: doubles.function.at_once(64).at_once_each(64), ..doubles }.is_called_by_all(&host, 4);
+    Doubles { function: doubles.function.at_once(64).at_once_each(64), ..doubles }.serves_all(&host, 4);
 }
 
 #[test]
@@ -78,5 +78,7 @@ fn a_plugin_whose_calls_wait_in_thousands_is_told_that_they_are_too_many() {
     assert_eq!(told(&modest, Order::Double(12)), "Ok(24)");
     assert_eq!(came.try_iter().count(), 4);
     drop(open);
-    assert_eq!(told(&greedy, Order::Double(4)), "Ok(8)");
+    // What waits is called now, and then there is room again.
+    let served = std::iter::repeat_with(|| told(&greedy, Order::Double(4))).find(|answer| !answer.contains("too many"));
+    assert_eq!(served.as_deref(), Some("Ok(8)"));
 }

@@ -13,7 +13,6 @@ use super::crates::{Crates, Named, is_for_tests};
 pub(super) struct Callable {
     /// `SendPort::send`, or `recv_any`.
     pub(super) name: String,
-    pub(super) file: String,
     /// Its documentation, as one line.
     pub(super) docs: String,
     /// Whether it gives a future.
@@ -171,10 +170,9 @@ impl<'a> Walk<'a> {
     fn callable(&mut self, module: &str, of: Option<&str>, attrs: &[Attribute], sig: &Signature, around: &Generics) {
         let name = of.map_or_else(|| sig.ident.to_string(), |of| format!("{of}::{}", sig.ident));
         let mut paths = Paths::new([around, &sig.generics]);
-        paths.visit_signature(sig);
+        sig.inputs.iter().for_each(|input| paths.visit_fn_arg(input));
         let names = |what: &str| paths.found.iter().any(|path| path.last().is_some_and(|last| last == what));
         self.surface.callables.push(Callable {
-            file: self.crates.modules[module].file.clone(),
             docs: docs(attrs),
             is_async: sig.asyncness.is_some() || returns_future(sig),
             is_timed: names("Duration"),

@@ -42,7 +42,7 @@ pub(super) fn found(sources: &[Source]) -> Vec<Found> {
 }
 
 /// The names of the functions that are tests.
-fn tests_in(text: &str) -> Vec<String> {
+pub(crate) fn tests_in(text: &str) -> Vec<String> {
     let code = blank::code(text);
     let (mut names, mut is_test) = (Vec::new(), false);
     for line in code.lines().map(str::trim) {

@@ -413,15 +413,16 @@ pub fn recv_any<T: DeserializeOwned>(ports: &[&ReceivePort<T>]) -> Result<(usize
     let Some(links) = ports.first().map(|port| &port.links) else { return Err(RecvError::Closed) };
     let waited: Vec<&Arc<Port>> = ports.iter().map(|port| &port.port).collect();
     wait(links, NEVER, &waited, |waker| {
-        let mut ended = Some(Err(RecvError::Unreachable));
+        let mut ended = Some(RecvError::Closed);
         for (at, port) in ports.iter().enumerate() {
             match port.take(Some(waker)).map(|taken| taken.and_then(data).map(|value| (at, value))) {
                 Some(taken) if is_no_end(&taken) => return Some(taken),
+                Some(Err(RecvError::Unreachable)) => ended = ended.map(|_| RecvError::Unreachable),
                 Some(_) => {}
                 None => ended = None,
             }
         }
-        ended
+        ended.map(Err)
     })
 }
 
