@@ -164,20 +164,40 @@ impl Exit {
         matches!(self, Exit::Returned | Exit::Exited | Exit::ProcExit { code: 0 })
     }
 
+    /// The guest's frames where it panicked or trapped, innermost first; none where it ended otherwise.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use insula::{Host, Spawn};
+    /// let host = Host::builder().isolates(1).on_uncaught(|_| ()).build()?;
+    /// let module = host.load("traps", b"(module (func $deep unreachable) (func (export \"run\") call $deep))")?;
+    /// let exit = host.spawn(&module, Spawn::entry("run"))?.join();
+    /// assert_eq!(exit.frames()[0].function.as_deref(), Some("deep"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn frames(&self) -> &[Frame] {
+        match self {
+            Exit::Panicked { frames, .. } | Exit::Trapped { frames, .. } => frames,
+            _ => &[],
+        }
+    }
+
     /// What error listeners are told; none where the end is no error (semantics 5, the table).
     #[must_use]
     pub fn error(&self) -> Option<RemoteError> {
-        let (message, frames): (String, &[Frame]) = match self {
+        let message = match self {
             Exit::Returned | Exit::Exited | Exit::ProcExit { code: 0 } => return None,
             Exit::Killed { .. } | Exit::HostClosed => return None,
             Exit::Failed { error } | Exit::StartFailed { error } => return Some(error.clone()),
-            Exit::Panicked { message, place, frames } if place.is_empty() => (message.clone(), frames),
-            Exit::Panicked { message, place, frames } => (format!("{message}, at {place}"), frames),
-            Exit::Trapped { kind, frames } => (kind.clone(), frames),
-            Exit::HostFault { message } => (format!("host fault: {message}"), &[]),
-            Exit::ProcExit { .. } | Exit::Limit { .. } | Exit::Deadline { .. } => (self.to_string(), &[]),
+            Exit::Panicked { message, place, .. } if place.is_empty() => message.clone(),
+            Exit::Panicked { message, place, .. } => format!("{message}, at {place}"),
+            Exit::Trapped { kind, .. } => kind.clone(),
+            Exit::HostFault { message } => format!("host fault: {message}"),
+            Exit::ProcExit { .. } | Exit::Limit { .. } | Exit::Deadline { .. } => self.to_string(),
         };
-        Some(RemoteError { message, stack: stack_text(frames) })
+        Some(RemoteError { message, stack: stack_text(self.frames()) })
     }
 }
 
