@@ -6,6 +6,7 @@ mod children;
 mod compile_child;
 mod compiling;
 mod ends;
+mod examples;
 mod functions;
 mod grants;
 mod handles;

@@ -28,7 +28,7 @@ pub(crate) fn repository() -> &'static Path {
     })
 }
 
-/// The compiled program `name` of `tests/guests`.
+/// The compiled program `name` of `tests/guests`, or the plugin `name` of `examples/embedding`.
 ///
 /// # Panics
 /// When the guests do not build, with what Cargo said, or when there is none of that name.
@@ -44,6 +44,25 @@ pub(crate) fn guest(name: &str) -> PathBuf {
 pub(crate) fn example(name: &str) -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     program(BUILT.get_or_init(cargo::build_examples), name)
+}
+
+/// The folder of the compiled plugins of `examples/embedding`.
+///
+/// # Panics
+/// As [`guest`].
+pub(crate) fn plugins() -> PathBuf {
+    guest("filters").parent().expect("it lies in a folder").to_path_buf()
+}
+
+/// A command that runs the program `name` of `examples/embedding`, with its plugins.
+///
+/// # Panics
+/// When it does not build, with what Cargo said.
+pub(crate) fn embedding(name: &str) -> Command {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let mut command = Command::new(BUILT.get_or_init(cargo::build_embedding).join(name));
+    command.arg("--plugins").arg(plugins()).current_dir(repository());
+    command
 }
 
 fn program(folder: &Path, name: &str) -> PathBuf {

@@ -49,37 +49,52 @@ impl Run {
 
 /// Builds the binary `insula` and returns its path.
 pub(super) fn build_insula() -> PathBuf {
+    let folder = build_native(&["-p", "insula", "--bin", "insula"]);
+    folder.join(format!("insula{}", std::env::consts::EXE_SUFFIX))
+}
+
+/// Builds the programs of `examples/embedding` and returns the folder that they are in.
+pub(super) fn build_embedding() -> PathBuf {
+    build_native(&["-p", "insula-embedding", "--examples"]).join("examples")
+}
+
+/// Builds native programs in the profile of this test run, and returns the profile's folder.
+fn build_native(programs: &[&str]) -> PathBuf {
     let run = Run::current();
     let mut cargo = Command::new(cargo_program());
     // With the test target beside it, Cargo resolves the features of dependencies as it did for this test run, and
-    // finds all of them built. Alone, the binary can mean another wasmtime, and minutes.
-    cargo.args(["build", "--quiet", "-p", "insula", "-p", "insula-tests", "--bin", "insula", "--test", "insula"]);
+    // finds all of them built. Alone, a program can mean another wasmtime, and minutes.
+    cargo.args(["build", "--quiet", "-p", "insula-tests", "--test", "insula"]).args(programs);
     cargo.args(["--profile", run.profile()]).arg("--target-dir").arg(&run.target_folder);
     if let Some(triple) = &run.triple {
         cargo.args(["--target", triple]);
     }
     finish(cargo);
-    run.profile_folder.join(format!("insula{}", std::env::consts::EXE_SUFFIX))
+    run.profile_folder
 }
 
-/// Builds the guest programs of the tests and returns the folder that they are in.
+/// Builds the guest programs of the tests, and the plugins of `examples/embedding`, and returns the folder that they are
+/// in.
 ///
 /// Without link-time optimisation, which would be most of the time and changes nothing that a test sees.
 pub(super) fn build_guests() -> PathBuf {
-    build_wasm("insula-test-guests", &[("CARGO_PROFILE_RELEASE_LTO", "off")])
+    build_wasm(&["insula-test-guests", "insula-embedding-plugins"], &[("CARGO_PROFILE_RELEASE_LTO", "off")])
 }
 
 /// Builds the examples and returns the folder that they are in.
 pub(super) fn build_examples() -> PathBuf {
-    build_wasm("insula-examples", &[])
+    build_wasm(&["insula-examples"], &[])
 }
 
-/// Builds the programs of a package for the guests' target.
-fn build_wasm(package: &str, environment: &[(&str, &str)]) -> PathBuf {
+/// Builds the programs of these packages for the guests' target.
+fn build_wasm(packages: &[&str], environment: &[(&str, &str)]) -> PathBuf {
     let run = Run::current();
     add_wasm_target();
     let mut cargo = Command::new(cargo_program());
-    cargo.args(["build", "--quiet", "--release", "--target", WASM_TARGET, "-p", package]);
+    cargo.args(["build", "--quiet", "--release", "--target", WASM_TARGET]);
+    for package in packages {
+        cargo.args(["-p", package]);
+    }
     cargo.arg("--target-dir").arg(&run.target_folder);
     for name in GUEST_ENVIRONMENT_REMOVED {
         cargo.env_remove(name);

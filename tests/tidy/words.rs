@@ -13,7 +13,7 @@ struct Word {
 }
 
 const BANNED: [Word; 12] = [
-    Word { word: "server", say: "host", unless: &["name server"] },
+    Word { word: "server", say: "host", unless: &["name server", "hyper::"] },
     Word { word: "client", say: "guest or embedder", unless: &[] },
     Word { word: "runtime", say: "engine, or tokio's runtime in full", unless: &["tokio", "tokio::"] },
     Word { word: "actor", say: "isolate", unless: &[] },
@@ -21,7 +21,7 @@ const BANNED: [Word; 12] = [
     Word {
         word: "channel",
         say: "port",
-        unless: &["crossbeam", "toolchain", "crossbeam_channel::", "mpsc::", "oneshot::"],
+        unless: &["crossbeam", "toolchain", "side channel", "crossbeam_channel::", "mpsc::", "oneshot::"],
     },
     Word { word: "inbox", say: "mailbox", unless: &[] },
     Word { word: "permission", say: "capability or grant", unless: &["fs::", "fsperms", "preopened"] },
