@@ -150,6 +150,81 @@ fn every_program_in_a_guide_is_compiled() {
     assert!(programs > 20, "the guides have {programs} programs");
 }
 
+/// The rows of a table of a page: what stands between `|` and `|`, without spaces. The head of the table is left out.
+fn rows<'a>(text: &'a str, head: &str) -> Vec<Vec<&'a str>> {
+    let lines = text.lines().skip_while(|line| !line.starts_with(head)).skip(2);
+    let rows = lines.take_while(|line| line.starts_with('|'));
+    rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect()).collect()
+}
+
+fn page(path: &str) -> &'static str {
+    pages().find(|page| page.path() == path).map_or("", Source::text)
+}
+
+/// A limit as the README writes it; `bytes` where its name says that it is one of bytes.
+fn shown(field: &str, value: &serde_json::Value) -> String {
+    match value.as_u64() {
+        None => "none".to_owned(),
+        Some(25) if field == "sender_percent_max" => "a quarter".to_owned(),
+        Some(bytes) if field.contains("_bytes_") && bytes >= 1 << 20 => format!("{} MiB", bytes >> 20),
+        Some(bytes) if field.contains("_bytes_") => format!("{} KiB", bytes >> 10),
+        Some(count) if count >= 1_000 => format!("{},{:03}", count / 1_000, count % 1_000),
+        Some(count) => count.to_string(),
+    }
+}
+
+/// Which field each row is about, from the top; one row is about three, and none of them is missing.
+#[test]
+fn the_table_of_limits_says_the_defaults() {
+    let fields = [
+        "memory_bytes_max",
+        "table_elements_max",
+        "cpu_time_max",
+        "deadline",
+        "mailbox_messages_max",
+        "mailbox_bytes_max",
+        "message_bytes_max",
+        "ports_max",
+        "handles_max",
+        "blob_bytes_max",
+        "sender_percent_max",
+        "stderr_bytes_max",
+        "run_deadline",
+        "descendants_max",
+    ];
+    let defaults = serde_json::to_value(insula::Limits::default()).expect("limits are plain data");
+    let table = rows(page("README.md"), "| for one isolate |");
+    let said: Vec<&str> = table.iter().map(|row| row[1].split(", 255").next().unwrap_or_default()).collect();
+    let expected: Vec<String> = fields.iter().map(|field| shown(field, &defaults[field])).collect();
+    assert_eq!(said, expected);
+    let told = ["tree_memory_bytes_max", "tree_queued_bytes_max"]; // with the descendants
+    assert!(told.iter().all(|field| defaults[field].is_null()), "{defaults}");
+    let all = defaults.as_object().map_or(0, serde_json::Map::len);
+    assert_eq!(all, fields.len() + told.len(), "the README has no row for some limit: {defaults}");
+    let live = &rows(page("README.md"), "| for a host |")[0];
+    let host = insula::Host::builder().build().expect("there is room for a host");
+    assert!(live[1].starts_with(&shown("isolates", &host.isolates_max().into())), "{live:?}");
+}
+
+#[test]
+fn every_test_that_the_page_of_threats_names_is_there() {
+    let table = rows(page("docs/threats.md"), "| attack |");
+    assert!(table.len() > 15, "the table has {} rows", table.len());
+    let code: Vec<&str> = sources().iter().filter(|source| source.is_rust()).map(Source::text).collect();
+    for row in table {
+        let tests: Vec<&str> = row[2].split('`').skip(1).step_by(2).collect();
+        assert!(!tests.is_empty(), "{row:?}");
+        for test in tests {
+            let head = format!("#[test]\nfn {test}()");
+            let indented = head.replace('\n', "\n    ");
+            assert!(
+                code.iter().any(|text| text.contains(&head) || text.contains(&indented)),
+                "there is no test {test}"
+            );
+        }
+    }
+}
+
 #[test]
 fn links_and_headings_are_read_as_github_reads_them() {
     let text = "# A `title`, and: more\n[a](b.md#c) `[not](x)` [d](../e)\n```sh\n# [no](y)\n```\n## Again\n## Again\n\

@@ -1,32 +1,30 @@
 //! What the README shows is what compiles and runs.
 
 use std::error::Error;
+use std::path::Path;
+use std::process::Command;
 
-use crate::harness;
+use crate::harness::{self, Folder};
 
-/// The README's example of an embedder, word for word.
+/// The README's program, word for word.
 fn embeds() -> Result<(), Box<dyn Error>> {
-    use insula::{Exit, Grant, Host, Limits, Spawn};
+    use insula::{CallError, Host, Limits, Spawn};
     use std::time::Duration;
 
-    let host = Host::builder().build()?;
-    let plugin = host.load_file("plugin.wasm")?;
-    let replies = host.receive_port::<u64>();
-    let isolate = host.spawn(
-        &plugin,
-        Spawn::entry("score")
-            .message(&("some text", replies.send_port()))
-            .limits(Limits::default().memory(32 << 20).deadline(Duration::from_millis(100)))
-            .grant(Grant::read_only("./models", "/models")),
-    )?;
-    match replies.recv_timeout(Duration::from_secs(1)) {
-        Ok(score) => println!("{score}"),
-        Err(_) => match isolate.join() {
-            Exit::Panicked { message, place, .. } => eprintln!("it panicked at {place}: {message}"),
-            exit => eprintln!("it ended: {exit}"),
-        },
+    fn main() -> Result<(), Box<dyn std::error::Error>> {
+        let host = Host::builder().build()?;
+        let module = host.load_file("plugin.wasm")?;
+        let limits = Limits::default().memory(32 << 20).cpu_time(Duration::from_secs(1));
+        let plugin = host.open::<String, Result<u64, String>>(&module, Spawn::entry("score").limits(limits))?;
+        match plugin.call(&"20\n22".to_owned(), Duration::from_secs(5)) {
+            Ok(answer) => println!("{answer:?}"), // Ok(42), or the plugin's own error, with its type
+            Err(CallError::Ended(exit)) => println!("the plugin is gone: {exit}"), // a trap, a panic, a limit, ...
+            Err(error) => println!("no answer: {error}"),
+        }
+        Ok(())
     }
-    Ok(())
+
+    main()
 }
 
 fn text(path: &str) -> String {
@@ -57,11 +55,28 @@ fn the_first_program_is_a_guest_and_runs() {
 }
 
 #[test]
-fn the_embedder_compiles() {
+fn the_first_plugin_is_a_guest() {
     let shown = &blocks("rust")[1];
+    assert!(text("tests/guests/first_plugin.rs").ends_with(shown.as_str()), "the README shows another plugin");
+}
+
+/// The program looks for its plugin where it is run: this test is, once more, in a folder that has it.
+#[test]
+fn the_embedder_calls_its_plugin() {
+    let shown = &blocks("rust")[2];
     assert!(squeezed(&text("tests/readme.rs")).contains(&squeezed(shown)), "the README shows another embedder");
+    if Path::new("plugin.wasm").exists() {
+        embeds().expect("it is a plugin");
+        return;
+    }
     let error = embeds().expect_err("there is no plugin.wasm");
     assert!(error.to_string().contains("plugin.wasm"), "{error}");
+    let folder = Folder::new("embedder");
+    std::fs::copy(harness::guest("first_plugin"), folder.path().join("plugin.wasm")).expect("it was built");
+    let mut again = Command::new(std::env::current_exe().expect("a running program has a path"));
+    again.args(["readme::the_embedder_calls_its_plugin", "--exact", "--nocapture"]).current_dir(folder.path());
+    let output = again.output().expect("it can be run");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("Ok(42)\n"), "{output:?}");
 }
 
 #[test]

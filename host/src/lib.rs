@@ -90,4 +90,7 @@ mod guides {
 
     #[doc = include_str!("../../docs/supervision.md")]
     struct Supervision;
+
+    #[doc = include_str!("../../docs/threats.md")]
+    struct Threats;
 }
