@@ -101,6 +101,33 @@ fn a_filter_that_loops_costs_the_image_its_time_and_no_more() {
     assert_eq!(printed.lines().take(3).collect::<Vec<_>>(), lines, "{output:?}");
 }
 
+/// The number of orders that a line about some rules' verdicts adds up to.
+fn orders(lines: &[&str], rules: &str) -> u64 {
+    let verdicts = lines.iter().find_map(|line| line.strip_prefix(rules)).expect("it is told of");
+    verdicts.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse::<u64>().ok()).sum()
+}
+
+#[test]
+fn rules_are_replaced_while_they_are_asked_and_what_is_none_replaces_nothing() {
+    let output = harness::embedding("rules").args(["--orders", "200"]).output().expect("it can be run");
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let lines: Vec<&str> = printed.lines().collect();
+    assert_eq!(
+        lines[..2],
+        ["order 4: Decision { rules: 1, verdict: Accept }", "upgraded; the first rules are done: returned"]
+    );
+    assert!(
+        orders(&lines, "rules 1:") >= 190,
+        "those begun before the upgrade, less those that are under way: {printed}"
+    );
+    assert!(orders(&lines, "rules 2:") >= 200, "all that were begun after it: {printed}");
+    assert!(lines[4].starts_with("no upgrade: the new isolate was not spawned: "), "{printed}");
+    assert!(lines[4].ends_with("pages.wasm: no export `decide`"), "{printed}");
+    let reviewed = "order 4: Decision { rules: 2, verdict: Review(\"it is the first, and worth more than 200\") }";
+    assert_eq!(lines[5..], [reviewed]);
+}
+
 /// The example that answers HTTP, until the test is over.
 struct Pages {
     program: Child,
