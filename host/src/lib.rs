@@ -27,6 +27,8 @@ mod digest;
 mod engine;
 mod error;
 mod exit;
+#[cfg(feature = "testing")]
+mod faults;
 mod grant;
 mod hash;
 mod host;
@@ -46,6 +48,8 @@ mod scheduler;
 mod spawn;
 mod stdio;
 mod sync;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod until;
 mod usage;
 mod warning;
@@ -93,4 +97,8 @@ mod guides {
 
     #[doc = include_str!("../../docs/threats.md")]
     struct Threats;
+
+    #[cfg(feature = "testing")]
+    #[doc = include_str!("../../docs/testing.md")]
+    struct Testing;
 }

@@ -93,6 +93,19 @@ impl NameServer {
         Ok(())
     }
 
+    /// All that are known: namespace, name and owner, in the order of their names.
+    #[cfg(feature = "testing")]
+    pub(crate) fn all(&self) -> Vec<(String, String, Owner)> {
+        let names = self.names.lock();
+        let of = |(space, known): (&String, &HashMap<String, Registered>)| {
+            let known = known.iter().map(|(name, registered)| (space.clone(), name.clone(), registered.owner));
+            known.collect::<Vec<_>>()
+        };
+        let mut all: Vec<_> = names.spaces.iter().flat_map(of).collect();
+        all.sort();
+        all
+    }
+
     /// Takes away all names of an isolate that ends.
     pub(crate) fn forget(&self, owner: IsolateId) {
         let mut names = self.names.lock();

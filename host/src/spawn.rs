@@ -52,6 +52,8 @@ pub(crate) struct Birth {
     /// When the deadline of whoever spawns it comes.
     pub(crate) ends: Nanos,
     pub(crate) grants: Vec<Grant>,
+    #[cfg(feature = "testing")]
+    pub(crate) faults: Option<crate::faults::Faults>,
 }
 
 /// Who gives birth for a guest: the host, which knows the isolate's module and what it may pass on.
@@ -170,6 +172,8 @@ pub struct Spawn {
     pub(crate) on_error: Option<SendRight>,
     pub(crate) functions: Vec<HostFunction>,
     pub(crate) data: Option<Data>,
+    #[cfg(feature = "testing")]
+    pub(crate) faults: Option<crate::faults::Faults>,
 }
 
 impl Spawn {
@@ -202,6 +206,8 @@ impl Spawn {
             on_error: None,
             functions: Vec::new(),
             data: None,
+            #[cfg(feature = "testing")]
+            faults: None,
         }
     }
 
@@ -288,6 +294,13 @@ impl Spawn {
     /// ```
     pub fn seeded_random(mut self, seed: u64) -> Spawn {
         self.seed = Some(seed);
+        self
+    }
+
+    /// Has it meet these [`Faults`](crate::testing::Faults).
+    #[cfg(feature = "testing")]
+    pub fn faults(mut self, faults: crate::faults::Faults) -> Spawn {
+        self.faults = Some(faults);
         self
     }
 

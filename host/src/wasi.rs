@@ -10,10 +10,10 @@ use std::task::Waker;
 use std::time::Duration;
 
 use insula_wire::layout::List;
-use wasmtime::{Caller, Linker, Result, Trap};
+use wasmtime::{Caller, Result, Trap};
 use wasmtime_wasi::p1;
 
-use crate::abi::{Ended, State, Until, view, wait};
+use crate::abi::{Definer, Ended, State, Until, view, wait};
 use crate::control::{Call, Flags};
 use crate::exit::Exit;
 use crate::spawn::Stdin;
@@ -29,7 +29,7 @@ const SUBSCRIPTIONS_MAX: u32 = 16_384;
 ///
 /// # Errors
 /// Only where two imports have one name.
-pub(crate) fn link(linker: &mut Linker<State>) -> Result<()> {
+pub(crate) fn link(linker: &mut Definer) -> Result<()> {
     p1::add_to_linker_async(linker, context)?;
     linker.allow_shadowing(true);
     calls::link(linker)?;

@@ -2,7 +2,12 @@
 //!
 //! Nothing outside this file reads a clock or draws a random number, so that a later world may do both by a seed. The
 //! timers are here too, since they are what a clock is for: whoever drives the world calls [`World::fire_due`] and
-//! sleeps until the instant that it answers. [`Chance`] is what a seed becomes.
+//! sleeps until the instant that it answers. [`Chance`] is what a seed becomes. With the feature `testing` the clock may
+//! be one that a test steps (`stage`).
+
+#[cfg(feature = "testing")]
+#[path = "world/stage.rs"] // the tests include this file by its path
+pub(crate) mod stage;
 
 use std::collections::BTreeMap;
 use std::sync::Condvar;
@@ -20,6 +25,8 @@ pub(crate) const NEVER: Nanos = Nanos::MAX;
 /// Clock, timers, numbers.
 pub(crate) struct World {
     began: Instant,
+    #[cfg(feature = "testing")]
+    stage: Option<Arc<stage::Stage>>,
     timers: Mutex<Timers>,
     earliest: atomic::AtomicU64,
     alarm: Alarm,
@@ -44,6 +51,8 @@ impl World {
     pub(crate) fn new() -> Arc<World> {
         Arc::new(World {
             began: Instant::now(),
+            #[cfg(feature = "testing")]
+            stage: None,
             timers: Mutex::new(Timers::default()),
             earliest: atomic::AtomicU64::new(NEVER),
             alarm: Alarm::default(),
@@ -53,6 +62,15 @@ impl World {
 
     /// The time.
     pub(crate) fn now(&self) -> Nanos {
+        #[cfg(feature = "testing")]
+        if let Some(stage) = &self.stage {
+            return stage.now();
+        }
+        self.real()
+    }
+
+    /// The time as the machine has it, for what must not wait until a test steps its clock.
+    pub(crate) fn real(&self) -> Nanos {
         u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(NEVER - 1)
     }
 
@@ -64,6 +82,10 @@ impl World {
 
     /// The time of day, since 1970.
     pub(crate) fn wall(&self) -> Duration {
+        #[cfg(feature = "testing")]
+        if let Some(stage) = &self.stage {
+            return stage.wall();
+        }
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 
@@ -91,6 +113,8 @@ impl World {
 
     /// Wakes all that is due, and says when the next one will be.
     pub(crate) fn fire_due(&self) -> Nanos {
+        #[cfg(feature = "testing")]
+        let _in_order = self.stage.as_ref().map(|stage| stage.firing());
         let now = self.now();
         if self.earliest.load(atomic::Ordering::SeqCst) > now {
             return self.earliest.load(atomic::Ordering::SeqCst);
@@ -113,6 +137,34 @@ impl World {
     /// What the driver sleeps on; rung when an earlier timer than all others came.
     pub(crate) fn alarm(&self) -> &Alarm {
         &self.alarm
+    }
+}
+
+/// Now, as the machine has it.
+#[cfg(feature = "testing")]
+fn moment() -> Instant {
+    Instant::now()
+}
+
+/// Somebody who is at work for the isolates of a host, so that a test does not take them to be at rest.
+pub(crate) struct AtWork {
+    #[cfg(feature = "testing")]
+    _stage: Option<stage::AtWork>,
+}
+
+impl World {
+    /// A future of the embedder's was polled, and waits.
+    pub(crate) fn awaited(&self) {
+        #[cfg(feature = "testing")]
+        self.stage.iter().for_each(|stage| stage.awaited());
+    }
+
+    /// One more is at work, until what this returns is dropped.
+    pub(crate) fn at_work(&self) -> AtWork {
+        AtWork {
+            #[cfg(feature = "testing")]
+            _stage: self.stage.as_ref().map(stage::Stage::at_work),
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 #![allow(missing_docs)] // A crate for one test binary.
 #![allow(clippy::all)] // The files are looked at where they belong.
 #![allow(dead_code, unreachable_pub, unused_imports)] // Only a part of the host is here to use the rest.
+#![allow(unexpected_cfgs)] // The features are those of the host.
 
 #[cfg(not(test))]
 #[path = "../../host/src/account.rs"]

@@ -2,10 +2,10 @@
 
 use insula_wire::Status;
 use insula_wire::layout::List;
-use wasmtime::{Caller, Linker, Result};
+use wasmtime::{Caller, Result};
 
 use super::memory::Fields;
-use super::{State, answer, interface, view};
+use super::{Definer, State, answer, interface, view};
 use crate::port::{Blob, Object};
 use crate::sync::Arc;
 
@@ -14,7 +14,7 @@ const BLOBS: &str = interface!("blobs");
 /// Parts that one blob can be put together from.
 const PARTS_MAX: u32 = 65_536;
 
-pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
+pub(super) fn link(linker: &mut Definer) -> Result<()> {
     linker.func_wrap(BLOBS, "create", create)?;
     linker.func_wrap(BLOBS, "length", length)?;
     linker.func_wrap(BLOBS, "read", read)?;

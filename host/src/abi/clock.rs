@@ -2,14 +2,14 @@
 
 use std::task::Waker;
 
-use wasmtime::{Caller, Linker, Result};
+use wasmtime::{Caller, Result};
 
-use super::{State, Until, answer, interface, wait};
+use super::{Definer, State, Until, answer, interface, wait};
 use crate::control::{Call, Flags};
 
 const CLOCK: &str = interface!("clock");
 
-pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
+pub(super) fn link(linker: &mut Definer) -> Result<()> {
     linker.func_wrap(CLOCK, "now", now)?;
     linker.func_wrap_async(CLOCK, "sleep", |caller, (until,)| Box::new(sleep(caller, until)))?;
     Ok(())

@@ -5,11 +5,11 @@
 
 use insula_wire::layout::List;
 use insula_wire::{Priority, Status};
-use wasmtime::{Caller, Linker, Result};
+use wasmtime::{Caller, Result};
 
 use super::isolates::{error_schema_of, listener, payload};
 use super::ports::Moves;
-use super::{Ended, State, answer, interface, view};
+use super::{Definer, Ended, State, answer, interface, view};
 use crate::control::{Control, Flags};
 use crate::exit::{Exit, Killer};
 use crate::port::{CapabilityId, Message, Object, SendRight};
@@ -17,7 +17,7 @@ use crate::sync::Arc;
 
 const CONTROL: &str = interface!("control");
 
-pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
+pub(super) fn link(linker: &mut Definer) -> Result<()> {
     linker.func_wrap(CONTROL, "pause", pause)?;
     linker.func_wrap(CONTROL, "resume", resume)?;
     linker.func_wrap(CONTROL, "kill", kill)?;

@@ -1,13 +1,13 @@
 //! `handles`: what the table holds.
 
-use wasmtime::{Caller, Linker, Result};
+use wasmtime::{Caller, Result};
 
-use super::{State, answer, interface, view};
+use super::{Definer, State, answer, interface, view};
 use crate::port::{CapabilityId, Object};
 
 const HANDLES: &str = interface!("handles");
 
-pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
+pub(super) fn link(linker: &mut Definer) -> Result<()> {
     linker.func_wrap(HANDLES, "create-capability", create_capability)?;
     linker.func_wrap(HANDLES, "duplicate", duplicate)?;
     linker.func_wrap(HANDLES, "drop", release)?;

@@ -104,6 +104,8 @@ fn nobody() -> State {
         panicking: std::cell::Cell::new(false),
         refused: None,
         last_error: String::new(),
+        #[cfg(feature = "testing")]
+        script: None,
         receives: Recent::default(),
         sends: Recent::default(),
     }

@@ -2,11 +2,11 @@
 
 use insula_wire::layout::{self, List};
 use insula_wire::{GrantKind, Kind, LimitKind, Status};
-use wasmtime::{Caller, Linker, Result};
+use wasmtime::{Caller, Result};
 
 use super::memory::{Fields, Guest};
 use super::ports::{Buffers, Moves, message_of};
-use super::{Ended, State, answer, in_call, interface, view};
+use super::{Definer, Ended, State, answer, in_call, interface, view};
 use crate::control::{Call, Control, Flags};
 use crate::exit::Exit;
 use crate::grant::Grant;
@@ -26,7 +26,7 @@ const ARGUMENT_BYTES_MAX: u32 = 64 << 10;
 /// Limits or grants that one spawn may list.
 const LIST_MAX: u32 = 256;
 
-pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
+pub(super) fn link(linker: &mut Definer) -> Result<()> {
     linker.func_wrap(ISOLATES, "spawn", spawn)?;
     linker.func_wrap(ISOLATES, "spawn-export", spawn_export)?;
     linker.func_wrap_async(ISOLATES, "spawn-module", |caller, (at, length, arguments, count, options, result)| {
@@ -202,6 +202,8 @@ fn birth(
         limits,
         ends: state.ends,
         grants,
+        #[cfg(feature = "testing")]
+        faults: None,
     }))
 }
 

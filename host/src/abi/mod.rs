@@ -11,6 +11,8 @@ mod blobs;
 mod buffers;
 mod clock;
 mod control;
+#[cfg(feature = "testing")]
+mod gate;
 mod handles;
 mod imports;
 mod isolates;
@@ -22,6 +24,8 @@ mod report;
 mod state;
 mod wait;
 
+#[cfg(feature = "testing")]
+pub(crate) use gate::{Definer, check_faults};
 pub use imports::{Import, imports};
 pub(crate) use memory::view;
 pub(crate) use recent::Recent;
@@ -29,7 +33,7 @@ pub(crate) use state::{Fetching, Place, State};
 pub(crate) use wait::{Attempt, Ended, Until, in_call, wait};
 
 use insula_wire::Status;
-use wasmtime::{Engine, Linker, Result};
+use wasmtime::{Engine, Result};
 
 /// The version that the names of our interfaces carry.
 const VERSION: &str = "0.1.0";
@@ -46,17 +50,33 @@ use interface;
 ///
 /// # Errors
 /// Only where two imports have one name, which a test would find.
-pub(crate) fn link(engine: &Engine) -> Result<Linker<State>> {
-    let mut linker = Linker::new(engine);
-    ports::link(&mut linker)?;
-    handles::link(&mut linker)?;
-    blobs::link(&mut linker)?;
-    names::link(&mut linker)?;
-    isolates::link(&mut linker)?;
-    control::link(&mut linker)?;
-    clock::link(&mut linker)?;
-    report::link(&mut linker)?;
+pub(crate) fn link(engine: &Engine) -> Result<Definer> {
+    let mut linker = Definer::new(engine);
+    link_all(&mut linker)?;
     Ok(linker)
+}
+
+/// As [`link`], each behind a gate where an isolate meets its faults.
+#[cfg(feature = "testing")]
+pub(crate) fn link_gated(engine: &Engine) -> Result<Definer> {
+    let mut linker = Definer::gated(engine);
+    link_all(&mut linker)?;
+    Ok(linker)
+}
+
+/// What imports are defined in.
+#[cfg(not(feature = "testing"))]
+pub(crate) type Definer = wasmtime::Linker<State>;
+
+fn link_all(linker: &mut Definer) -> Result<()> {
+    ports::link(linker)?;
+    handles::link(linker)?;
+    blobs::link(linker)?;
+    names::link(linker)?;
+    isolates::link(linker)?;
+    control::link(linker)?;
+    clock::link(linker)?;
+    report::link(linker)
 }
 
 /// Whether an import's module is one of ours of a version that this host does not have.

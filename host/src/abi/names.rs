@@ -3,10 +3,10 @@
 
 use insula_wire::layout::List;
 use insula_wire::{FUNCTION_PREFIX, Status};
-use wasmtime::{Caller, Linker, Result};
+use wasmtime::{Caller, Result};
 
 use super::memory::Guest;
-use super::{State, answer, interface, view};
+use super::{Definer, State, answer, interface, view};
 use crate::control::Flags;
 use crate::names::{NAME_BYTES_MAX, NAMES_MAX};
 use crate::port::{Object, SendRight};
@@ -14,7 +14,7 @@ use crate::sync::Arc;
 
 const NAMES: &str = interface!("names");
 
-pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
+pub(super) fn link(linker: &mut Definer) -> Result<()> {
     linker.func_wrap(NAMES, "register", register)?;
     linker.func_wrap(NAMES, "lookup", lookup)?;
     linker.func_wrap(NAMES, "remove", remove)?;

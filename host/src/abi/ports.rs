@@ -4,17 +4,17 @@ use std::task::Waker;
 
 use insula_wire::layout::List;
 use insula_wire::{CAPABILITIES_MAX, Kind, MailboxPolicy, Status};
-use wasmtime::{Caller, Linker, Result};
+use wasmtime::{Caller, Result};
 
 use super::memory::Guest;
-use super::{Attempt, State, Until, answer, buffers, interface, view, wait};
+use super::{Attempt, Definer, State, Until, answer, buffers, interface, view, wait};
 use crate::control::{Call, Control, Flags};
 use crate::port::{Attachment, Blob, Message, Object, Port, Refused, Sender, Take, Took, Wanted};
 use crate::sync::Arc;
 
 const PORTS: &str = interface!("ports");
 
-pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
+pub(super) fn link(linker: &mut Definer) -> Result<()> {
     linker.func_wrap(PORTS, "open", open)?;
     linker.func_wrap(PORTS, "sender", sender)?;
     linker.func_wrap(PORTS, "send", send)?;

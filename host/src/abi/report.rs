@@ -2,9 +2,9 @@
 
 use insula_wire::layout::List;
 use insula_wire::{RemoteError, Status};
-use wasmtime::{Caller, Linker, Result};
+use wasmtime::{Caller, Result};
 
-use super::{Ended, State, answer, in_call, interface, view};
+use super::{Definer, Ended, State, answer, in_call, interface, view};
 use crate::control::{Call, Flags, Reported};
 use crate::exit::Exit;
 use crate::sync::Arc;
@@ -14,7 +14,7 @@ const REPORT: &str = interface!("report");
 /// Bytes of a reported text that are kept.
 const TEXT_BYTES_MAX: u32 = 16 << 10;
 
-pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
+pub(super) fn link(linker: &mut Definer) -> Result<()> {
     linker.func_wrap(REPORT, "panic", panic)?;
     linker.func_wrap(REPORT, "entered", entered)?;
     linker.func_wrap(REPORT, "error", error)?;
@@ -59,7 +59,10 @@ fn error(mut caller: Caller<'_, State>, message: u32, length: u32) -> Result<u32
     match state.control.report(error) {
         Reported::Fatal(exit) => return Err(Ended::error(exit)),
         Reported::Uncaught(error) => (state.place.uncaught)(&state.control, error),
-        Reported::Told => {}
+        Reported::Told => {
+            #[cfg(feature = "testing")]
+            state.place.world.note(|| format!("{} tells its listeners an error", state.control.label()));
+        }
     }
     answer(Ok(()))
 }

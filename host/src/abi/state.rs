@@ -36,6 +36,9 @@ pub(crate) struct State {
     /// The limit that a growth was refused for.
     pub(crate) refused: Option<(&'static str, u64)>,
     pub(crate) last_error: String,
+    /// The faults that a test has it meet.
+    #[cfg(feature = "testing")]
+    pub(crate) script: Option<crate::faults::Script>,
     /// The ports that it received from and sent to last.
     pub(crate) receives: Recent<Wanted, 2>,
     pub(crate) sends: Recent<Arc<Port>, 4>,

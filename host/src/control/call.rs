@@ -59,6 +59,16 @@ impl Call {
         CALLS[self as usize].1
     }
 
+    #[cfg(feature = "testing")]
+    pub(crate) fn of_name(name: &str) -> Option<Call> {
+        CALLS.iter().find(|(_, known)| *known == name).map(|(call, _)| *call)
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+        CALLS.iter().map(|(_, name)| *name)
+    }
+
     /// As bits of a word, from this one on; never 0.
     pub(super) const fn bits(self, shift: u32) -> u32 {
         (self as u32 + 1) << shift

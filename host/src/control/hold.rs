@@ -52,6 +52,12 @@ impl Links {
         mailboxes.push(Arc::downgrade(mailbox));
     }
 
+    /// The embedder's mailboxes.
+    #[cfg(feature = "testing")]
+    pub(crate) fn mailboxes(&self) -> Vec<Arc<Mailbox>> {
+        self.mailboxes.lock().iter().filter_map(Weak::upgrade).collect()
+    }
+
     /// Whether some isolates live, and nothing can wake any of them: not even what waits in the embedder's ports.
     pub(crate) fn all_asleep(&self) -> bool {
         let before = self.census.changes();

@@ -26,7 +26,7 @@ pub(crate) use call::Call;
 pub(crate) use census::Census;
 
 pub(crate) use flags::Flags;
-pub(crate) use hold::{Hold, Links};
+pub(crate) use hold::{Aside, Hold, Links};
 pub(crate) use registry::{Lineage, NotAdmitted, Registry};
 
 use answer::{Answer, ERROR_ROOM, ErrorListener, Gone};
@@ -184,6 +184,12 @@ impl Control {
     /// The debug name.
     pub(crate) fn name(&self) -> String {
         self.state.lock().name.clone()
+    }
+
+    /// What a test's record calls it.
+    #[cfg(feature = "testing")]
+    pub(crate) fn label(&self) -> String {
+        format!("{} `{}`", self.id, crate::printable::printable_line(&self.name()))
     }
 
     /// Adds to the set of pauses; the same one twice is one entry.

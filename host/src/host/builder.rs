@@ -15,15 +15,18 @@ use super::{Door, Host, Inner};
 use crate::account::{Account, Bounds};
 use crate::cache::Cache;
 use crate::compile::{CompileChild, CompileLimits, Workshop};
-use crate::control::{Links, Registry};
+use crate::control::{Aside, Links, Registry};
 use crate::engine::Shape;
 use crate::error::BuildError;
 use crate::scheduler::Ticker;
 use crate::stdio::Sink;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex};
+use crate::until;
 use crate::warning::{Alarm, Warning, Watch};
 use crate::world::World;
+#[cfg(feature = "testing")]
+use crate::world::stage::Stage;
 
 /// Settings of a host. Plain data: clone it and build twice.
 ///
@@ -72,6 +75,8 @@ pub struct HostBuilder {
     module_folder: Option<PathBuf>,
     on_uncaught: Option<Arc<OnUncaught>>,
     on_warning: Option<(u8, Arc<OnWarning>)>,
+    #[cfg(feature = "testing")]
+    stage: Option<Arc<Stage>>,
 }
 
 type OnUncaught = dyn Fn(&Uncaught) + Send + Sync;
@@ -96,6 +101,8 @@ impl Default for HostBuilder {
             module_folder: None,
             on_uncaught: None,
             on_warning: None,
+            #[cfg(feature = "testing")]
+            stage: None,
         }
     }
 }
@@ -231,19 +238,17 @@ impl HostBuilder {
     /// [`BuildError`] where a setting has no meaning, or the machine does not have what is asked for.
     pub fn build(self) -> Result<Host, BuildError> {
         self.check()?;
-        let world = World::new();
+        let world = self.world();
         let ticker = Ticker::new(&world);
         let io = io().map_err(failed)?;
         let io_handle = io.handle().clone();
         let (stdout, stderr) = (Sink::stdout(), Sink::stderr());
         let told = self.on_uncaught.clone().unwrap_or_else(|| Arc::new(print));
         let reporter = Reporter::start(told, [stdout.clone(), stderr.clone()]).map_err(failed)?;
-        let aside = Arc::clone(&reporter);
-        let aside = Box::new(move |job| aside.run(job));
         let watch = self.on_warning.clone().map(|(percent, told)| watch(percent, told, &reporter));
         let alarm = watch.as_ref().map(Alarm::of_host);
         let registry = Registry::new(self.isolates, self.trusted_isolates).watched_by(alarm.clone());
-        let links = Links::new(next_number(), registry, &world, aside);
+        let links = Links::new(next_number(), registry, &world, aside(&world, &reporter));
         let undertaker = undertaker(&links, &reporter);
         let memory = Bounds { memory: self.total_memory_bytes_max, ..Bounds::default() };
         let cache = self.cache.clone().map(|folder| Arc::new(Cache::open(folder)));
@@ -293,6 +298,23 @@ impl HostBuilder {
         Ok(Host { _door: Arc::new(Door(Arc::clone(&inner))), inner })
     }
 
+    /// Puts the host on a test's stage: its clock, and one thread.
+    #[cfg(feature = "testing")]
+    pub(crate) fn on_stage(mut self, stage: impl FnOnce(u64) -> Arc<Stage>) -> HostBuilder {
+        let seed = *self.seed.get_or_insert(0);
+        self.stage = Some(stage(seed));
+        self.on_uncaught.get_or_insert_with(|| Arc::new(|_: &Uncaught| ()));
+        self
+    }
+
+    fn world(&self) -> Arc<World> {
+        #[cfg(feature = "testing")]
+        if let Some(stage) = &self.stage {
+            return World::staged(Arc::clone(stage));
+        }
+        World::new()
+    }
+
     fn shape(&self, isolates: u32) -> Shape {
         Shape {
             isolates,
@@ -339,6 +361,18 @@ impl HostBuilder {
         }
         Ok(())
     }
+}
+
+/// What runs the embedder's own, later, and at work until it is over.
+fn aside(world: &Arc<World>, reporter: &Arc<Reporter>) -> Box<Aside> {
+    let (world, reporter) = (Arc::clone(world), Arc::clone(reporter));
+    Box::new(move |job| {
+        let at_work = world.at_work();
+        reporter.run(Box::new(move || {
+            let _at_work = at_work;
+            until::working(job);
+        }));
+    })
 }
 
 /// Who hands warnings on to the embedder.

@@ -13,8 +13,9 @@ use super::uncaught::Uncaught;
 use super::{Host, Inner};
 use crate::control::{Control, Flags};
 use crate::exit::{Exit, IsolateId};
+use crate::isolate::ended;
 use crate::sync::{Arc, Mutex, Weak};
-use crate::until::Bell;
+use crate::until::{self, Bell};
 
 /// How long a host that is shut down waits for whoever reads what its guests printed.
 const LAST_WORDS_PATIENCE: Duration = Duration::from_secs(1);
@@ -78,8 +79,9 @@ impl Inner {
         let living = self.links.registry.all();
         living.iter().for_each(|control| control.request_stop());
         if !grace.is_zero() {
-            let census = &self.links.census;
-            census.changed().wait_timeout(grace, || census.live() == 0);
+            let ends = self.world.after(grace);
+            let mut ending = living.iter().map(|control| until::block(&self.world, ends, ended(control)));
+            ending.all(|exit| exit.is_some());
         }
         self.end_all();
         self.wait_for(&living);

@@ -1,5 +1,8 @@
 //! Admission: from a birth that is asked for to an isolate that lives.
 
+#[cfg(feature = "testing")]
+mod staged;
+
 use std::cell::RefCell;
 use std::sync::{OnceLock, Weak};
 use std::time::Duration;
@@ -26,7 +29,7 @@ use crate::spawn::{Birth, Entry, Program, Spawn, Spawner, error_schema};
 use crate::stdio::{Printed, Sink, Tail};
 use crate::sync::Arc;
 use crate::warning::Alarm;
-use crate::world::{NEVER, Nanos};
+use crate::world::{NEVER, Nanos, World};
 
 /// Gives birth to children of isolates of one module and one outfit.
 struct Nursery {
@@ -89,6 +92,8 @@ impl Inner {
         is_main: bool,
     ) -> Result<(Arc<Control>, Printed), SpawnError> {
         grants::check(&spawn.grants)?;
+        #[cfg(feature = "testing")]
+        let spawn = self.staged(spawn)?;
         grants::check_functions(&spawn.functions, self.links.number)?;
         let outfit = Arc::new(Outfit {
             arguments: spawn.arguments,
@@ -124,6 +129,8 @@ impl Inner {
             limits: spawn.limits,
             ends: NEVER,
             grants: Vec::new(),
+            #[cfg(feature = "testing")]
+            faults: spawn.faults,
         };
         let place = self.place(module, Arc::clone(&outfit));
         let [stdout, stderr] = [&outfit.stdout, &outfit.stderr].map(|sink| sink.captured().cloned());
@@ -135,6 +142,7 @@ impl Inner {
     /// Where isolates of a module live that have the same outfit.
     fn place(self: &Arc<Inner>, module: &Module, outfit: Arc<Outfit>) -> Arc<Place> {
         let (reporter, io) = (Arc::clone(&self.reporter), self.io_handle.clone());
+        let (world, told_world) = (Arc::clone(&self.world), Arc::clone(&self.world));
         let (told_module, resolved_module) = (module.clone(), module.clone());
         let fine_clock = outfit.has_fine_clock();
         let grants = outfit.grants.clone();
@@ -151,13 +159,15 @@ impl Inner {
                 outfit,
                 place: place.clone(),
             }),
-            uncaught: Box::new(move |control, error| tell(&reporter, control, error, Some(&told_module))),
+            uncaught: Box::new(move |control, error| tell(&reporter, &told_world, control, error, Some(&told_module))),
             resolve: Box::new(move |stack| {
                 if resolves_soon(&resolved_module, &stack) {
                     return Box::pin(std::future::ready(resolve(&resolved_module, &stack)));
                 }
                 let (io, module) = (io.clone(), resolved_module.clone());
+                let at_work = world.at_work();
                 Box::pin(async move {
+                    let _at_work = at_work;
                     let unresolved = stack.clone();
                     io.spawn_blocking(move || resolve(&module, &stack)).await.unwrap_or(unresolved)
                 })
@@ -173,7 +183,9 @@ impl Inner {
         Box::new(move |module| {
             let allowed = Grant::module(module.as_str()).within(&grants).is_some();
             let host = host.upgrade().filter(|_| allowed);
+            let at_work = host.as_ref().map(|host| host.world.at_work());
             Box::pin(async move {
+                let _at_work = at_work;
                 match host {
                     Some(host) => host.fetch(module).await,
                     None => {
@@ -207,15 +219,7 @@ impl Inner {
         let admitted = self.world.now();
         let ends = ends(&birth, admitted);
         listen(&control, birth.on_exit, birth.on_error)?;
-        if let Err(refused) = self.links.registry.admit(&control) {
-            control.unborn();
-            return Err(match refused {
-                NotAdmitted::Full(max) if module.is_trusted() => SpawnError::TooManyTrusted { max },
-                NotAdmitted::Full(max) => SpawnError::TooManyIsolates { max },
-                NotAdmitted::Closed => SpawnError::HostClosed,
-            });
-        }
-        self.links.census.born();
+        self.bear(&control, parent)?;
         let tail = last_words::tail(&control, birth.limits.stderr_bytes_max);
         let state = State {
             control: Arc::clone(&control),
@@ -230,6 +234,8 @@ impl Inner {
             panicking: std::cell::Cell::new(false),
             refused: None,
             last_error: String::new(),
+            #[cfg(feature = "testing")]
+            script: birth.faults.map(crate::faults::Script::new),
             receives: Recent::default(),
             sends: Recent::default(),
         };
@@ -246,12 +252,31 @@ impl Inner {
         Ok((control, tail))
     }
 
+    /// Has the registry take it: with that it is born.
+    fn bear(&self, control: &Arc<Control>, parent: Option<&Arc<Control>>) -> Result<(), SpawnError> {
+        if let Err(refused) = self.links.registry.admit(control) {
+            control.unborn();
+            return Err(match refused {
+                NotAdmitted::Full(max) if control.flags.any(Flags::TRUSTED) => SpawnError::TooManyTrusted { max },
+                NotAdmitted::Full(max) => SpawnError::TooManyIsolates { max },
+                NotAdmitted::Closed => SpawnError::HostClosed,
+            });
+        }
+        self.links.census.born();
+        #[cfg(feature = "testing")]
+        staged::born(&self.world, control, parent);
+        let _ = parent;
+        Ok(())
+    }
+
     fn launch(&self, quarters: &Quarters, module: &Module, entry: EntryPoint, state: State) {
         let control = Arc::clone(&state.control);
         if let Some(data) = &state.wasi.outfit.data {
             *control.data.lock() = Some(Arc::clone(data));
         }
         let kept = Kept { metered: state.limits.cpu_time_max.is_some(), timed: state.limits.run_deadline.is_some() };
+        #[cfg(feature = "testing")]
+        let module = &staged::module(quarters, module, &state);
         let life = Box::new(Life {
             state,
             module: module.clone(),
@@ -354,7 +379,10 @@ pub(crate) fn room(limits: &Limits) -> Room {
     }
 }
 
-fn tell(reporter: &Reporter, control: &Control, error: RemoteError, module: Option<&Module>) {
+fn tell(reporter: &Reporter, world: &World, control: &Control, error: RemoteError, module: Option<&Module>) {
+    #[cfg(feature = "testing")]
+    staged::uncaught(world, control, &error);
+    let _ = world;
     let uncaught = Uncaught { isolate: control.id, name: control.name(), error };
     reporter.tell(uncaught, module.cloned());
 }
@@ -366,6 +394,8 @@ pub(super) fn undertaker(links: &Arc<Links>, reporter: &Arc<Reporter>) -> Arc<Un
         let id = control.id;
         // The exit code of a run's main is what the run answers: no news for standard error.
         let handed_on = matches!(exit, Exit::ProcExit { .. }) && control.flags.any(Flags::MAIN);
+        #[cfg(feature = "testing")]
+        let ended = links.world.stage().is_some().then(|| exit.to_string());
         let credit = || {
             if control.flags.any(Flags::NAMED) {
                 links.names.forget(id);
@@ -377,9 +407,11 @@ pub(super) fn undertaker(links: &Arc<Links>, reporter: &Arc<Reporter>) -> Arc<Un
             return false;
         };
         last_words.keep(control);
+        #[cfg(feature = "testing")]
+        ended.into_iter().for_each(|ended| links.world.note(|| format!("{} ended: {ended}", control.label())));
         match (dead.uncaught.take().filter(|_| !handed_on), place) {
             (Some(error), Some(place)) => (place.uncaught)(control, error),
-            (Some(error), None) => tell(&reporter, control, error, None),
+            (Some(error), None) => tell(&reporter, &links.world, control, error, None),
             (None, _) => {}
         }
         end_scoped(&links.registry, id, std::mem::take(&mut dead.scoped));

@@ -7,9 +7,9 @@
 
 use std::sync::OnceLock;
 
-use wasmtime::{Engine, Linker};
+use wasmtime::Engine;
 
-use crate::abi::{self, State};
+use crate::abi::{self, Definer};
 use crate::cache::{Cache, Vouched};
 use crate::compile::{Artefact, Workshop};
 use crate::engine::{Kind, Places, Shape, engine};
@@ -24,7 +24,7 @@ use crate::wasi;
 /// An engine, its code, and its threads.
 pub(super) struct Quarters {
     compiler: Compiler,
-    linker: Linker<State>,
+    linker: Definer,
     pub(super) scheduler: Arc<dyn Scheduler>,
     pub(super) hooks: Arc<Hooks>,
 }
@@ -101,6 +101,16 @@ impl Quarters {
         Module::link(&self.linker, code)
     }
 
+    /// The module, with imports at which its isolates meet faults.
+    #[cfg(feature = "testing")]
+    pub(super) fn gated(&self, module: &Module) -> Module {
+        let linked = abi::link_gated(module.code().compiled.engine()).and_then(|mut linker| {
+            wasi::link(&mut linker)?;
+            Ok(Module::link(&linker, Arc::clone(module.code())))
+        });
+        linked.ok().and_then(Result::ok).expect("what was linked once has imports of the same names and types")
+    }
+
     /// Whether a module was loaded here.
     pub(super) fn has(&self, module: &Module) -> bool {
         self.compiler.made(module.code())
@@ -148,7 +158,7 @@ pub(super) fn failed(error: std::io::Error) -> BuildError {
 }
 
 /// Every import: ours, and WASI's.
-fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
+fn linker(engine: &Engine) -> wasmtime::Result<Definer> {
     let mut linker = abi::link(engine)?;
     wasi::link(&mut linker)?;
     Ok(linker)

@@ -112,7 +112,7 @@ impl Host {
     pub fn run_until(&self, module: &Module, spawn: Spawn, wait: Wait) -> Result<Ended, SpawnError> {
         let inner = self.inner();
         let (main, _) = inner.spawn(module, spawn, true)?;
-        let seen = inner.links.census.changed().wait_until(|| inner.look(&main, wait));
+        let seen = inner.wait_until(|| inner.look(&main, wait));
         let asleep = match seen {
             Seen::AllAsleep => Some(inner.links.registry.all().iter().map(sleeper).collect()),
             Seen::AllEnded | Seen::MainEnded => None,
@@ -124,6 +124,14 @@ impl Host {
 }
 
 impl Inner {
+    fn wait_until<R>(&self, look: impl FnMut() -> Option<R>) -> R {
+        #[cfg(feature = "testing")]
+        if let Some(stage) = self.world.stage() {
+            return crate::until::look_until(stage, &self.world, look);
+        }
+        self.links.census.changed().wait_until(look)
+    }
+
     /// Whether the run has ended, and why.
     fn look(&self, main: &Control, wait: Wait) -> Option<Seen> {
         match main.exit() {

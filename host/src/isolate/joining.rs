@@ -21,18 +21,18 @@ impl Isolate {
     /// Blocks the calling thread until it ended. Any number of callers may ask; all get the same.
     #[must_use]
     pub fn join(&self) -> Exit {
-        until::block_on(self.ended())
+        until::block_on(&self.links().world, self.ended())
     }
 
     /// As [`Isolate::join`], for so long at most: `None` where it still lives then.
     #[must_use]
     pub fn join_timeout(&self, timeout: Duration) -> Option<Exit> {
-        until::block_on(self.ended_within(timeout))
+        until::block_on(&self.links().world, self.ended_within(timeout))
     }
 
     /// As [`Isolate::join`], as a future. Dropping it loses nothing.
     pub async fn ended(&self) -> Exit {
-        ended(self.control()).await
+        until::within(&self.links().world, NEVER, ended(self.control())).await.unwrap_or(Exit::HostClosed)
     }
 
     /// As [`Isolate::join_timeout`], as a future. Dropping it loses nothing.
@@ -85,7 +85,7 @@ impl Isolate {
     /// # }
     /// ```
     pub fn stop(&self, grace: Duration) -> Option<Exit> {
-        until::block_on(self.stop_async(grace))
+        until::block_on(&self.links().world, self.stop_async(grace))
     }
 
     /// As [`Isolate::stop`], as a future. Where it is dropped the isolate was asked, and is not killed.
@@ -105,7 +105,7 @@ impl Isolate {
     /// born meanwhile, and [killed together](Isolate::kill_tree) after `grace`. Says who ended, and how, in the order of
     /// their births; nobody where this handle cannot kill.
     pub fn stop_tree(&self, grace: Duration) -> Vec<(IsolateId, Exit)> {
-        until::block_on(self.stop_tree_async(grace))
+        until::block_on(&self.links().world, self.stop_tree_async(grace))
     }
 
     /// As [`Isolate::stop_tree`], as a future. Where it is dropped they were asked, and are not killed.

@@ -83,7 +83,7 @@ impl Group {
     /// Ends all of its plugins for good, the one that was added last first: each is asked to stop, and killed after `grace`.
     /// Says who ended, and how, in that order; nobody where the group had ended already. Blocks the calling thread.
     pub fn stop(&self, grace: Duration) -> Vec<(String, Exit)> {
-        until::block_on(self.stop_async(grace))
+        until::block_on(&self.house.links.world, self.stop_async(grace))
     }
 
     /// As [`Group::stop`], as a future. Where it is dropped after it was first polled, they end all the same.

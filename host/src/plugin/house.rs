@@ -19,7 +19,7 @@ use crate::ports::{ReceivePort, Request, SendPort};
 use crate::restart::Restart;
 use crate::spawn::Spawn;
 use crate::sync::{Arc, Mutex, Weak};
-use crate::until::Bell;
+use crate::until::{self, Bell};
 
 /// Who is ended and started again when one plugin of a [`Group`](crate::Group) dies. The names are Erlang's.
 ///
@@ -103,7 +103,8 @@ impl House {
         let port = arrivals.send_port();
         let core = Core::new(name, Arc::clone(&life), arrivals.port(), &self.bell);
         let member = Member::new(&core, recipe, &life);
-        host.tasks().spawn(Relay::new(Arc::clone(&core), arrivals).run());
+        let relayed = Relay::new(Arc::clone(&core), arrivals).run();
+        host.tasks().spawn(until::counted(&self.links.world, relayed));
         Ok((Newborn { core, port }, member))
     }
 
@@ -111,7 +112,7 @@ impl House {
     pub(super) fn open(self: &Arc<House>, host: &Arc<Inner>) -> Arc<Door> {
         let door = Arc::new(Door(Arc::clone(&self.bell)));
         self.state.lock().door = Some(Arc::downgrade(&door));
-        host.tasks().spawn(Keeper::new(Arc::clone(self)).keep());
+        host.tasks().spawn(until::counted(&self.links.world, Keeper::new(Arc::clone(self)).keep()));
         door
     }
 

@@ -99,7 +99,7 @@ impl Host {
         let house = House::new(host, Strategy::OneForOne, restart);
         let (newborn, member) = house.bear(host, None, module, spawn)?;
         let plugin = Plugin::of(newborn);
-        host.tasks().spawn(Keeper::new(house).with(member).keep());
+        host.tasks().spawn(until::counted(&host.links().world, Keeper::new(house).with(member).keep()));
         Ok(plugin)
     }
 }
@@ -159,7 +159,7 @@ impl<Q, A> Plugin<Q, A> {
     ///
     /// What is asked meanwhile waits, and is over with it.
     pub fn stop(&self, grace: Duration) -> Exit {
-        until::block_on(self.stop_async(grace))
+        until::block_on(self.world(), self.stop_async(grace))
     }
 
     /// As [`Plugin::stop`], as a future. Where it is dropped after it was first polled, the plugin ends all the same.
@@ -171,7 +171,7 @@ impl<Q, A> Plugin<Q, A> {
     /// Blocks the calling thread until its last isolate ended, after which no other one comes.
     #[must_use]
     pub fn join(&self) -> Exit {
-        until::block_on(self.ended())
+        until::block_on(self.world(), self.ended())
     }
 
     /// As [`Plugin::join`], for so long at most.

@@ -87,7 +87,7 @@ impl<Q, A> Plugin<Q, A> {
     /// # Errors
     /// [`UpgradeError`] says why there was no upgrade.
     pub fn upgrade(&self, module: &Module, spawn: Spawn, grace: Duration) -> Result<Exit, UpgradeError> {
-        until::block_on(self.upgrade_async(module, spawn, grace))
+        until::block_on(self.world(), self.upgrade_async(module, spawn, grace))
     }
 
     /// As [`Plugin::upgrade`], as a future. Where it is dropped after it was first polled, the upgrade goes on.

@@ -29,6 +29,7 @@ use crate::limits::Limits;
 use crate::port::SendRight;
 use crate::spawn::{HostFunction, Spawn};
 use crate::sync::Arc;
+use crate::until;
 
 /// Calls of one function that are under way at one time, unless said otherwise.
 const AT_ONCE: usize = 16;
@@ -180,7 +181,8 @@ impl Host {
             threads.spawn_blocking(move || {
                 let done = catch_unwind(AssertUnwindSafe(|| {
                     let question = call.question();
-                    question.into_iter().for_each(|question| call.answer(&function(&call.caller, question)));
+                    let answer = |question| until::working(|| function(&call.caller, question));
+                    question.into_iter().for_each(|question| call.answer(&answer(question)));
                 }));
                 done.unwrap_or_else(|panic| call.panicked(&*panic));
             })
@@ -239,7 +241,7 @@ impl Host {
             links: Arc::clone(links),
             name: Arc::clone(&given.name),
         };
-        threads.spawn(dispatch(serving, begin));
+        threads.spawn(until::counted(&links.world, dispatch(serving, begin)));
         Ok(Function { given, places, at_once: AT_ONCE, shares, types: PhantomData })
     }
 }

@@ -19,6 +19,8 @@ use crate::sync::{Arc, Mutex};
 
 /// Starts a thread that waits at a port.
 pub(super) fn start(waits: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    #[cfg(feature = "testing")]
+    let waits = || crate::until::serving(waits);
     Builder::new().name("insula-listener".to_owned()).spawn(waits)
 }
 

@@ -16,7 +16,7 @@ use crate::control::{Hold, Links};
 use crate::exit::IsolateId;
 use crate::port::{Message, Port, SendRight, Take, Took, Wanted, codec};
 use crate::sync::Arc;
-use crate::until::thread_waker;
+use crate::until::ThreadBell;
 use crate::world::{NEVER, Nanos};
 
 /// A port of the embedder's: a queue of messages of type `T`.
@@ -139,9 +139,15 @@ impl<T: DeserializeOwned> ReceivePort<T> {
         let mut waiting = Waiting::at(self);
         poll_fn(|cx: &mut Context<'_>| {
             waiting.with(cx.waker());
-            self.take(Some(cx.waker())).map_or(Poll::Pending, Poll::Ready)
+            let taken = self.take(Some(cx.waker()));
+            taken.map_or_else(|| self.is_awaited(), Poll::Ready)
         })
         .await
+    }
+
+    fn is_awaited<R>(&self) -> Poll<R> {
+        self.links.world.awaited();
+        Poll::Pending
     }
 
     /// The next message; closes the port.
@@ -255,19 +261,16 @@ fn wait<R>(
     ports: &[&Arc<Port>],
     mut attempt: impl FnMut(&Waker) -> Option<Result<R, RecvError>>,
 ) -> Result<R, RecvError> {
-    let (woken, waker) = thread_waker();
+    let bell = ThreadBell::new();
     let found = loop {
-        if let Some(found) = attempt(&waker) {
+        if let Some(found) = attempt(bell.waker()) {
             break found;
         }
-        let left = Duration::from_nanos(ends.saturating_sub(links.world.now()));
-        if left.is_zero() {
+        if !bell.wait(&links.world, ends) {
             break Err(RecvError::TimedOut);
         }
-        // The waker holds the other end, so a wait without an end ends by being woken.
-        let _ = if ends == NEVER { woken.recv().ok() } else { woken.recv_timeout(left).ok() };
     };
-    ports.iter().for_each(|port| port.mailbox().stop_waiting(&waker));
+    ports.iter().for_each(|port| port.mailbox().stop_waiting(bell.waker()));
     found
 }
 
@@ -348,7 +351,7 @@ impl<T: DeserializeOwned> Stream for ReceivePort<T> {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<T, RecvError>>> {
         match self.take(Some(cx.waker())) {
             Some(taken) => Poll::Ready(until_its_end(taken.and_then(data))),
-            None => Poll::Pending,
+            None => self.is_awaited(),
         }
     }
 }

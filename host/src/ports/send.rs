@@ -15,7 +15,7 @@ use super::value;
 use crate::control::{Hold, Links};
 use crate::error::SendError;
 use crate::port::{AtTheDoor, Attachment, Claims, Message, Refused, SendRight, codec};
-use crate::until::thread_waker;
+use crate::until::ThreadBell;
 use crate::world::{NEVER, Nanos};
 
 /// The right to send messages of type `T` to a port, of the embedder's or of an isolate's.
@@ -122,23 +122,16 @@ impl<T: Serialize> SendPort<T> {
         if let Some(sent) = self.post(&mut unsent, None) {
             return sent.map_err(SendError::from);
         }
-        let (woken, waker) = thread_waker();
+        let bell = ThreadBell::new();
         let mut waiting = AtTheDoor::new(&self.right);
-        waiting.stand(&waker);
+        waiting.stand(bell.waker());
         loop {
-            if let Some(sent) = self.post(&mut unsent, Some(&waker)) {
+            if let Some(sent) = self.post(&mut unsent, Some(bell.waker())) {
                 return sent.map_err(SendError::from);
             }
-            // The waker holds the other end, so a wait without an end ends by being woken.
-            if ends == NEVER {
-                let _ = woken.recv();
-                continue;
-            }
-            let left = Duration::from_nanos(ends.saturating_sub(self.links.world.now()));
-            if left.is_zero() {
+            if !bell.wait(&self.links.world, ends) {
                 return Err(Status::TimedOut.into());
             }
-            let _ = woken.recv_timeout(left);
         }
     }
 

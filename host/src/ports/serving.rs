@@ -26,6 +26,7 @@ use crate::host::{Share, Shares};
 use crate::isolate::ended;
 use crate::port::{Attachment, Message, SendRight, codec};
 use crate::sync::{Arc, Mutex};
+use crate::world::AtWork;
 
 /// Calls of one function that one plugin may have set aside.
 const ASIDE_MAX: usize = 1_000;
@@ -56,6 +57,7 @@ pub(super) struct Call<A> {
     _place: OwnedSemaphorePermit,
     _room: Room,
     _hold: Hold,
+    _at_work: AtWork,
 }
 
 impl<A: Serialize> Call<A> {
@@ -219,6 +221,7 @@ impl Serving {
             _place: place,
             _room: room,
             _hold: hold,
+            _at_work: self.links.world.at_work(),
         }
     }
 }

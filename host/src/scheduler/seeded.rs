@@ -3,6 +3,9 @@
 //! The order in which isolates become ready is kept, and the choice depends on nothing but that order and the seed. It
 //! finds what depends on an order that nobody promised; semantics tests run under it as well.
 
+#[cfg(feature = "testing")]
+mod staged;
+
 use std::collections::VecDeque;
 use std::sync::{Condvar, PoisonError};
 use std::thread::JoinHandle;
@@ -29,6 +32,8 @@ struct Shared {
     dying: std::sync::atomic::AtomicI64,
     ticker: Arc<Ticker>,
     interrupt: Box<dyn Fn() + Send + Sync>,
+    #[cfg(feature = "testing")]
+    staged: Option<staged::Staged>,
 }
 
 impl Seeded {
@@ -52,6 +57,8 @@ impl Seeded {
             dying: std::sync::atomic::AtomicI64::new(0),
             ticker: Arc::clone(ticker),
             interrupt,
+            #[cfg(feature = "testing")]
+            staged: ticker.world().stage().map(staged::Staged::new),
         });
         let (theirs, io) = (Arc::clone(&shared), io.clone());
         let thread = std::thread::Builder::new().name("insula-seeded".to_owned()).spawn(move || {
@@ -75,7 +82,12 @@ impl Scheduler for Seeded {
     }
 
     fn ticks(&self) -> u64 {
-        self.shared.ticks.load(Relaxed)
+        self.shared.ticks()
+    }
+
+    #[cfg(feature = "testing")]
+    fn wants_room(&self) -> bool {
+        self.shared.staged.is_some() && !self.shared.lock().is_empty()
     }
 
     fn is_contended(&self) -> bool {
@@ -100,6 +112,8 @@ impl Scheduler for Seeded {
 
     fn close(&self) {
         self.shared.closing.store(true, SeqCst);
+        #[cfg(feature = "testing")]
+        self.shared.staged.iter().for_each(staged::Staged::close);
         drop(self.shared.lock());
         self.shared.bell.notify_all();
         let thread = self.thread.lock().take();
@@ -117,7 +131,18 @@ impl Shared {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn ticks(&self) -> u64 {
+        let ticks = self.ticks.load(Relaxed);
+        #[cfg(feature = "testing")]
+        if let Some(staged) = &self.staged {
+            return staged.slices(ticks);
+        }
+        ticks
+    }
+
     fn push(&self, task: Arc<Task>) {
+        #[cfg(feature = "testing")]
+        self.staged.iter().for_each(staged::Staged::begins);
         self.lock().push_back(task);
         self.bell.notify_one();
         if self.closing.load(SeqCst) {
@@ -128,6 +153,8 @@ impl Shared {
     /// Tasks hold their scheduler: what is queued at its end would keep it for ever.
     fn clear(&self) {
         let left = std::mem::take(&mut *self.lock());
+        #[cfg(feature = "testing")]
+        self.staged.iter().for_each(staged::Staged::close);
         drop(left);
     }
 
@@ -143,18 +170,32 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Runs a task until it waits, or its slice is over.
+    fn poll(&self, task: Arc<Task>) -> After {
+        let metered = task.is_metered();
+        #[cfg(feature = "testing")]
+        let metered = metered || self.staged.is_some();
+        self.metered.store(metered, SeqCst);
+        self.running.store(true, SeqCst);
+        if metered || !self.lock().is_empty() {
+            self.ticker.want();
+        }
+        let after = task.poll(self.ticks());
+        self.running.store(false, SeqCst);
+        after
+    }
+}
+
 fn work(shared: &Shared, seed: u64) {
     let mut chance = Chance::new(seed);
+    #[cfg(feature = "testing")]
+    if let Some(staged) = &shared.staged {
+        return staged::work(shared, staged, chance);
+    }
     while !shared.closing.load(SeqCst) {
         let Some(task) = shared.draw(&mut chance) else { continue };
-        shared.metered.store(task.is_metered(), SeqCst);
-        shared.running.store(true, SeqCst);
-        if task.is_metered() || !shared.lock().is_empty() {
-            shared.ticker.want();
-        }
-        let after = task.poll(shared.ticks.load(Relaxed));
-        shared.running.store(false, SeqCst);
-        match after {
+        match shared.poll(task) {
             After::Gone => {}
             After::Again(task) | After::Preempted { task, .. } => shared.push(task),
         }

@@ -33,6 +33,11 @@ impl Ticker {
         })
     }
 
+    #[cfg(feature = "testing")]
+    pub(super) fn world(&self) -> &Arc<World> {
+        &self.world
+    }
+
     /// Starts the thread.
     ///
     /// # Errors
@@ -76,12 +81,12 @@ impl Ticker {
                 if quiet >= 2 {
                     self.wanted.store(false, SeqCst);
                     quiet = 0;
-                    stopped = Some(self.world.after(TICK));
+                    stopped = Some(self.world.real().saturating_add(TICK.as_nanos() as u64));
                 } else {
                     stopped = None;
                     scheduler.tick();
                 }
-            } else if stopped.is_some_and(|since| self.world.now() >= since) {
+            } else if stopped.is_some_and(|since| self.world.real() >= since) {
                 // Whoever hands over asks for ticks without a fence, since this is the way of every message: it may have
                 // seen the wish that was being taken back. A whole tick later its own store is seen here.
                 stopped = None;

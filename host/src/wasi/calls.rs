@@ -3,13 +3,13 @@
 //! What they do is wasmtime-wasi's. Where it says which of its functions are async, that list is repeated here, so a new
 //! one would go unmarked and no worse; a change of a signature does not compile.
 
-use wasmtime::{AsContextMut as _, Caller, Extern, Linker, Result};
+use wasmtime::{AsContextMut as _, Caller, Extern, Result};
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p1::wasi_snapshot_preview1::{self, WasiSnapshotPreview1 as _};
 use wiggle::GuestMemory;
 
 use super::{PREVIEW_1, context};
-use crate::abi::{State, in_call};
+use crate::abi::{Definer, State, in_call};
 use crate::control::Call;
 use crate::sync::Arc;
 
@@ -21,6 +21,7 @@ macro_rules! define {
             |mut caller: Caller<'_, State>, ($($argument,)*): ($($type,)*)| {
                 Box::new(async move {
                     let control = Arc::clone(&caller.data().control);
+                    let _at_work = caller.data().place.world.at_work();
                     let call = async {
                         let (mut memory, context) = guest(&mut caller)?;
                         wasi_snapshot_preview1::$name(context, &mut memory, $($argument),*).await
@@ -33,12 +34,12 @@ macro_rules! define {
 }
 
 /// Defines them, in front of those that are there.
-pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
+pub(super) fn link(linker: &mut Definer) -> Result<()> {
     link_descriptors(linker)?;
     link_paths(linker)
 }
 
-fn link_descriptors(linker: &mut Linker<State>) -> Result<()> {
+fn link_descriptors(linker: &mut Definer) -> Result<()> {
     define! { linker,
         fd_advise as FdAdvise(fd: i32, offset: i64, length: i64, advice: i32);
         fd_close as FdClose(fd: i32);
@@ -59,7 +60,7 @@ fn link_descriptors(linker: &mut Linker<State>) -> Result<()> {
     Ok(())
 }
 
-fn link_paths(linker: &mut Linker<State>) -> Result<()> {
+fn link_paths(linker: &mut Definer) -> Result<()> {
     define! { linker,
         path_create_directory as PathCreateDirectory(fd: i32, path: i32, length: i32);
         path_filestat_get as PathFilestatGet(fd: i32, flags: i32, path: i32, length: i32, result: i32);
