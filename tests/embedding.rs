@@ -20,6 +20,7 @@ mod service_pool;
 mod shares;
 mod start;
 mod stdio;
+mod testing;
 mod trusted;
 mod usage;
 mod values;
