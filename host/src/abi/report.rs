@@ -81,6 +81,7 @@ async fn resolve(mut caller: Caller<'_, State>, stack: List, buffer: List, resul
     if stack.count > TEXT_BYTES_MAX {
         return answer(Err(Status::TooLarge));
     }
+    let _at_work = state.place.world.at_work();
     let (control, resolving) = (Arc::clone(&state.control), (state.place.resolve)(shown(guest.bytes(stack)?)));
     let resolved = in_call(&control, Call::Resolve, resolving).await;
     let (mut guest, _) = view(&mut caller)?;

@@ -245,6 +245,8 @@ impl HostBuilder {
         let (stdout, stderr) = (Sink::stdout(), Sink::stderr());
         let told = self.on_uncaught.clone().unwrap_or_else(|| Arc::new(print));
         let reporter = Reporter::start(told, [stdout.clone(), stderr.clone()]).map_err(failed)?;
+        #[cfg(feature = "testing")]
+        reporter.note_on(world.stage());
         let watch = self.on_warning.clone().map(|(percent, told)| watch(percent, told, &reporter));
         let alarm = watch.as_ref().map(Alarm::of_host);
         let registry = Registry::new(self.isolates, self.trusted_isolates).watched_by(alarm.clone());

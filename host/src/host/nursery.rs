@@ -29,7 +29,7 @@ use crate::spawn::{Birth, Entry, Program, Spawn, Spawner, error_schema};
 use crate::stdio::{Printed, Sink, Tail};
 use crate::sync::Arc;
 use crate::warning::Alarm;
-use crate::world::{NEVER, Nanos, World};
+use crate::world::{NEVER, Nanos};
 
 /// Gives birth to children of isolates of one module and one outfit.
 struct Nursery {
@@ -93,7 +93,9 @@ impl Inner {
     ) -> Result<(Arc<Control>, Printed), SpawnError> {
         grants::check(&spawn.grants)?;
         #[cfg(feature = "testing")]
-        let spawn = self.staged(spawn)?;
+        let seed = self.staged_seed(&spawn)?;
+        #[cfg(not(feature = "testing"))]
+        let seed = spawn.seed;
         grants::check_functions(&spawn.functions, self.links.number)?;
         let outfit = Arc::new(Outfit {
             arguments: spawn.arguments,
@@ -104,7 +106,7 @@ impl Inner {
             stdout: Sink::of(spawn.stdout, &self.stdout),
             stderr: Sink::of(spawn.stderr, &self.stderr),
             fixed_clock: spawn.fixed_clock,
-            seed: spawn.seed.map(Seed::new),
+            seed: seed.map(Seed::new),
             world: Arc::clone(&self.world),
         });
         let number = self.links.number;
@@ -142,7 +144,6 @@ impl Inner {
     /// Where isolates of a module live that have the same outfit.
     fn place(self: &Arc<Inner>, module: &Module, outfit: Arc<Outfit>) -> Arc<Place> {
         let (reporter, io) = (Arc::clone(&self.reporter), self.io_handle.clone());
-        let (world, told_world) = (Arc::clone(&self.world), Arc::clone(&self.world));
         let (told_module, resolved_module) = (module.clone(), module.clone());
         let fine_clock = outfit.has_fine_clock();
         let grants = outfit.grants.clone();
@@ -159,15 +160,13 @@ impl Inner {
                 outfit,
                 place: place.clone(),
             }),
-            uncaught: Box::new(move |control, error| tell(&reporter, &told_world, control, error, Some(&told_module))),
+            uncaught: Box::new(move |control, error| tell(&reporter, control, error, Some(&told_module))),
             resolve: Box::new(move |stack| {
                 if resolves_soon(&resolved_module, &stack) {
                     return Box::pin(std::future::ready(resolve(&resolved_module, &stack)));
                 }
                 let (io, module) = (io.clone(), resolved_module.clone());
-                let at_work = world.at_work();
                 Box::pin(async move {
-                    let _at_work = at_work;
                     let unresolved = stack.clone();
                     io.spawn_blocking(move || resolve(&module, &stack)).await.unwrap_or(unresolved)
                 })
@@ -276,7 +275,9 @@ impl Inner {
         }
         let kept = Kept { metered: state.limits.cpu_time_max.is_some(), timed: state.limits.run_deadline.is_some() };
         #[cfg(feature = "testing")]
-        let module = &staged::module(quarters, module, &state);
+        let gated = state.script.is_some().then(|| quarters.gated(module));
+        #[cfg(feature = "testing")]
+        let module = gated.as_ref().unwrap_or(module);
         let life = Box::new(Life {
             state,
             module: module.clone(),
@@ -379,10 +380,7 @@ pub(crate) fn room(limits: &Limits) -> Room {
     }
 }
 
-fn tell(reporter: &Reporter, world: &World, control: &Control, error: RemoteError, module: Option<&Module>) {
-    #[cfg(feature = "testing")]
-    staged::uncaught(world, control, &error);
-    let _ = world;
+fn tell(reporter: &Reporter, control: &Control, error: RemoteError, module: Option<&Module>) {
     let uncaught = Uncaught { isolate: control.id, name: control.name(), error };
     reporter.tell(uncaught, module.cloned());
 }
@@ -411,7 +409,7 @@ pub(super) fn undertaker(links: &Arc<Links>, reporter: &Arc<Reporter>) -> Arc<Un
         ended.into_iter().for_each(|ended| links.world.note(|| format!("{} ended: {ended}", control.label())));
         match (dead.uncaught.take().filter(|_| !handed_on), place) {
             (Some(error), Some(place)) => (place.uncaught)(control, error),
-            (Some(error), None) => tell(&reporter, &links.world, control, error, None),
+            (Some(error), None) => tell(&reporter, control, error, None),
             (None, _) => {}
         }
         end_scoped(&links.registry, id, std::mem::take(&mut dead.scoped));

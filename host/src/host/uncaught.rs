@@ -48,6 +48,15 @@ impl fmt::Display for Uncaught {
     }
 }
 
+#[cfg(feature = "testing")]
+impl Uncaught {
+    /// Its line in a test's record.
+    fn line(&self) -> String {
+        let first = self.error.message.lines().next().unwrap_or_default();
+        format!("{} `{}` uncaught: {}", self.isolate, printable(&self.name), printable(first))
+    }
+}
+
 /// What is told by default: the block, on standard error.
 pub(super) fn print(uncaught: &Uncaught) {
     // Nobody is left to tell that nobody reads.
@@ -105,6 +114,8 @@ pub(crate) struct Reporter {
     sender: Mutex<Option<Sender<Job>>>,
     backlog: Arc<Backlog>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    #[cfg(feature = "testing")]
+    stage: std::sync::OnceLock<Arc<crate::world::stage::Stage>>,
 }
 
 #[derive(Default)]
@@ -136,11 +147,26 @@ impl Reporter {
         let theirs = Arc::clone(&backlog);
         let work = move || work(&jobs, &*told, &printed, &theirs);
         let thread = std::thread::Builder::new().name("insula-reporter".to_owned()).spawn(work)?;
-        Ok(Arc::new(Reporter { sender: Mutex::new(Some(sender)), backlog, thread: Mutex::new(Some(thread)) }))
+        Ok(Arc::new(Reporter {
+            sender: Mutex::new(Some(sender)),
+            backlog,
+            thread: Mutex::new(Some(thread)),
+            #[cfg(feature = "testing")]
+            stage: std::sync::OnceLock::new(),
+        }))
+    }
+
+    /// Has all that is told in a test's record.
+    #[cfg(feature = "testing")]
+    pub(super) fn note_on(&self, stage: Option<&Arc<crate::world::stage::Stage>>) {
+        // Set once, by the one caller that builds the host.
+        stage.into_iter().for_each(|stage| drop(self.stage.set(Arc::clone(stage))));
     }
 
     /// Tells an error, later; resolved by the module's lines if one is given. Never waits.
     pub(super) fn tell(&self, uncaught: Uncaught, module: Option<Module>) {
+        #[cfg(feature = "testing")]
+        self.stage.get().into_iter().for_each(|stage| stage.note(uncaught.line()));
         if self.has_room() {
             // After the end of the thread nobody is told.
             let _ = self.hand_over(Job::Tell { uncaught, module });

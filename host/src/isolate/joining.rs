@@ -21,7 +21,7 @@ impl Isolate {
     /// Blocks the calling thread until it ended. Any number of callers may ask; all get the same.
     #[must_use]
     pub fn join(&self) -> Exit {
-        until::block_on(&self.links().world, self.ended())
+        until::block_on(&self.links().world, ended(self.control()))
     }
 
     /// As [`Isolate::join`], for so long at most: `None` where it still lives then.

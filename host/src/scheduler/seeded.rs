@@ -97,6 +97,8 @@ impl Scheduler for Seeded {
     }
 
     fn dying(&self, more: bool) {
+        #[cfg(feature = "testing")]
+        self.shared.staged.iter().for_each(|staged| staged.dying(more));
         if more {
             self.shared.dying.fetch_add(1, SeqCst);
             self.shared.ticker.want();

@@ -42,6 +42,11 @@ impl Staged {
         self.stage.begin();
     }
 
+    /// One that runs is to end, or ended: until then it is at work, also in a loop.
+    pub(super) fn dying(&self, more: bool) {
+        if more { self.stage.begin() } else { self.stage.end(true) }
+    }
+
     pub(super) fn close(&self) {
         self.stage.close();
         let left = std::mem::take(&mut *self.loopers.lock());
