@@ -132,9 +132,12 @@ fn a_host_near_a_limit_of_its_own_is_told_of() {
     let host = builder.build().expect("there is room for a small host");
     let module = host.load("three", b"(module (memory 3) (func (export \"run\")))").expect("the text is a module");
     let spawn = || host.spawn(&module, Spawn::entry("run").paused(true)).expect("there is room");
-    let mut isolates = vec![spawn(), spawn()];
-    isolates.iter().for_each(insula::Isolate::resume_birth);
-    isolates.drain(..).for_each(|isolate| assert_eq!(isolate.join(), Exit::Returned));
+    let isolates = [spawn(), spawn()];
+    // One after the other: two that run have so much memory together as is warned of.
+    for isolate in isolates {
+        isolate.resume_birth();
+        assert_eq!(isolate.join(), Exit::Returned);
+    }
     let three = [spawn(), spawn(), spawn()];
     let warning = warnings.recv().expect("the host lives");
     assert_eq!((warning.isolate, warning.which.as_str(), warning.used, warning.limit), (None, "isolates", 3, 4));

@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::harness::repository;
 
 /// What insula names itself by default, each as small as its features let it be.
-const DIRECT: [&str; 19] = [
+const DIRECT: [&str; 20] = [
     "bytes",
     "crossbeam-channel",
     "futures-core",
@@ -16,6 +16,7 @@ const DIRECT: [&str; 19] = [
     "insula-wire",
     "postcard",
     "rand_core",
+    "rayon-core",
     "rustc-demangle",
     "rustix",
     "serde",

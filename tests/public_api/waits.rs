@@ -27,6 +27,7 @@ const STOPS: &str = "no_stop_and_no_join_hangs_when_the_host_closes";
 const UPGRADES: &str = "no_upgrade_hangs_when_the_host_closes";
 const GROUPS: &str = "no_stop_of_a_group_hangs_when_the_host_closes";
 const SHUTDOWN: &str = "whoever_shuts_a_host_down_comes_back_whatever_its_isolates_are_at";
+const LOADS: &str = "a_load_aside_ends_when_its_host_does";
 const RUNS: &str = "whoever_runs_a_program_is_told_that_its_host_was_shut_down";
 
 const SETS: &str = "sets something down for later";
@@ -43,8 +44,11 @@ const HELD: &[(&str, &str)] = &[
     ("Duplex::recv", LINKS),
     ("Duplex::recv_timeout", LINKS),
     ("Duplex::send", LINKS),
+    ("Future for Loading", LOADS),
     ("Group::stop", GROUPS),
     ("Group::stop_async", GROUPS),
+    ("Host::load_async", LOADS),
+    ("Host::load_trusted", "a_left_behind_compile_holds_up_no_other"),
     ("Host::run", RUNS),
     ("Host::run_until", RUNS),
     ("Host::shutdown", SHUTDOWN),
@@ -107,15 +111,18 @@ const HELD: &[(&str, &str)] = &[
 const AT_ONCE: &[(&str, &str)] = &[
     ("Broadcast::send_port", LOOKS),
     ("Caller::has_ended", LOOKS),
+    ("CompileChild::cpu_time", SETS),
+    ("CompileLimits::at_once", SETS),
+    ("CompileLimits::wall", SETS),
     ("Drop for CheckedOut", ENDS_IT),
     ("Drop for ReceivePort", ENDS_IT),
     ("Drop for ServicePool", ENDS_IT),
+    ("Faults::delay_at", SETS),
     ("Function::at_once", SETS),
     ("Function::at_once_each", SETS),
     ("Host::function", SETS),
     ("Host::function_async", SETS),
     ("Host::left_behind", LOOKS),
-    ("Host::load_trusted", "compiles, and waits for nobody"),
     ("Host::open", "spawns, and waits for nobody"),
     ("HostBuilder::function_threads", SETS),
     ("HostBuilder::on_uncaught", SETS),

@@ -243,10 +243,7 @@ impl HostBuilder {
         let io = io().map_err(failed)?;
         let io_handle = io.handle().clone();
         let (stdout, stderr) = (Sink::stdout(), Sink::stderr());
-        let told = self.on_uncaught.clone().unwrap_or_else(|| Arc::new(print));
-        let reporter = Reporter::start(told, [stdout.clone(), stderr.clone()]).map_err(failed)?;
-        #[cfg(feature = "testing")]
-        reporter.note_on(world.stage());
+        let reporter = self.reporter(&world, [stdout.clone(), stderr.clone()])?;
         let watch = self.on_warning.clone().map(|(percent, told)| watch(percent, told, &reporter));
         let alarm = watch.as_ref().map(Alarm::of_host);
         let registry = Registry::new(self.isolates, self.trusted_isolates).watched_by(alarm.clone());
@@ -315,6 +312,16 @@ impl HostBuilder {
             return World::staged(Arc::clone(stage));
         }
         World::new()
+    }
+
+    /// Who calls what the embedder is to be told by.
+    fn reporter(&self, world: &World, sinks: [Sink; 2]) -> Result<Arc<Reporter>, BuildError> {
+        let told = self.on_uncaught.clone().unwrap_or_else(|| Arc::new(print));
+        let reporter = Reporter::start(told, sinks).map_err(failed)?;
+        #[cfg(feature = "testing")]
+        reporter.note_on(world.stage());
+        let _ = world;
+        Ok(reporter)
     }
 
     fn shape(&self, isolates: u32) -> Shape {
