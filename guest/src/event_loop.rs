@@ -27,6 +27,8 @@ type Turn = Result<ControlFlow<()>, String>;
 struct Listening {
     port: OpenPort,
     keeps_alive: bool,
+    /// A message that cannot be taken is its sender's mistake.
+    forgives: bool,
     handler: Rc<RefCell<dyn FnMut(Incoming) -> Turn>>,
 }
 
@@ -144,8 +146,11 @@ pub(crate) fn message(from: Source<'_>) -> bool {
 #[cold]
 fn too_many(port: u32) {
     if !tasks().is_some_and(|tasks| (tasks.look)(port)) {
+        let forgives = |state: &EventLoop| state.place_of(port).is_ok_and(|at| state.listeners[at].forgives);
         let _ = sys::ports_discard(port);
-        report::uncaught(NO_ROOM);
+        if !LOOP.with_borrow(forgives) {
+            report::uncaught(NO_ROOM);
+        }
     }
 }
 
@@ -255,12 +260,21 @@ impl Listener {
 pub(crate) fn listen(port: OpenPort, handler: impl FnMut(Incoming) -> Turn + 'static) -> Listener {
     let number = port.number();
     let _ = sys::ports_listen(number, 1);
-    let listening = Listening { port, keeps_alive: true, handler: Rc::new(RefCell::new(handler)) };
+    let listening = Listening { port, keeps_alive: true, forgives: false, handler: Rc::new(RefCell::new(handler)) };
     LOOP.with_borrow_mut(|state| {
         let place = state.place_of(number).unwrap_or_else(|place| place);
         state.listeners.insert(place, listening);
     });
     Listener { port: number }
+}
+
+/// A message that this listener has no room for is no error from here on.
+pub(crate) fn forgive(listener: &Listener) {
+    LOOP.with_borrow_mut(|state| {
+        if let Ok(at) = state.place_of(listener.port) {
+            state.listeners[at].forgives = true;
+        }
+    });
 }
 
 /// Ends [`listen`] and leaves the port open: what arrives stays queued.

@@ -15,7 +15,7 @@ use crate::handle::Handle;
 use crate::message::Incoming;
 use crate::outcome::Outcome;
 use crate::send_port::SendPort;
-use crate::service::is_request;
+use crate::service::{is_forgiven, is_request};
 use crate::stream::MessageStream;
 use crate::sys;
 use crate::task::Receiving;
@@ -315,11 +315,15 @@ impl<T: DeserializeOwned> ReceivePort<T> {
         H: FnMut(T) -> O + 'static,
         O: Outcome,
     {
-        event_loop::listen(self.handle, move |message| match message.decode() {
+        let listener = event_loop::listen(self.handle, move |message| match message.decode() {
             Ok(message) => handler(message).outcome(),
             Err(_) if is_request::<T>() => Ok(ControlFlow::Continue(())),
             Err(undecodable) => Err(undecodable.to_string()),
-        })
+        });
+        if is_request::<T>() {
+            event_loop::forgive(&listener);
+        }
+        listener
     }
 }
 
@@ -370,7 +374,7 @@ impl<T: DeserializeOwned> Iterator for Messages<'_, T> {
         loop {
             match self.port.recv() {
                 Ok(message) => return Some(message),
-                Err(RecvError::Undecodable(_)) if is_request::<T>() => {}
+                Err(error) if is_forgiven::<T>(&error, self.port.handle.number()) => {}
                 Err(error) => {
                     end_of_loop(error);
                     return None;
@@ -412,7 +416,7 @@ impl<T: DeserializeOwned> Iterator for TimedMessages<'_, T> {
             match self.port.recv_timeout(self.each) {
                 Ok(message) => return Some(Ok(message)),
                 Err(RecvTimeoutError::TimedOut) => return Some(Err(TimedOut)),
-                Err(RecvTimeoutError::Failed(RecvError::Undecodable(_))) if is_request::<T>() => {}
+                Err(RecvTimeoutError::Failed(error)) if is_forgiven::<T>(&error, self.port.handle.number()) => {}
                 Err(RecvTimeoutError::Failed(error)) => {
                     end_of_loop(error);
                     return None;

@@ -8,10 +8,11 @@ use insula_wire::{Answer, RemoteError};
 use serde::de::{DeserializeOwned, Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::error::SendError;
+use crate::error::{RecvError, SendError};
 use crate::message::Outgoing;
 use crate::receive_port::ReceivePort;
 use crate::send_port::SendPort;
+use crate::sys;
 
 /// The end by which an isolate serves requests `Q` with answers `A`. The embedder has the other one, a `Service`.
 ///
@@ -64,6 +65,17 @@ pub struct Request<Q, A> {
 /// them.
 pub(crate) fn is_request<T: ?Sized>() -> bool {
     type_name::<T>().starts_with(concat!(module_path!(), "::Request<"))
+}
+
+/// Whether an error is no more than a request that cannot be taken, as [`is_request`] says; it is gone then, and whoever
+/// asked learns that there is no answer.
+#[cold]
+pub(crate) fn is_forgiven<T: ?Sized>(error: &RecvError, port: u32) -> bool {
+    if matches!(error, RecvError::TooMany) && is_request::<T>() {
+        let _ = sys::ports_discard(port);
+        return true;
+    }
+    matches!(error, RecvError::Undecodable(_)) && is_request::<T>()
 }
 
 /// The port comes first, so a question that is no `Q` is answered with that.
@@ -120,8 +132,8 @@ impl<Q: DeserializeOwned, A> ServiceEnd<Q, A> {
     /// The requests, as a port: to loop over, to [listen](ReceivePort::listen) to, to await, with several in hand at once
     /// if that is better. It ends when the embedder has dropped its `Service`.
     ///
-    /// A question that is no `Q` is the mistake of whoever asked, who learns that there is no answer: loops, listeners and
-    /// streams go on with the next one. A single receive says that it came.
+    /// A question that is no `Q`, or that holds more than there are numbers for, is the mistake of whoever asked, who learns
+    /// that there is no answer: loops, listeners and streams go on with the next one. A single receive says that it came.
     ///
     /// # Panics
     /// When this isolate may have no more ports.

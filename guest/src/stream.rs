@@ -14,7 +14,7 @@ use crate::error::{RecvError, SingleError};
 use crate::event_loop;
 use crate::receive_port::ReceivePort;
 use crate::report;
-use crate::service::is_request;
+use crate::service::is_forgiven;
 use crate::sys;
 use crate::task::Receiving;
 
@@ -113,7 +113,7 @@ impl<T: DeserializeOwned, P: Borrow<ReceivePort<T>>> MessageStream<T, P> {
         loop {
             match ready!(self.poll_message(context)) {
                 Ok(message) => return Poll::Ready(Some(message)),
-                Err(RecvError::Undecodable(_)) if is_request::<T>() => {}
+                Err(error) if is_forgiven::<T>(&error, self.port.borrow().handle.number()) => {}
                 Err(error) if ends(error, self.port.borrow().handle.number()) => return Poll::Ready(None),
                 Err(_) => {}
             }

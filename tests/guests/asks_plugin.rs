@@ -1,6 +1,6 @@
 //! Has the port of a plugin, and knows nothing of the isolates behind it; and a plugin that keeps what it is told.
 
-use insula_guest::{HostFunction, SendPort, ServiceEnd};
+use insula_guest::{HostFunction, Request, SendPort, ServiceEnd};
 use serde::{Deserialize, Serialize};
 
 /// Some of what `serves_calls` answers.
@@ -52,7 +52,18 @@ fn notes(end: ServiceEnd<u64, Vec<u64>>) {
     });
 }
 
+/// As `notes`, with a listener.
+fn listens(end: ServiceEnd<u64, Vec<u64>>) {
+    let mut noted = Vec::new();
+    end.open().listen(move |Request { question, reply }| {
+        let answer = if question == 0 { std::mem::take(&mut noted) } else { Vec::new() };
+        noted.extend(Some(question).filter(|number| *number != 0));
+        reply.answer(answer).ok();
+    });
+}
+
 insula_guest::export!(asks as "asks");
+insula_guest::export!(listens as "listens");
 insula_guest::export!(hammers as "hammers");
 insula_guest::export!(waits_for_good as "waits");
 insula_guest::export!(notes as "notes");

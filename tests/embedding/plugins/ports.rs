@@ -132,3 +132,24 @@ fn a_message_of_another_type_by_the_port_ends_nobody() {
     }
     assert_eq!(plugin.restarts(), 0);
 }
+
+#[test]
+fn a_question_that_holds_more_than_the_isolate_has_room_for_ends_nobody() {
+    #[derive(Serialize)]
+    #[serde(untagged)]
+    enum Odd {
+        Number(u64),
+        Ports(Vec<SendPort<u64>>),
+    }
+    let host = host();
+    let module = host.load_file(harness::guest("asks_plugin")).expect("the guest is a module");
+    for entry in ["notes", "listens"] {
+        let spawn = Spawn::entry(entry).limits(Limits::default().table(10, 20));
+        let plugin = host.supervise::<Odd, Vec<u64>>(&module, spawn, late()).expect("it has an entry");
+        assert_eq!(plugin.call(&Odd::Number(7), PATIENCE), Ok(vec![]));
+        let port = host.receive_port();
+        let ports = Odd::Ports(vec![port.send_port(); 100]);
+        assert_eq!(plugin.call(&ports, PATIENCE), Err(CallError::Unanswered), "{entry}");
+        assert_eq!((plugin.call(&Odd::Number(0), PATIENCE), plugin.restarts()), (Ok(vec![7]), 0), "{entry}");
+    }
+}
