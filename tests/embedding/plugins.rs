@@ -2,6 +2,7 @@
 //! the test; where a time has to pass none of the patience does.
 
 mod groups;
+mod lies;
 mod ports;
 mod upgrades;
 

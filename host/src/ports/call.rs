@@ -187,8 +187,16 @@ impl<Q, A> Service<Q, A> {
         match self.greeting.take(Some(waker)).map(|taken| taken.and_then(receive::data)) {
             None => Poll::Pending,
             Some(Err(error)) => Poll::Ready(Err(error)),
+            Some(Ok(port)) if port.right().port().mailbox().is_embedders() => Poll::Ready(Err(self.serves_nobody())),
             Some(Ok(port)) => Poll::Ready(Ok(requests.insert(port).clone())),
         }
+    }
+
+    /// By a port of the embedder's no isolate serves: it is that of a function, which whoever asks would call in his own
+    /// name, or of a plugin, perhaps of this one.
+    fn serves_nobody(&self) -> RecvError {
+        let (port, wanted) = (self.greeting.number(), "SendPort to a port of an isolate's");
+        RecvError::Undecodable { port, wanted, position: 0, too_deep: false }
     }
 
     /// Hands a request over, of one whose types need not be known here. [`CallError::Ended`] means that the isolate ended

@@ -165,7 +165,9 @@ impl Host {
     ///
     /// A guest that calls it waits, under its deadline, and may be killed there; what it called runs on to its end then,
     /// keeps its thread so long, and can ask [`Caller::has_ended`]. A panic in it ends the calling isolate, with
-    /// [`Exit::HostFault`], and nobody else.
+    /// [`Exit::HostFault`], and nobody else. Its answer is sent where there is room for it, and waits for none.
+    ///
+    /// What the function owns lives as long as the host: one that owned a [`Host`] would keep that open for good.
     ///
     /// # Errors
     /// When the system gives no thread.

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 use tokio::sync::futures::Notified;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, yield_now};
 
 use super::call::Request;
 use super::function::Caller;
@@ -33,6 +33,9 @@ const ASIDE_MAX: usize = 1_000;
 
 /// Bytes of the questions in them.
 const ASIDE_BYTES_MAX: usize = 8 << 20;
+
+/// So many are taken and do not begin before other tasks have their turn.
+const AT_ONCE: usize = 16;
 
 /// A function, as whoever serves it knows it.
 pub(super) struct Serving {
@@ -74,9 +77,11 @@ impl<A: Serialize> Call<A> {
         }
     }
 
-    /// The caller may be gone, or have given up, and then nobody is told.
+    /// The caller may be gone, or have given up, and then nobody is told. Here and below nothing waits for room: where the
+    /// answer goes is the caller's choice, and a port that never has any would keep the thread of all functions.
     pub(super) fn answer(&self, answer: &A) {
-        let sent = self.reply.as_ref().map_or(Ok(()), |reply| reply.clone().cast().send(Answer::Value(answer)));
+        let answer = Answer::Value(answer);
+        let sent = self.reply.as_ref().map_or(Ok(()), |reply| reply.clone().cast().try_send(&answer));
         if let Err(error) = sent {
             self.fail(format!("the answer was not sent: {}", error.reason()));
         }
@@ -84,7 +89,7 @@ impl<A: Serialize> Call<A> {
 
     fn fail(&self, message: String) {
         let failed = Answer::Failed(RemoteError { message, stack: String::new() });
-        let _ = self.reply.as_ref().map(|reply| reply.send_ref(&failed));
+        let _ = self.reply.as_ref().map(|reply| reply.try_send(&failed));
     }
 
     pub(super) fn panicked(&self, panic: &(dyn Any + Send)) {
@@ -129,7 +134,11 @@ impl Serving {
 
     /// The next call that may begin; none when nobody can call any more, and nobody waits.
     async fn next(&self, aside: &mut VecDeque<Asked>) -> Option<(Asked, Room)> {
-        loop {
+        for taken in 1_usize.. {
+            // Calls that are not to begin may come as fast as they are taken.
+            if taken.is_multiple_of(AT_ONCE) {
+                yield_now().await;
+            }
             // Before the look at what was set aside, so that nothing is given back unseen.
             let given_back = (self.shares.given_back(), self.threads.as_ref().map(|threads| threads.given_back()));
             if let Some(ready) = self.take_ready(aside) {
@@ -151,6 +160,7 @@ impl Serving {
                 }
             }
         }
+        None
     }
 
     /// Waits for a request, or for room for those that were set aside, if any were.
@@ -207,7 +217,7 @@ impl Serving {
         let reply = first_port(&asked.message).map(|right| SendPort::<Answer<()>>::new(right, &self.links));
         let message = format!("too many calls of the host function `{}` wait already", self.name);
         let failed = Answer::Failed(RemoteError { message, stack: String::new() });
-        let _ = reply.map(|reply| reply.send_ref(&failed));
+        let _ = reply.map(|reply| reply.try_send(&failed));
     }
 
     fn call<A>(&self, asked: Asked, room: Room, place: OwnedSemaphorePermit) -> Call<A> {
