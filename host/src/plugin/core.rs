@@ -158,6 +158,11 @@ impl Core {
         std::mem::replace(&mut state.orders, Orders { left, ..Orders::default() })
     }
 
+    /// The stop that is asked for, which stays so.
+    pub(super) fn will_stop(&self) -> Option<Duration> {
+        self.state.lock().orders.stop
+    }
+
     pub(super) fn is_left(&self) -> bool {
         self.state.lock().orders.left
     }

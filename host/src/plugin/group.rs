@@ -82,6 +82,8 @@ impl Group {
 
     /// Ends all of its plugins for good, the one that was added last first: each is asked to stop, and killed after `grace`.
     /// Says who ended, and how, in that order; nobody where the group had ended already. Blocks the calling thread.
+    ///
+    /// Where they are being ended already, by another call of this or for the sake of one that died, the shorter time holds.
     pub fn stop(&self, grace: Duration) -> Vec<(String, Exit)> {
         until::block_on(&self.house.links.world, self.stop_async(grace))
     }

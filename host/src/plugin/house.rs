@@ -39,7 +39,15 @@ pub enum Strategy {
 }
 
 /// Whoever stops a group is told who ended, and how, in that order.
-type Stopped = oneshot::Sender<Vec<(String, Exit)>>;
+pub(super) type Stopped = oneshot::Sender<Vec<(String, Exit)>>;
+
+/// Tells whoever stopped a group who ended.
+pub(super) fn tell_ended(stopped: Vec<Stopped>, ends: &[(String, Exit)]) {
+    for stopped in stopped {
+        // He may not want to know any more.
+        let _ = stopped.send(ends.to_vec());
+    }
+}
 
 /// What a keeper shares with those who add to its work.
 pub(super) struct House {
@@ -60,7 +68,10 @@ struct State {
     door: Option<Weak<Door>>,
     stop: Option<Duration>,
     stopped: Vec<Stopped>,
+    /// Nobody joins any more.
     is_over: bool,
+    /// And nobody is left to stop.
+    has_ended: bool,
 }
 
 /// Held by whoever may add to a house.
@@ -152,13 +163,13 @@ impl House {
         (!state.joining.is_empty()).then(|| state.joining.remove(0))
     }
 
-    /// Asks all to end. False where they have.
+    /// Asks all to end, sooner where they end already. False where they have.
     pub(super) fn stop(&self, grace: Duration, stopped: Stopped) -> bool {
         let mut state = self.state.lock();
-        if state.is_over {
+        if state.has_ended {
             return false;
         }
-        state.stop = Some(grace);
+        state.stop = Some(state.stop.map_or(grace, |other| other.min(grace)));
         state.stopped.push(stopped);
         drop(state);
         self.bell.ring();
@@ -167,6 +178,11 @@ impl House {
 
     pub(super) fn is_to_stop(&self) -> Option<Duration> {
         self.state.lock().stop.take()
+    }
+
+    /// As that, and leaves it to be asked again.
+    pub(super) fn will_stop(&self) -> Option<Duration> {
+        self.state.lock().stop
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -180,13 +196,11 @@ impl House {
         std::mem::take(&mut state.joining)
     }
 
-    /// Tells whoever stops it who ended.
-    pub(super) fn ended(&self, ends: &[(String, Exit)]) {
-        let stopped = std::mem::take(&mut self.state.lock().stopped);
-        for stopped in stopped {
-            // Whoever stopped it may not want to know any more.
-            let _ = stopped.send(ends.to_vec());
-        }
+    /// Nobody is left to stop. Those come out who are to be told who ended.
+    pub(super) fn take_stopped(&self) -> Vec<Stopped> {
+        let mut state = self.state.lock();
+        state.has_ended = true;
+        std::mem::take(&mut state.stopped)
     }
 
     /// Whether nobody can add anything any more; then nobody does.

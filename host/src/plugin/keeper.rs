@@ -11,7 +11,7 @@ use insula_wire::Priority;
 
 use super::core::{Core, Life, Orders, Over};
 use super::event::PluginEvent;
-use super::house::{House, Strategy};
+use super::house::{House, Strategy, tell_ended};
 use super::upgrade::{Candidate, Order, Recipe, UpgradeError, drain};
 use crate::control::Flags;
 use crate::error::SpawnError;
@@ -90,6 +90,7 @@ impl Member {
                 }
             }
             None if self.core.links.registry.is_closed() => return Some(Event::Closed(at)),
+            None if self.is_stopping => return Some(Event::Stop(at, Duration::ZERO)),
             None => {}
         }
         let Orders { stop, upgrade, left } = self.core.take_orders();
@@ -102,11 +103,7 @@ impl Member {
         if left && !self.is_left {
             return Some(Event::Left(at));
         }
-        if now >= self.kill_at {
-            self.kill_at = NEVER;
-            self.isolate.iter().for_each(|isolate| isolate.kill(Priority::Immediate));
-        }
-        *next = self.kill_at.min(*next);
+        self.hurry(now, next);
         let candidate = self.candidate.as_ref()?;
         *next = candidate.late_at.min(*next);
         candidate.look(now, waker).map(|up| match up {
@@ -128,19 +125,39 @@ impl Member {
     /// It has none.
     fn ended(&mut self, exit: Exit) {
         drop(self.core.pause());
-        (self.isolate, self.last) = (None, exit);
+        (self.isolate, self.last, self.kill_at) = (None, exit, NEVER);
     }
 
-    /// Ends its isolate, for the sake of others. False where there is none.
-    async fn put_down(&mut self, grace: Duration) -> bool {
-        let Some(isolate) = self.isolate.clone() else { return false };
+    /// Ends its isolate within this time. False where there is none.
+    fn ask_to_end(&mut self, grace: Duration) -> bool {
+        let Some(isolate) = &self.isolate else { return false };
+        isolate.request_stop();
         drop(self.core.pause());
-        let exit = match isolate.stop_async(grace).await {
-            Some(exit) => exit,
-            None => isolate.ended().await,
-        };
-        self.ended(exit);
+        self.kill_at = self.world().after(grace).min(self.kill_at);
         true
+    }
+
+    /// Kills its isolate when it is late; `next` is brought forward to when it will be.
+    fn hurry(&mut self, now: Nanos, next: &mut Nanos) {
+        if now >= self.kill_at {
+            self.kill_at = NEVER;
+            self.isolate.iter().for_each(|isolate| isolate.kill(Priority::Immediate));
+        }
+        *next = self.kill_at.min(*next);
+    }
+
+    /// Does what a stop asks for while its keeper waits for another one, and tells that it is over; it stays a member
+    /// until the keeper looks again.
+    fn heed_stop(&mut self, now: Nanos, waker: &Waker, next: &mut Nanos) {
+        if let Some(grace) = self.core.will_stop() {
+            self.is_stopping = true;
+            self.ask_to_end(grace);
+        }
+        self.hurry(now, next);
+        let exit = self.isolate.as_ref().map_or(Some(self.last.clone()), |isolate| isolate.control().poll_exit(waker));
+        if let Some(exit) = exit.filter(|_| self.is_stopping && self.core.is_over().is_none()) {
+            self.core.end(Over { exit, refused: None });
+        }
     }
 
     /// It came too late.
@@ -224,7 +241,7 @@ impl Keeper {
         if self.members.is_empty() && self.house.is_deserted() {
             return Some(Event::Done);
         }
-        self.timer = (next != NEVER).then(|| self.house.links.world.timer(next, waker.clone()));
+        self.wake_at(next, waker);
         None
     }
 
@@ -268,13 +285,47 @@ impl Keeper {
                 continue;
             }
             let isolate = member.isolate.as_ref().map(Isolate::id);
-            if member.put_down(grace).await {
+            if self.put_down(other, grace).await {
+                let member = &mut self.members[other];
+                if member.is_stopping {
+                    continue; // and is over
+                }
                 member.is_down = true;
                 let exit = member.last.clone();
                 let event = isolate.map(|isolate| PluginEvent::Died { isolate, exit, again_after });
                 event.iter().for_each(|event| member.core.tell(event));
             }
         }
+    }
+
+    /// Ends the isolate of one, for the sake of others. False where there is none. Whoever stops one of them meanwhile, or
+    /// all, is heeded at once: a stop takes no longer than it says.
+    async fn put_down(&mut self, at: usize, grace: Duration) -> bool {
+        if !self.members[at].ask_to_end(grace) {
+            return false;
+        }
+        let exit = poll_fn(|cx| self.poll_down(at, cx.waker()).map_or(Poll::Pending, Poll::Ready)).await;
+        self.members[at].ended(exit);
+        true
+    }
+
+    fn poll_down(&mut self, at: usize, waker: &Waker) -> Option<Exit> {
+        self.house.bell.listen(waker);
+        let exit = self.members[at].isolate.as_ref().map(|isolate| isolate.control().poll_exit(waker));
+        if let Some(exit) = exit.unwrap_or(Some(Exit::HostClosed)) {
+            return Some(exit);
+        }
+        if let Some(grace) = self.house.will_stop() {
+            self.members[at].ask_to_end(grace);
+        }
+        let (now, mut next) = (self.house.links.world.now(), NEVER);
+        self.members.iter_mut().for_each(|member| member.heed_stop(now, waker, &mut next));
+        self.wake_at(next, waker);
+        None
+    }
+
+    fn wake_at(&mut self, due: Nanos, waker: &Waker) {
+        self.timer = (due != NEVER).then(|| self.house.links.world.timer(due, waker.clone()));
     }
 
     /// Starts those that are down, in their order.
@@ -317,17 +368,21 @@ impl Keeper {
     async fn end_all(&mut self, reason: Option<(usize, Over)>, grace: Duration) {
         self.members.append(&mut self.house.end());
         let mut reason = reason;
-        let mut ends = Vec::new();
+        let (mut ends, mut stopped) = (Vec::new(), Vec::new());
         while let Some(at) = self.members.len().checked_sub(1) {
-            let member = &mut self.members[at];
-            member.put_down(grace).await;
+            self.put_down(at, grace).await;
+            if at == 0 {
+                stopped = self.house.take_stopped();
+            }
+            let member = &self.members[at];
             let known = reason.take_if(|(reason, _)| *reason == at).map(|(_, over)| over);
             let over = known.unwrap_or_else(|| Over { exit: member.last.clone(), refused: None });
             ends.push((member.core.name.clone(), over.exit.clone()));
             self.end(at, over);
         }
         self.due = None;
-        self.house.ended(&ends);
+        stopped.append(&mut self.house.take_stopped());
+        tell_ended(stopped, &ends);
     }
 
     fn end(&mut self, at: usize, over: Over) {
@@ -340,16 +395,12 @@ impl Keeper {
     }
 
     fn stop(&mut self, at: usize, grace: Duration) {
-        let kill_at = self.house.links.world.after(grace);
         let member = &mut self.members[at];
-        let Some(isolate) = &member.isolate else {
+        member.is_stopping = true;
+        if !member.ask_to_end(grace) {
             let exit = member.last.clone();
             return self.end(at, Over { exit, refused: None });
-        };
-        isolate.request_stop();
-        drop(member.core.pause());
-        member.is_stopping = true;
-        member.kill_at = kill_at.min(member.kill_at);
+        }
         self.let_go_of_candidate(at);
     }
 
@@ -426,6 +477,6 @@ impl Drop for Keeper {
             let exit = member.isolate.as_ref().and_then(Isolate::exit).unwrap_or(Exit::HostClosed);
             member.end(Over { exit, refused: None });
         }
-        self.house.ended(&[]);
+        tell_ended(self.house.take_stopped(), &[]);
     }
 }

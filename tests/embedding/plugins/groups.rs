@@ -180,3 +180,53 @@ fn no_stop_of_a_group_hangs_when_the_host_closes() {
     assert_eq!(members.each_ref().map(|member| member.join()), [const { Exit::HostClosed }; 3]);
     assert!(group.has_ended());
 }
+
+/// Three of which the first one died, while the last one loops and has a long grace: it is waited for.
+fn one_is_waited_for(host: &Host) -> (Group, [Counts; 3]) {
+    let (group, members) = three(host, Strategy::OneForAll, at_once().grace(PATIENCE));
+    assert_eq!(members[2].call(&Question::AnswerAndLoop, PATIENCE), Ok(vec![]));
+    kill(&members[0]);
+    while members[2].isolate().is_some() {
+        std::thread::yield_now(); // until it is asked to stop, and loops on
+    }
+    (group, members)
+}
+
+#[test]
+fn whoever_stops_a_group_need_not_wait_for_the_grace_of_its_restarts() {
+    let host = host();
+    let (group, _members) = one_is_waited_for(&host);
+    let ended = group.stop(Duration::ZERO);
+    assert_eq!(ended.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["c", "b", "a"]);
+    assert_eq!((&ended[0].1, &ended[2].1, host.live()), (&KILLED, &KILLED, 0));
+}
+
+#[test]
+fn whoever_stops_a_plugin_need_not_wait_for_the_grace_of_its_group() {
+    let host = host();
+    let (_group, members) = one_is_waited_for(&host);
+    members[1].stop(Duration::ZERO); // while another one is waited for
+    assert_eq!(members[2].exit(), None, "which has its grace");
+    assert_eq!(members[2].stop(Duration::ZERO), KILLED);
+    assert_eq!(members[0].call(&COUNT, PATIENCE), Ok(vec![1]), "the first one is started again");
+    assert_eq!(members.each_ref().map(|member| member.restarts()), [1, 0, 0]);
+}
+
+#[test]
+fn a_group_that_is_being_stopped_can_be_stopped_sooner() {
+    let host = host();
+    let (group, members) = three(&host, Strategy::OneForOne, late());
+    assert_eq!(members[2].call(&Question::AnswerAndLoop, PATIENCE), Ok(vec![]));
+    let ended = block_on(async {
+        let mut patient = Box::pin(group.stop_async(PATIENCE));
+        poll_once(patient.as_mut()).await;
+        while members[2].isolate().is_some() {
+            tokio::task::yield_now().await; // until it is asked to stop, and loops on
+        }
+        let sooner = group.stop_async(Duration::ZERO).await;
+        assert_eq!(sooner, patient.await, "both are told the same");
+        sooner
+    });
+    assert_eq!(ended.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["c", "b", "a"]);
+    assert_eq!((&ended[0].1, host.live()), (&KILLED, 0));
+}
