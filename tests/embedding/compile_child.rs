@@ -73,6 +73,12 @@ fn a_guest_that_a_child_compiled_runs_and_is_found_in_the_cache() {
 }
 
 #[test]
+fn a_child_without_bounds_compiles_as_well() {
+    let child = insula().cpu_time(Duration::MAX).memory(u64::MAX);
+    host(child).load("empty", b"(module)").expect("nothing is in its way");
+}
+
+#[test]
 fn a_child_refuses_what_is_no_module_as_the_host_does() {
     let children = Children::new("child-refuses");
     let (aside, here) = (host(children.counted()), Host::builder().isolates(2).build().expect("there is room"));

@@ -143,7 +143,10 @@ impl CompileChild {
             trusted: order.kind == Kind::Trusted,
             memory_reservation_bytes: order.memory_reservation_bytes,
             memory_bytes_max: self.memory_bytes_max,
-            cpu_seconds_max: self.cpu_time_max.as_secs() + u64::from(self.cpu_time_max.subsec_nanos() > 0),
+            cpu_seconds_max: self
+                .cpu_time_max
+                .as_secs()
+                .saturating_add(u64::from(self.cpu_time_max.subsec_nanos() > 0)),
             length: order.bytes.len() as u64,
         }
     }

@@ -107,6 +107,15 @@ fn a_load_waits_for_a_place_and_is_refused_where_none_becomes_free() {
 }
 
 #[test]
+fn the_largest_limits_are_no_limits() {
+    let limits = CompileLimits::default().wall(Duration::MAX).at_once(u32::MAX).bytes(u64::MAX);
+    let child = CompileChild::program("/bin/sh").arg("-c").arg("exit 7").cpu_time(Duration::MAX).memory(u64::MAX);
+    let workshop = Workshop::new(limits, Some(child));
+    assert_eq!(failure(Flights::default().bring(order(&workshop, 1), || None)), ChildFailure::Ended { code: 7 });
+    assert_eq!(workshop.taken.lock().places, 0);
+}
+
+#[test]
 fn a_flight_whose_leader_is_lost_lands() {
     let (flights, workshop) = (Flights::default(), Workshop::new(CompileLimits::default(), None));
     let known = flights.bring(order(&workshop, 1), || None).map(|_| ());
