@@ -178,9 +178,9 @@ pub struct Captured {
 
 impl std::fmt::Display for Captured {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The cut may have left the end of a character at the start.
+        // The cut may have left the end of a character at the start, three bytes at most.
         let ends = |byte: &&u8| self.bytes_cut > 0 && **byte & 0xc0 == 0x80;
-        let broken = self.bytes.iter().take_while(ends).count();
+        let broken = self.bytes.iter().take(3).take_while(ends).count();
         if self.bytes_cut > 0 {
             writeln!(f, "[{} bytes before this are not kept]", self.bytes_cut + broken as u64)?;
         }

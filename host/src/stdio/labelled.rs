@@ -121,8 +121,9 @@ impl Drop for Lines {
 
 /// The first line, its end included; or what is too long for one; or, if that is `all`, the rest.
 fn line_of(bytes: &[u8], all: bool) -> Option<&[u8]> {
-    let whole = bytes.iter().take(LINE_BYTES_MAX).position(|byte| *byte == b'\n').map(|end| end + 1);
-    let broken = (bytes.len() >= LINE_BYTES_MAX).then(|| start_of_character(bytes, LINE_BYTES_MAX));
+    let whole = bytes.iter().take(LINE_BYTES_MAX + 1).position(|byte| *byte == b'\n').map(|end| end + 1);
+    // What comes next says whether it is longer, and whether a character goes on there.
+    let broken = (bytes.len() > LINE_BYTES_MAX).then(|| start_of_character(bytes, LINE_BYTES_MAX));
     let rest = (all && !bytes.is_empty()).then_some(bytes.len());
     whole.or(broken).or(rest).map(|end| &bytes[..end])
 }

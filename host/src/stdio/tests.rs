@@ -228,6 +228,10 @@ fn a_tail_keeps_the_last_and_marks_the_cut() {
     assert_eq!(tail.captured().to_string(), "[14 bytes before this are not kept]\n567890é");
     done(&mut sink, "ßßßßx".as_bytes());
     assert_eq!(tail.captured().to_string(), "[24 bytes before this are not kept]\nßßßx");
+    // No character is that long: these are bytes that are no text.
+    done(&mut sink, &[0x80; 9]);
+    let shown = format!("[35 bytes before this are not kept]\n{}", "\u{fffd}".repeat(5));
+    assert_eq!(tail.captured().to_string(), shown);
 }
 
 #[test]
@@ -344,6 +348,26 @@ fn a_line_that_is_too_long_is_broken_between_characters() {
     let shown = written(&queue, &taken);
     let parts: Vec<&str> = shown.lines().map(|line| line.strip_prefix("[x #1] ").unwrap()).collect();
     assert_eq!((parts.len(), parts[0].len(), parts.concat()), (2, 4_095, format!("1{text}")));
+}
+
+#[test]
+fn a_line_is_broken_where_it_is_too_long_and_not_where_a_write_ends() {
+    let (queue, turns, taken) = gated("edge");
+    drop(turns);
+    let mut sink = lines(&queue, "x", 1);
+    // WASI hands on 4 KiB at a time: here that is in the middle of a character.
+    let text = format!("1{}", "é".repeat(3_000));
+    text.as_bytes().chunks(4_096).for_each(|chunk| done(&mut sink, chunk));
+    done(&mut sink, b"\n");
+    let shown = written(&queue, &taken);
+    let parts: Vec<&str> = shown.lines().map(|line| line.strip_prefix("[x #1] ").unwrap()).collect();
+    assert_eq!((parts.len(), parts[0].len(), parts.concat()), (2, 4_095, text));
+    // One that is as long as it may be is one line, and one of a byte more is two.
+    for (bytes, expected) in [(4_095, 1), (4_096, 1), (4_097, 2), (8_192, 2)] {
+        done(&mut sink, &vec![b'x'; bytes]);
+        done(&mut sink, b"\n");
+        assert_eq!(written(&queue, &taken).lines().count(), expected, "{bytes}");
+    }
 }
 
 #[test]
