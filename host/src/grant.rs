@@ -118,11 +118,11 @@ impl Grant {
     }
 }
 
-/// What the holder sees at this path, as another's folder. It is the folder that the path is in, by its longest name, as
-/// the holder itself would come to it.
+/// What the holder sees at this path, as another's folder. It is the folder that the path is in, by its longest name, and
+/// of several of one name the last, as the holder itself would come to it: wasi-libc looks them up so.
 fn part(seen: &Path, guest: &str, writes: bool, held: &[Grant]) -> Option<Grant> {
     let seen = plain(seen)?;
-    let reaches = held.iter().filter_map(|grant| match &grant.0 {
+    let reaches = held.iter().rev().filter_map(|grant| match &grant.0 {
         Authority::Folder { host, below, guest, writes } => {
             let rest = seen.strip_prefix(plain(Path::new(guest))?).ok()?.to_path_buf();
             // Of a folder that is seen as `.` an absolute path is no part.
@@ -212,5 +212,9 @@ mod tests {
         let here = [Grant::read_only("/host/a", ".")];
         assert_eq!(handed_on(&Grant::read_only("./b", "/x"), &here).as_deref(), Some("read-only folder /host/a/b::/x"));
         assert_eq!(handed_on(&Grant::read_only("/etc", "/x"), &here), None);
+        let twice = [Grant::read_write("/host/one", "/some"), Grant::read_only("/host/two", "/some/")];
+        assert_eq!(handed_on(&Grant::read_write("/some", "/x"), &twice), None);
+        let on = handed_on(&Grant::read_only("/some/b", "/x"), &twice);
+        assert_eq!(on.as_deref(), Some("read-only folder /host/two/b::/x"));
     }
 }

@@ -125,6 +125,29 @@ fn s8_a_child_is_given_a_part_of_its_parents_folder_and_nothing_around_it() {
     assert_eq!(said.len(), 8 + refusals.len(), "{said:?}");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn s8_of_two_folders_of_one_name_a_child_is_given_a_part_of_the_one_that_its_parent_sees() {
+    let folder = Folder::new("one-name");
+    folder.file("one/part/file.txt", "one");
+    folder.file("two/part/file.txt", "two");
+    folder.file("two/file.txt", "of two alone");
+    let [one, two] = ["one", "two"].map(|name| folder.path().join(name));
+    let house = house();
+    let given = |first, second| {
+        let both = |entry| {
+            Spawn::entry(entry).grant(Grant::read_write(first, "/data")).grant(Grant::read_write(second, "/data"))
+        };
+        let own = tried(&house, both("tries")).swap_remove(0);
+        let parts = tried(&house, both("parts").grant(Grant::environment("HOST", "/nowhere"))).swap_remove(1);
+        (own, parts)
+    };
+    let ((what, own), (read, of_child)) = given(&one, &two);
+    assert_eq!([what.as_str(), &own, &read, &of_child], ["read", "yes", "read", "two"]);
+    let ((_, own), (_, of_child)) = given(&two, &one);
+    assert!(own.contains("No such file") && of_child == "one", "{own}, {of_child}");
+}
+
 /// Time of day and a random number of an isolate, of two children like it, and of one without its grants.
 fn world(house: &(Host, Module), spawn: Spawn) -> Vec<(u64, u64)> {
     let (host, module) = house;
