@@ -59,9 +59,9 @@ pub(crate) fn counted<F: Future>(_: &World, future: F) -> F {
     future
 }
 
-/// A thread that counts as at work within this.
+/// A thread that counts as at work in this world within this.
 #[cfg(not(feature = "testing"))]
-pub(crate) fn working<R>(within: impl FnOnce() -> R) -> R {
+pub(crate) fn working<R>(_: &World, within: impl FnOnce() -> R) -> R {
     within()
 }
 

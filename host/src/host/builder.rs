@@ -376,10 +376,10 @@ impl HostBuilder {
 fn aside(world: &Arc<World>, reporter: &Arc<Reporter>) -> Box<Aside> {
     let (world, reporter) = (Arc::clone(world), Arc::clone(reporter));
     Box::new(move |job| {
-        let at_work = world.at_work();
+        let (at_work, world) = (world.at_work(), Arc::clone(&world));
         reporter.run(Box::new(move || {
             let _at_work = at_work;
-            until::working(job);
+            until::working(&world, job);
         }));
     })
 }

@@ -10,8 +10,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::quarters::Quarters;
 use super::{Host, Inner};
@@ -45,14 +44,14 @@ pub(super) struct Loads(Arc<Semaphore>);
 #[must_use = "a load that nobody awaits loads into the cache only"]
 pub struct Loading {
     name: String,
-    task: JoinHandle<Result<Module, LoadError>>,
+    loaded: oneshot::Receiver<Result<Module, LoadError>>,
 }
 
 impl Future for Loading {
     type Output = Result<Module, LoadError>;
 
     fn poll(mut self: Pin<&mut Loading>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let loaded = Pin::new(&mut self.task).poll(cx);
+        let loaded = Pin::new(&mut self.loaded).poll(cx);
         loaded.map(|loaded| loaded.unwrap_or_else(|_| Err(LoadError::HostClosed { name: self.name.clone() })))
     }
 }
@@ -223,16 +222,20 @@ impl Inner {
         load: impl FnOnce(&Inner) -> Result<Module, LoadError> + Send + 'static,
     ) -> Loading {
         let (host, closed) = (Arc::clone(self), LoadError::HostClosed { name: name.clone() });
-        let task = self.io_handle.spawn(async move {
-            let Ok(turn) = Arc::clone(&host.loads.0).acquire_owned().await else { return Err(closed) };
-            let loaded = tokio::task::spawn_blocking(move || {
+        let ((done, loaded), at_work) = (oneshot::channel(), self.world.at_work());
+        self.io_handle.spawn(async move {
+            // Until whoever waits for it was woken.
+            let _at_work = at_work;
+            let Ok(turn) = Arc::clone(&host.loads.0).acquire_owned().await else { return };
+            let outcome = tokio::task::spawn_blocking(move || {
                 // Kept until it is over, also where nobody waits any more.
                 let _turn = turn;
                 load(&host)
             });
-            loaded.await.unwrap_or(Err(closed))
+            // Whoever is gone does not want it.
+            let _ = done.send(outcome.await.unwrap_or(Err(closed)));
         });
-        Loading { name, task }
+        Loading { name, loaded }
     }
 }
 

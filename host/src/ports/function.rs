@@ -183,7 +183,7 @@ impl Host {
             threads.spawn_blocking(move || {
                 let done = catch_unwind(AssertUnwindSafe(|| {
                     let question = call.question();
-                    let answer = |question| until::working(|| function(&call.caller, question));
+                    let answer = |question| until::working(call.world(), || function(&call.caller, question));
                     question.into_iter().for_each(|question| call.answer(&answer(question)));
                 }));
                 done.unwrap_or_else(|panic| call.panicked(&*panic));

@@ -26,7 +26,7 @@ use crate::host::{Share, Shares};
 use crate::isolate::ended;
 use crate::port::{Attachment, Message, SendRight, codec};
 use crate::sync::{Arc, Mutex};
-use crate::world::AtWork;
+use crate::world::{AtWork, World};
 
 /// Calls of one function that one plugin may have set aside.
 const ASIDE_MAX: usize = 1_000;
@@ -64,6 +64,11 @@ pub(super) struct Call<A> {
 }
 
 impl<A: Serialize> Call<A> {
+    /// That of the host whose function is called.
+    pub(super) fn world(&self) -> &World {
+        &self.links.world
+    }
+
     /// Decodes the question, once. One that is none of this type is answered so.
     pub(super) fn question<Q: DeserializeOwned>(&self) -> Option<Q> {
         let message = self.message.lock().take()?;

@@ -46,7 +46,8 @@ impl Kit {
     #[track_caller]
     pub fn expect(&self, lines: &str) {
         self.settle();
-        if let Some(difference) = text::difference(&text::lines(lines), &self.record()) {
+        let record = self.record().join("\n");
+        if let Some(difference) = text::difference(&text::lines(lines), &text::lines(&record)) {
             panic!("the record is not as expected (- expected, + happened):{difference}");
         }
     }
@@ -161,7 +162,7 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use crate::testing::{Kit, Script};
-    use crate::{Isolate, Module, Spawn};
+    use crate::{Isolate, Limits, Module, Spawn};
 
     const GUEST: &str = r#"(module
         (import "insula:isolate/clock@0.1.0" "sleep" (func $sleep (param i64) (result i32)))
@@ -242,6 +243,38 @@ mod tests {
             "the record is not as expected (- expected, + happened):\n    #1 `traps` born\n  - #1 `traps` ended: \
              returned\n  + #1 `traps` ended: trapped: unreachable\n  + #1 `traps` uncaught: unreachable"
         );
+    }
+
+    #[test]
+    fn spaces_at_the_end_and_empty_lines_count_in_no_record() {
+        let kit = Kit::new();
+        let module = Script::new().panic("").load(kit.host(), "script").unwrap();
+        let service = kit.host().open::<u8, u8>(&module, Spawn::entry(Script::ENTRY)).unwrap();
+        drop(service.call(&1, std::time::Duration::from_secs(1)));
+        kit.note("two lines\n\n  at once ");
+        kit.expect(
+            "#1 `serve` born
+             #1 `serve` ended: panicked:
+             #1 `serve` uncaught:
+             two lines
+             at once",
+        );
+    }
+
+    #[test]
+    fn no_time_of_a_test_passes_while_a_module_is_loaded_aside() {
+        let kit = Kit::new();
+        let sleeps = Script::new().load(kit.host(), "sleeps").unwrap();
+        let limits = Limits::default().deadline(std::time::Duration::from_secs(3_600));
+        let isolate = kit.host().spawn(&sleeps, Spawn::entry(Script::ENTRY).limits(limits).paused(true)).unwrap();
+        let body = "local.get 0 i32.const 3 i32.mul local.set 0 ".repeat(500);
+        let text = format!("(module {})", format!("(func (param i32) {body})").repeat(20));
+        let loaded = kit.block_on(kit.host().load_async("aside", text.as_bytes()));
+        assert_eq!((loaded.unwrap().name(), kit.elapsed()), ("aside", std::time::Duration::ZERO));
+        assert_eq!(isolate.exit(), None);
+        let unloaded = kit.host().load_async("nobody awaits it", b"(module)");
+        kit.settle();
+        drop(unloaded);
     }
 
     #[test]

@@ -137,7 +137,7 @@ impl Script {
         let (mut data, mut code) = (Data::default(), String::new());
         for step in &self.steps {
             if let Step::Delay(nanos) = step {
-                let _ = write!(code, "(drop (call $sleep (i64.add (call $now) (i64.const {}))))", nanos.cast_signed());
+                let _ = write!(code, "(drop (call $sleep (call $in (i64.const {}))))", nanos.cast_signed());
                 continue;
             }
             code.push_str("\n    (if (call $next) (then (return)))");
@@ -254,6 +254,10 @@ const START: &str = r"
     (if (i32.load (i32.const 24)) (then
       (drop (call $send (i32.load (i32.const 24)) (local.get $at) (local.get $count) (i32.const 0) (i32.const 0)))))
     (call $let_go))
+  ;; The instant that is so much later, or never.
+  (func $in (param $nanos i64) (result i64) (local $at i64)
+    (local.set $at (i64.add (call $now) (local.get $nanos)))
+    (select (local.get $at) (i64.const -1) (i64.ge_u (local.get $at) (local.get $nanos))))
   (func $let_go
     (if (i32.load (i32.const 24)) (then (drop (call $drop (i32.load (i32.const 24)))))))";
 
@@ -294,8 +298,10 @@ mod tests {
         assert_eq!((timed, kit.elapsed()), (Err(CallError::TimedOut), SECOND));
         let late = kit.let_time_pass(|| ask(Script::new().delay(SECOND / 2).answer("late")));
         assert_eq!((late, kit.elapsed()), (Ok("late".to_owned()), SECOND * 3 / 2));
+        let never = kit.let_time_pass(|| ask(Script::new().delay(Duration::MAX).answer("never")));
+        assert_eq!(never, Err(CallError::TimedOut));
         kit.settle();
-        assert_eq!(kit.host().live(), 1, "but for the one that waits, all ended when nobody could ask");
+        assert_eq!(kit.host().live(), 2, "but for those that wait, all ended when nobody could ask");
     }
 
     #[test]

@@ -26,8 +26,8 @@ enum Time {
     Passes(Arc<Stage>),
     /// The thread serves: it waits for as long as there is nothing to do, and nobody waits with it.
     Serves,
-    /// The thread is at work: where it waits it is not.
-    Works,
+    /// The thread is at work there: where it waits it is not.
+    Works(Arc<Stage>),
 }
 
 thread_local! {
@@ -50,10 +50,11 @@ pub(crate) fn counted<F: Future>(world: &World, future: F) -> impl Future<Output
         stage.begin();
         Arc::new(Counted { stage: Arc::clone(stage), begun: AtomicBool::new(true), waker: Mutex::new(None) })
     });
+    let counted = counted.map(UntilItEnds);
     async move {
         let mut future = pin!(future);
         poll_fn(|cx| {
-            let Some(counted) = &counted else { return future.as_mut().poll(cx) };
+            let Some(UntilItEnds(counted)) = &counted else { return future.as_mut().poll(cx) };
             *counted.waker.lock() = Some(cx.waker().clone());
             let begun = counted.begun.swap(false, SeqCst);
             let polled = future.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::clone(counted))));
@@ -73,6 +74,17 @@ struct Counted {
     waker: Mutex<Option<Waker>>,
 }
 
+/// The end of a future that is counted, done or dropped: a wake-up that comes later finds nobody who could go back to rest.
+struct UntilItEnds(Arc<Counted>);
+
+impl Drop for UntilItEnds {
+    fn drop(&mut self) {
+        if self.0.begun.swap(true, SeqCst) {
+            self.0.stage.end(true);
+        }
+    }
+}
+
 impl Wake for Counted {
     fn wake(self: Arc<Self>) {
         if !self.begun.swap(true, SeqCst) {
@@ -83,9 +95,12 @@ impl Wake for Counted {
     }
 }
 
-/// A thread that counts as at work within this.
-pub(crate) fn working<R>(within: impl FnOnce() -> R) -> R {
-    under(Time::Works, within)
+/// A thread that counts as at work in this world within this.
+pub(crate) fn working<R>(world: &World, within: impl FnOnce() -> R) -> R {
+    match world.stage() {
+        Some(stage) => under(Time::Works(Arc::clone(stage)), within),
+        None => within(),
+    }
 }
 
 fn under<R>(time: Time, within: impl FnOnce() -> R) -> R {
@@ -101,6 +116,15 @@ fn under<R>(time: Time, within: impl FnOnce() -> R) -> R {
 
 fn time_passes(stage: &Arc<Stage>) -> bool {
     TIME.with_borrow(|time| matches!(time, Some(Time::Passes(passing)) if Arc::ptr_eq(passing, stage)))
+}
+
+/// Whether the calling thread is at work on this stage, and on no other.
+fn works(stage: &Arc<Stage>) -> bool {
+    TIME.with_borrow(|time| matches!(time, Some(Time::Works(at)) if Arc::ptr_eq(at, stage)))
+}
+
+fn serves() -> bool {
+    TIME.with_borrow(|time| matches!(time, Some(Time::Serves)))
 }
 
 /// Blocks the calling thread until `look` finds something, as [`ThreadBell::wait`] does on a stage.
@@ -129,9 +153,8 @@ impl ThreadBell {
             return false;
         }
         let _timer = (ends != NEVER).then(|| world.timer(ends, self.waker.clone()));
-        let (serves, works) = TIME
-            .with_borrow(|time| (matches!(time, Some(Time::Serves | Time::Works)), matches!(time, Some(Time::Works))));
-        if serves {
+        let works = works(stage);
+        if works || serves() {
             if works {
                 stage.end(false);
             }
@@ -179,3 +202,62 @@ const STANDS_STILL: &str = "this thread waits for the test kit's clock, which st
                             wait within `Kit::let_time_pass`, or step the clock on another thread";
 const FOR_EVER: &str = "this thread waits for something that does not come: all isolates are at rest, and no time that \
                         passes wakes any of them";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_begins_after_somebody_got_stuck_is_waited_for() {
+        let stage = Stage::new(0, Duration::from_millis(1));
+        let stuck = stage.at_work();
+        assert!(stage.rest() && stage.rest_within(Duration::ZERO), "nobody waits for long for one that is stuck");
+        let other = stage.at_work();
+        assert!(!stage.rest_within(Duration::ZERO));
+        drop((stuck, other));
+        assert!(stage.rest_within(Duration::ZERO));
+    }
+
+    #[test]
+    fn who_works_on_one_stage_and_waits_for_another_is_at_work_on_the_first_alone() {
+        let stages = [0, 1].map(|seed| Stage::new(seed, Duration::from_millis(1)));
+        let [here, there] = stages.each_ref().map(|stage| World::staged(Arc::clone(stage)));
+        let at_work = here.at_work();
+        for world in [&there, &here] {
+            let bell = ThreadBell::new();
+            bell.waker().wake_by_ref();
+            assert!(working(&here, || bell.wait(world, NEVER)));
+            assert_eq!(stages.each_ref().map(|stage| stage.rest_within(Duration::ZERO)), [false, true]);
+        }
+        drop(at_work);
+        assert!(stages[0].rest_within(Duration::ZERO));
+    }
+
+    #[test]
+    fn who_is_counted_is_at_rest_when_it_is_done_or_dropped_whoever_wakes_it_then() {
+        let stage = Stage::new(0, Duration::from_millis(1));
+        let world = World::staged(Arc::clone(&stage));
+        let rests = || stage.rest_within(Duration::ZERO);
+        drop(counted(&world, std::future::pending::<()>()));
+        assert!(rests(), "one that was dropped before it began");
+        for (done, wakes) in [(true, false), (true, true), (false, false), (false, true)] {
+            let mut kept = None;
+            let mut future = Box::pin(counted(
+                &world,
+                poll_fn(|cx| {
+                    kept = Some(cx.waker().clone());
+                    if wakes {
+                        cx.waker().wake_by_ref();
+                    }
+                    if done { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+                }),
+            ));
+            assert!(!rests());
+            assert_eq!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready(), done);
+            assert_eq!(rests(), done || !wakes);
+            drop(future);
+            kept.into_iter().for_each(Waker::wake);
+            assert!(rests(), "done: {done}, woken in its poll: {wakes}");
+        }
+    }
+}

@@ -97,7 +97,10 @@ impl Stage {
 
     /// One more is at work.
     pub(crate) fn begin(&self) {
-        lock(&self.work).at_work += 1;
+        let mut work = lock(&self.work);
+        work.at_work += 1;
+        // Whoever is not waited for any more is no reason not to wait for this one.
+        work.stalled = None;
     }
 
     /// One less is at work; it came to the end of a turn, or not.
@@ -152,7 +155,8 @@ impl Stage {
         self.rest_within(self.patience * RESTLESS_AFTER)
     }
 
-    fn rest_within(&self, longest: Duration) -> bool {
+    /// As [`Stage::rest`], or false after so long, at once where that is nothing.
+    pub(crate) fn rest_within(&self, longest: Duration) -> bool {
         let began = moment();
         let mut work = lock(&self.work);
         loop {

@@ -1,9 +1,10 @@
 //! Faults of guests that were written with the SDK, at the call for which they were scripted.
 
 use std::error::Error;
+use std::time::Duration;
 
 use insula::testing::{Faults, Kit};
-use insula::{CallError, Exit, Killer, Output, Phase, Spawn, SpawnError, Status};
+use insula::{CallError, Exit, Killer, Output, Phase, Priority, Spawn, SpawnError, Status};
 
 use super::{Question, SECOND, kit, limits, opened, plugin};
 use crate::harness;
@@ -71,6 +72,25 @@ fn a_delay_takes_its_time_on_the_kits_clock_and_is_a_wait_for_whoever_looks() {
     kit.advance(SECOND);
     let phase = Phase::Waiting { call: "ports.receive".to_owned() };
     assert_eq!(ended.isolate().exit(), Some(Exit::Deadline { phase }));
+}
+
+#[test]
+fn a_delay_of_a_call_that_does_not_wait_by_itself_ends_with_its_isolate() {
+    let kit = kit();
+    let held = || opened(&kit, Spawn::entry("run").faults(Faults::new().delay_at("ports.send", 1, Duration::MAX)));
+    let (killed, closed) = (held(), held());
+    kit.settle();
+    assert_eq!((killed.isolate().exit(), closed.isolate().exit()), (None, None));
+    killed.isolate().kill(Priority::Immediate);
+    kit.expect_exit(killed.isolate(), "killed by the embedder");
+    let limited = limits().deadline(SECOND);
+    let faults = Faults::new().delay_at("ports.send", 1, Duration::MAX);
+    let overdue = opened(&kit, Spawn::entry("run").limits(limited).faults(faults));
+    kit.advance(SECOND);
+    kit.expect_exit(overdue.isolate(), "deadline passed ...");
+    assert_eq!(kit.host().shutdown(Duration::ZERO).len(), 1);
+    kit.expect_exit(closed.isolate(), "the host closed");
+    kit.expect_nothing_left();
 }
 
 #[test]
