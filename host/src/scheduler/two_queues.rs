@@ -9,8 +9,9 @@
 //! Tasks that cannot be preempted have workers of their own: a [`TwoQueues`] without a [`Preemption`], where nobody is a
 //! hog and nothing ticks, and which does not wait for a task that runs on when it is closed.
 
+mod queue;
+
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::thread::{JoinHandle, Thread};
 
 use super::task::{After, Task, empty_graves};
@@ -18,6 +19,7 @@ use super::{Home, Scheduler, Ticker, did_something_else};
 use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
 use crate::sync::atomic::{Ordering::Relaxed, Ordering::Release, Ordering::SeqCst};
 use crate::sync::{Arc, Mutex};
+use queue::Queue;
 
 /// Ticks after which the preempted queue is served although others are ready.
 const PREEMPTED_WAIT_TICKS: u64 = 8;
@@ -69,51 +71,6 @@ const RUNNING: u8 = 1;
 const RUNS_HOG: u8 = 1 << 1;
 const RUNS_METERED: u8 = 1 << 2;
 
-#[derive(Default)]
-struct Queue {
-    tasks: Mutex<VecDeque<Arc<Task>>>,
-    length: AtomicUsize,
-}
-
-impl Queue {
-    fn push(&self, task: Arc<Task>) {
-        let mut tasks = self.tasks.lock();
-        tasks.push_back(task);
-        self.length.store(tasks.len(), SeqCst);
-    }
-
-    fn pop(&self) -> Option<Arc<Task>> {
-        if self.length.load(SeqCst) == 0 {
-            return None;
-        }
-        let mut tasks = self.tasks.lock();
-        let task = tasks.pop_front();
-        self.length.store(tasks.len(), SeqCst);
-        task
-    }
-
-    fn steal_half(&self) -> VecDeque<Arc<Task>> {
-        if self.length.load(SeqCst) == 0 {
-            return VecDeque::new();
-        }
-        let mut tasks = self.tasks.lock();
-        let half = tasks.len().div_ceil(2);
-        let stolen = tasks.drain(..half).collect();
-        self.length.store(tasks.len(), SeqCst);
-        stolen
-    }
-
-    fn take_all(&self) -> VecDeque<Arc<Task>> {
-        let mut tasks = self.tasks.lock();
-        self.length.store(0, SeqCst);
-        std::mem::take(&mut *tasks)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.length.load(SeqCst) == 0
-    }
-}
-
 /// What a worker thread keeps to itself.
 struct Local {
     shared: Arc<Shared>,
@@ -122,6 +79,15 @@ struct Local {
     streak: Cell<u32>,
     turns: Cell<u32>,
     hog: Cell<bool>,
+    /// What it runs next is a hog that others would hold up for ever.
+    overdue: Cell<bool>,
+}
+
+impl Local {
+    fn new(shared: Arc<Shared>, index: usize) -> Local {
+        let (slot, streak, turns) = (RefCell::new(None), Cell::new(0), Cell::new(0));
+        Local { shared, index, slot, streak, turns, hog: Cell::new(false), overdue: Cell::new(false) }
+    }
 }
 
 thread_local! {
@@ -129,6 +95,23 @@ thread_local! {
 }
 
 impl TwoQueues {
+    /// One whose workers have no threads yet.
+    fn new(workers: usize, preemption: Option<Preemption>) -> TwoQueues {
+        let shared = Arc::new(Shared {
+            workers: (0..workers).map(|_| Worker::default()).collect(),
+            injector: Queue::default(),
+            preempted: Queue::default(),
+            preempted_served_tick: AtomicU64::new(0),
+            ticks: AtomicU64::new(0),
+            idle: Mutex::new(Vec::new()),
+            idle_count: AtomicUsize::new(0),
+            closing: AtomicBool::new(false),
+            dying: std::sync::atomic::AtomicI64::new(0),
+            preemption,
+        });
+        TwoQueues { shared, threads: Mutex::new(Vec::new()) }
+    }
+
     /// Starts the workers, whose threads are called `name` and a number, each inside the context of `io`, which serves
     /// WASI's timers and files.
     ///
@@ -140,19 +123,7 @@ impl TwoQueues {
         io: &tokio::runtime::Handle,
         preemption: Option<Preemption>,
     ) -> std::io::Result<Arc<TwoQueues>> {
-        let shared = Arc::new(Shared {
-            workers: (0..threads).map(|_| Worker::default()).collect(),
-            injector: Queue::default(),
-            preempted: Queue::default(),
-            preempted_served_tick: AtomicU64::new(0),
-            ticks: AtomicU64::new(0),
-            idle: Mutex::new(Vec::new()),
-            idle_count: AtomicUsize::new(0),
-            closing: AtomicBool::new(false),
-            dying: std::sync::atomic::AtomicI64::new(0),
-            preemption,
-        });
-        let scheduler = Arc::new(TwoQueues { shared, threads: Mutex::new(Vec::new()) });
+        let scheduler = Arc::new(TwoQueues::new(threads, preemption));
         for index in 0..threads {
             let (shared, io) = (Arc::clone(&scheduler.shared), io.clone());
             let spawned = std::thread::Builder::new().name(format!("{name}-{index}")).spawn(move || {
@@ -370,6 +341,7 @@ impl Local {
             let served = shared.preempted_served_tick.load(Relaxed);
             let overdue = shared.ticks.load(Relaxed).saturating_sub(served) >= PREEMPTED_WAIT_TICKS;
             if overdue && let Some(task) = self.preempted() {
+                self.overdue.set(true);
                 return Some(task);
             }
         }
@@ -410,8 +382,11 @@ impl Local {
         let worker = self.worker();
         let (hog, metered) = (task.is_hog(), task.is_metered());
         self.hog.set(hog);
+        // One that is overdue makes room at the next tick and no sooner: whoever becomes ready meanwhile finds it asked to
+        // already, and interrupts nobody.
+        let overdue = self.overdue.take();
         if hog {
-            worker.preempt_hog.store(false, SeqCst);
+            worker.preempt_hog.store(overdue, SeqCst);
         }
         let runs = RUNNING | if hog { RUNS_HOG } else { 0 } | if metered { RUNS_METERED } else { 0 };
         worker.runs(runs);
@@ -473,14 +448,7 @@ impl Local {
 
 fn work(shared: Arc<Shared>, index: usize) {
     *shared.workers[index].thread.lock() = Some(std::thread::current());
-    let local = std::rc::Rc::new(Local {
-        shared,
-        index,
-        slot: RefCell::new(None),
-        streak: Cell::new(0),
-        turns: Cell::new(0),
-        hog: Cell::new(false),
-    });
+    let local = std::rc::Rc::new(Local::new(shared, index));
     LOCAL.set(Some(std::rc::Rc::clone(&local)));
     while !local.shared.closing.load(SeqCst) {
         match local.next() {

@@ -30,7 +30,7 @@ pub(super) fn beside_spinners(wasm: &Wasm, effort: Effort) -> anyhow::Result<Vec
         rows.push(Row::at_most(job, spread, 1.2, "times"));
     }
     let alone = Shares::measure(&ours, effort, 0, 8)?;
-    for pairs in [2, 4, 8] {
+    for pairs in [2, 3, 4, 8] {
         let Shares { pinged, worked } = Shares::measure(&ours, effort, pairs, 8)?;
         let least = min(&pinged) / mean(&pinged);
         rows.push(Row::at_least(

@@ -1,10 +1,10 @@
-//! Workers whose tasks cannot be preempted, with tasks that the test itself holds up.
+//! Workers whose tasks cannot be preempted, with tasks that the test itself holds up; and a worker that the test is itself.
 
 use std::future::poll_fn;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::task::Poll;
 
-use super::super::{Estate, Hooks, Kept};
+use super::super::{Estate, Hooks, Kept, YieldSlice};
 use super::*;
 use crate::control::{Accounts, Census, Control, Cradle, Lineage};
 use crate::exit::{Exit, IsolateId};
@@ -145,4 +145,39 @@ fn what_the_dead_leave_is_dropped_although_others_are_always_ready() {
     bench.launch_living(&control(2), async move { Some(Box::new(here) as Box<dyn Send>) });
     assert!(is_over.recv().is_err());
     bench.scheduler.close();
+}
+
+/// How often a hog that this worker runs is interrupted for the sake of somebody who becomes ready on another one.
+fn interrupts_of_a_hog(ticks_unserved: u64) -> usize {
+    let (world, interrupts) = (World::new(), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&interrupts);
+    let interrupt = Box::new(move || _ = counted.fetch_add(1, SeqCst));
+    let two_queues = TwoQueues::new(2, Some(Preemption { ticker: Ticker::new(&world), interrupt }));
+    let shared = Arc::clone(&two_queues.shared);
+    let scheduler: Arc<dyn Scheduler> = Arc::new(two_queues);
+    let hooks = Arc::new(Hooks { cut_short: Box::new(|_, _| ()), interrupt: Box::new(|| {}) });
+    let (told, mut turns) = (Arc::clone(&shared), 0);
+    let life = poll_fn(move |cx| {
+        turns += 1;
+        if turns <= 2 {
+            return std::pin::pin!(YieldSlice::new()).poll(cx).map(|()| None);
+        }
+        (0..3).for_each(|_| told.notify());
+        Poll::Ready(None)
+    });
+    let kept = Kept { metered: false, timed: false };
+    Task::launch(Box::pin(life), control(1), &scheduler, &hooks, &world, kept);
+    let local = Local::new(Arc::clone(&shared), 0);
+    for ticks in [0, 0, ticks_unserved] {
+        shared.ticks.fetch_add(ticks, SeqCst);
+        local.run(local.next().expect("it is ready"));
+    }
+    assert!(local.next().is_none(), "it is over");
+    interrupts.load(SeqCst)
+}
+
+#[test]
+fn a_hog_that_is_overdue_is_interrupted_for_nobody_and_any_other_is_once() {
+    assert_eq!(interrupts_of_a_hog(PREEMPTED_WAIT_TICKS - 1), 1);
+    assert_eq!(interrupts_of_a_hog(PREEMPTED_WAIT_TICKS), 0);
 }
