@@ -266,7 +266,7 @@ pub enum ChildFailure {
     /// It makes code for another engine than the host's.
     #[error(
         "is of insula {version} and makes other code than this host takes, which is of insula {host}: build both from the \
-         same version and the same wasmtime",
+         same version, with the same Cargo.lock",
         host = env!("CARGO_PKG_VERSION")
     )]
     OtherEngine {
