@@ -15,6 +15,7 @@ mod last_words;
 mod listeners;
 mod phases;
 mod plugins;
+mod questions;
 mod rules;
 mod service_pool;
 mod shares;

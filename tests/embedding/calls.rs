@@ -4,27 +4,9 @@
 use std::time::Duration;
 
 use insula::{Blob, CallError, Exit, Host, Killer, Limits, Priority, SendPort, Service, Spawn, Status};
-use serde::{Deserialize, Serialize};
 
+use super::questions::Question;
 use crate::harness;
-
-/// As the guest has it.
-#[derive(Clone, Serialize, Deserialize)]
-enum Question {
-    Count(u64),
-    Fail(String),
-    Panic(String),
-    Drop,
-    Keep,
-    Loop,
-    AnswerAndLoop,
-    Return,
-    Large(usize),
-    Many(u64, bool),
-    ManyAndPanic(u64),
-    Endless,
-    PassOn,
-}
 
 type Plugin = Service<Question, Vec<u64>>;
 

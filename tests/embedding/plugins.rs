@@ -13,24 +13,9 @@ use insula::{
     Blob, CallError, Exit, Host, Isolate, IsolateId, Killer, Module, Plugin, PluginEvent, Priority, Restart, Spawn,
     SpawnError, Status,
 };
-use serde::{Deserialize, Serialize};
 
+use super::questions::Question;
 use crate::harness;
-
-/// Some of what `serves_calls` answers.
-#[derive(Clone, Serialize, Deserialize)]
-enum Question {
-    Count(u64),
-    Fail(String),
-    Panic(String),
-    Drop,
-    Keep,
-    Loop,
-    AnswerAndLoop,
-    Return,
-    Large(usize),
-    Many(u64, bool),
-}
 
 type Counts = Plugin<Question, Vec<u64>>;
 

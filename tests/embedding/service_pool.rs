@@ -3,20 +3,9 @@
 use std::time::Duration;
 
 use insula::{CallError, Host, PoolSize, Priority, ServicePool, Spawn, SpawnError};
-use serde::{Deserialize, Serialize};
 
+use super::questions::Question;
 use crate::harness;
-
-/// Some of what `serves_calls` answers.
-#[derive(Serialize, Deserialize)]
-enum Question {
-    Count(u64),
-    Fail(String),
-    Panic(String),
-    Drop,
-    Keep,
-    Loop,
-}
 
 type Pool = ServicePool<Question, Vec<u64>>;
 

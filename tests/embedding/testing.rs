@@ -9,20 +9,9 @@ use std::time::Duration;
 
 use insula::testing::{Faults, Kit};
 use insula::{Host, Limits, Service, Spawn};
-use serde::{Deserialize, Serialize};
 
+use super::questions::Question;
 use crate::harness;
-
-/// Some of what the guest can be asked.
-#[derive(Clone, Serialize, Deserialize)]
-enum Question {
-    Count(u64),
-    Fail(String),
-    Panic(String),
-    Drop,
-    Keep,
-    Loop,
-}
 
 type Plugin = Service<Question, Vec<u64>>;
 

@@ -1,6 +1,7 @@
 //! Plugins that keep to none of the rules: they hurt nobody else by that.
 
 use insula::{Caller, Function, Limits, Service, UpgradeError};
+use serde::Serialize;
 
 use super::*;
 use crate::embedding::functions::{Order, opened};

@@ -1,6 +1,7 @@
 //! The port of a plugin: it is the same over all of its isolates, for guests and for the embedder.
 
 use insula::{CallError, Exit, Host, Limits, Plugin, Request, SendPort, Service, Spawn, Status};
+use serde::Serialize;
 
 use super::*;
 
