@@ -188,6 +188,7 @@ fn the_table_of_limits_says_the_defaults() {
         "handles_max",
         "blob_bytes_max",
         "sender_percent_max",
+        "file_operations_max",
         "stderr_bytes_max",
         "run_deadline",
         "descendants_max",

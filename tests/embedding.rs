@@ -7,6 +7,7 @@ mod compile_child;
 mod compiling;
 mod ends;
 mod examples;
+mod files;
 mod functions;
 mod grants;
 mod handles;

@@ -45,6 +45,11 @@ pub(crate) enum Authority {
 }
 
 impl Grant {
+    /// Whether it is one of files.
+    pub(crate) fn is_folder(&self) -> bool {
+        matches!(self.0, Authority::Folder { .. })
+    }
+
     /// Files below `host` can be read, as `guest`.
     #[must_use]
     pub fn read_only(host: impl Into<PathBuf>, guest: impl Into<String>) -> Grant {

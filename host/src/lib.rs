@@ -29,6 +29,7 @@ mod error;
 mod exit;
 #[cfg(feature = "testing")]
 mod faults;
+mod files;
 mod grant;
 mod hash;
 mod host;

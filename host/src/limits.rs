@@ -46,6 +46,10 @@ pub struct Limits {
     pub stderr_bytes_max: u64,
     /// The part of the mailbox that one sender may fill, in percent, so that it cannot shut out the others.
     pub sender_percent_max: u64,
+    /// File operations under way at one time, of the isolate and all its descendants; the bound is that of whom the
+    /// embedder spawned. One more waits for one of those to end. Where all of them hang although their isolates have
+    /// ended, as at a pipe that nobody writes to, it is refused (`EAGAIN`).
+    pub file_operations_max: u64,
     /// Live descendants; none by default, and the host's own bounds hold.
     pub descendants_max: Option<u64>,
     /// Linear memory and blobs of all descendants together, in bytes; none by default.
@@ -70,6 +74,7 @@ impl Default for Limits {
             blob_bytes_max: 128 << 20,
             stderr_bytes_max: 4 << 10,
             sender_percent_max: 25,
+            file_operations_max: 16,
             descendants_max: None,
             tree_memory_bytes_max: None,
             tree_queued_bytes_max: None,
@@ -150,6 +155,13 @@ impl Limits {
         self
     }
 
+    /// Sets the bound of file operations under way, of it and all its descendants.
+    #[must_use]
+    pub fn file_operations(mut self, operations: u64) -> Limits {
+        self.file_operations_max = operations;
+        self
+    }
+
     /// Sets the bound of live descendants.
     #[must_use]
     pub fn descendants(mut self, isolates: u64) -> Limits {
@@ -202,6 +214,7 @@ impl Limits {
             stderr_bytes_max: self.stderr_bytes_max.min(wanted.stderr_bytes_max),
             // How it shares its own room out is its own affair.
             sender_percent_max: wanted.sender_percent_max.min(100),
+            file_operations_max: self.file_operations_max.min(wanted.file_operations_max),
             descendants_max: wanted.descendants_max,
             tree_memory_bytes_max: wanted.tree_memory_bytes_max,
             tree_queued_bytes_max: wanted.tree_queued_bytes_max,

@@ -15,6 +15,7 @@ use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{FsPerms, HostMonotonicClock, HostWallClock, WasiCtxBuilder};
 
 use crate::control::Control;
+use crate::files::FileWork;
 use crate::grant::{Authority, Grant};
 use crate::spawn::{Data, HostFunction, Stdin};
 use crate::stdio::{Input, Sink, Tail};
@@ -40,6 +41,8 @@ pub(crate) struct Outfit {
     /// The time of day, where that stands still.
     pub(crate) fixed_clock: Option<Duration>,
     pub(crate) seed: Option<Arc<Seed>>,
+    /// What its file operations run on, and those of all that descend from the same isolate; none where nobody has files.
+    pub(crate) files: Option<Arc<FileWork>>,
     pub(crate) world: Arc<World>,
 }
 
@@ -75,6 +78,7 @@ impl Outfit {
             stderr: Sink::null(),
             fixed_clock: None,
             seed: None,
+            files: None,
             world: Arc::clone(world),
         }
     }
@@ -111,6 +115,8 @@ pub(crate) struct Wasi {
     pub(crate) outfit: Arc<Outfit>,
     tail: Arc<Tail>,
     context: Option<Box<Context>>,
+    /// Whether descriptors 0 to 2 are still those that it began with.
+    stdio: [bool; 3],
     stripped: bool,
 }
 
@@ -123,13 +129,29 @@ struct Context {
 impl Wasi {
     /// Nothing is made before the first call.
     pub(crate) fn new(outfit: Arc<Outfit>, tail: Arc<Tail>) -> Wasi {
-        Wasi { outfit, tail, context: None, stripped: false }
+        Wasi { outfit, tail, context: None, stdio: [true; 3], stripped: false }
     }
 
     /// wasmtime-wasi's own context, made now if it is not there yet.
     pub(crate) fn context(&mut self, isolate: &Control) -> &mut WasiP1Ctx {
         let Wasi { outfit, tail, context, .. } = self;
         &mut context.get_or_insert_with(|| Box::new(build(outfit, tail, isolate))).wasi
+    }
+
+    /// What an operation at this descriptor runs on; none where nothing can block: at its standard streams, which are the
+    /// host's own and no files, and where it has no folder.
+    pub(crate) fn files(&self, descriptor: i32) -> Option<&Arc<FileWork>> {
+        let is_stdio = usize::try_from(descriptor).is_ok_and(|at| self.stdio.get(at) == Some(&true));
+        self.outfit.files.as_ref().filter(|_| !is_stdio)
+    }
+
+    /// Files may have these descriptors from now on.
+    pub(crate) fn moved(&mut self, descriptors: &[i32]) {
+        for at in descriptors.iter().filter_map(|descriptor| usize::try_from(*descriptor).ok()) {
+            if let Some(stdio) = self.stdio.get_mut(at) {
+                *stdio = false;
+            }
+        }
     }
 
     /// Writes what was printed and still waits for the end of its line. It waits for room only if the isolate ended by

@@ -56,6 +56,7 @@ fn context(state: &mut State) -> &mut p1::WasiP1Ctx {
 }
 
 const ERRNO_SUCCESS: u16 = 0;
+const ERRNO_AGAIN: u16 = 6;
 const ERRNO_BADF: u16 = 8;
 const ERRNO_INVAL: u16 = 28;
 

@@ -18,6 +18,7 @@ use crate::compile::{CompileChild, CompileLimits, Workshop};
 use crate::control::{Aside, Links, Registry};
 use crate::engine::Shape;
 use crate::error::BuildError;
+use crate::files::Desks;
 use crate::scheduler::Ticker;
 use crate::stdio::Sink;
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -286,6 +287,7 @@ impl HostBuilder {
             io: Mutex::new(Some(io)),
             bells: Bells::default(),
             crew: Crew::new(self.function_threads),
+            desks: Desks::new(),
             stdout,
             stderr,
             left_behind: Mutex::default(),
@@ -397,10 +399,10 @@ fn watch(percent: u8, told: Arc<OnWarning>, reporter: &Arc<Reporter>) -> Watch {
 /// Threads of trusted isolates: with one, a single loop would hold up all others.
 const TRUSTED_THREADS: usize = 2;
 
-/// Threads that file operations may hold, all isolates together.
+/// Threads for what takes a while and asks nothing of anybody: lines of frames, modules that guests ask for.
 const BLOCKING_THREADS_MAX: usize = 64;
 
-/// What serves WASI's files and timers.
+/// What serves WASI's timers, and the host's own tasks.
 fn io() -> std::io::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

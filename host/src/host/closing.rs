@@ -154,6 +154,7 @@ impl Inner {
         self.ticker.close();
         self.reporter.close();
         self.crew.close();
+        self.desks.close();
         let io = self.io.lock().take();
         if let Some(io) = io {
             io.shutdown_background();

@@ -38,6 +38,7 @@ use crate::account::Account;
 use crate::compile::Workshop;
 use crate::control::{Control, Hold, Links};
 use crate::error::SpawnError;
+use crate::files::Desks;
 use crate::isolate::{Isolate, Module, Undertaker};
 use crate::scheduler::Ticker;
 use crate::spawn::Spawn;
@@ -90,6 +91,7 @@ pub(crate) struct Inner {
     /// Who is told when the host begins to close.
     bells: Bells,
     crew: Crew,
+    desks: Arc<Desks>,
     stdout: Sink,
     stderr: Sink,
     /// Trusted isolates that were declared dead in the middle of their code.
@@ -148,6 +150,16 @@ impl Host {
     #[must_use]
     pub fn live(&self) -> usize {
         self.inner.links.census.live()
+    }
+
+    /// How many file operations hang although their isolates have ended, each on a thread that it holds until it is over:
+    /// at a pipe that nobody writes to, or a mount that does not answer. [`Limits::file_operations_max`] bounds them for
+    /// each tree of isolates; a host has 512 at most.
+    ///
+    /// [`Limits::file_operations_max`]: crate::Limits::file_operations_max
+    #[must_use]
+    pub fn stuck_file_operations(&self) -> usize {
+        self.inner.desks.left_behind()
     }
 
     /// How many isolates may live at once, those of trusted modules aside.

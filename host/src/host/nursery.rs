@@ -97,6 +97,8 @@ impl Inner {
         #[cfg(not(feature = "testing"))]
         let seed = spawn.seed;
         grants::check_functions(&spawn.functions, self.links.number)?;
+        let files = spawn.grants.iter().any(Grant::is_folder);
+        let files = files.then(|| self.desks.of_tree(spawn.limits.file_operations_max));
         let outfit = Arc::new(Outfit {
             arguments: spawn.arguments,
             grants: spawn.grants,
@@ -107,6 +109,7 @@ impl Inner {
             stderr: Sink::of(spawn.stderr, &self.stderr),
             fixed_clock: spawn.fixed_clock,
             seed: seed.map(Seed::new),
+            files,
             world: Arc::clone(&self.world),
         });
         let number = self.links.number;

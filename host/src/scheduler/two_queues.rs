@@ -113,7 +113,7 @@ impl TwoQueues {
     }
 
     /// Starts the workers, whose threads are called `name` and a number, each inside the context of `io`, which serves
-    /// WASI's timers and files.
+    /// the host's tasks.
     ///
     /// # Errors
     /// When the system gives no thread.

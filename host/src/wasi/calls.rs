@@ -8,25 +8,30 @@ use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p1::wasi_snapshot_preview1::{self, WasiSnapshotPreview1 as _};
 use wiggle::GuestMemory;
 
-use super::{PREVIEW_1, context};
+use super::{ERRNO_AGAIN, PREVIEW_1, context};
 use crate::abi::{Definer, State, in_call};
 use crate::control::Call;
+use crate::files::FileWork;
 use crate::sync::Arc;
 
 macro_rules! define {
-    ($linker:ident, $($name:ident as $call:ident($($argument:ident: $type:ty),*);)*) => {$(
+    ($linker:ident, $($name:ident as $call:ident(
+        $fd:ident: i32 $(, $argument:ident: $type:ty)*
+    ) $(moves [$($moved:ident),*])?;)*) => {$(
         $linker.func_wrap_async(
             PREVIEW_1,
             stringify!($name),
-            |mut caller: Caller<'_, State>, ($($argument,)*): ($($type,)*)| {
+            |mut caller: Caller<'_, State>, ($fd, $($argument,)*): (i32, $($type,)*)| {
                 Box::new(async move {
                     let control = Arc::clone(&caller.data().control);
+                    let files = caller.data().wasi.files($fd).cloned();
+                    $(caller.data_mut().wasi.moved(&[$($moved),*]);)?
                     let _at_work = caller.data().place.world.at_work();
                     let call = async {
                         let (mut memory, context) = guest(&mut caller)?;
-                        wasi_snapshot_preview1::$name(context, &mut memory, $($argument),*).await
+                        wasi_snapshot_preview1::$name(context, &mut memory, $fd, $($argument),*).await
                     };
-                    in_call(&control, Call::$call, call).await
+                    in_call(&control, Call::$call, on_a_thread(files, call)).await
                 })
             },
         )?;
@@ -42,7 +47,7 @@ pub(super) fn link(linker: &mut Definer) -> Result<()> {
 fn link_descriptors(linker: &mut Definer) -> Result<()> {
     define! { linker,
         fd_advise as FdAdvise(fd: i32, offset: i64, length: i64, advice: i32);
-        fd_close as FdClose(fd: i32);
+        fd_close as FdClose(fd: i32) moves [fd];
         fd_datasync as FdDatasync(fd: i32);
         fd_fdstat_get as FdFdstatGet(fd: i32, result: i32);
         fd_filestat_get as FdFilestatGet(fd: i32, result: i32);
@@ -52,7 +57,7 @@ fn link_descriptors(linker: &mut Definer) -> Result<()> {
         fd_pwrite as FdPwrite(fd: i32, buffers: i32, count: i32, offset: i64, result: i32);
         fd_read as FdRead(fd: i32, buffers: i32, count: i32, result: i32);
         fd_readdir as FdReaddir(fd: i32, at: i32, length: i32, cookie: i64, result: i32);
-        fd_renumber as FdRenumber(from: i32, to: i32);
+        fd_renumber as FdRenumber(from: i32, to: i32) moves [from, to];
         fd_seek as FdSeek(fd: i32, offset: i64, whence: i32, result: i32);
         fd_sync as FdSync(fd: i32);
         fd_write as FdWrite(fd: i32, buffers: i32, count: i32, result: i32);
@@ -81,6 +86,15 @@ fn link_paths(linker: &mut Definer) -> Result<()> {
         path_unlink_file as PathUnlinkFile(fd: i32, path: i32, length: i32);
     }
     Ok(())
+}
+
+/// Polls the call with a thread for what blocks, where the guest may have files at all; it is told to try again where its
+/// tree has none left.
+async fn on_a_thread(files: Option<Arc<FileWork>>, call: impl Future<Output = Result<i32>>) -> Result<i32> {
+    match files {
+        Some(files) => files.run(call).await.unwrap_or(Ok(i32::from(ERRNO_AGAIN))),
+        None => call.await,
+    }
 }
 
 /// Memory and context of the guest that calls, as wasmtime-wasi's own linker finds them.
