@@ -1,3 +1,5 @@
+//! Operations that hang until the test lets them go.
+
 use std::pin::Pin;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::task::{Context, Poll, Waker};

@@ -250,7 +250,6 @@ impl HostBuilder {
         let registry = Registry::new(self.isolates, self.trusted_isolates).watched_by(alarm.clone());
         let links = Links::new(next_number(), registry, &world, aside(&world, &reporter));
         let undertaker = undertaker(&links, &reporter);
-        let memory = Bounds { memory: self.total_memory_bytes_max, ..Bounds::default() };
         let cache = self.cache.clone().map(|folder| Arc::new(Cache::open(folder)));
         let workshop = Workshop::new(self.compile_limits.clone(), self.compile_child.clone());
         let ground = |isolates| Ground {
@@ -293,7 +292,7 @@ impl HostBuilder {
             left_behind: Mutex::default(),
             isolates_max: self.isolates,
             watch,
-            account: Account::below(None, memory, alarm.as_ref()),
+            account: Account::below(None, of_all(self.total_memory_bytes_max), alarm.as_ref()),
             memory_bytes_max: self.memory_bytes_max,
         });
         Ok(Host { _door: Arc::new(Door(Arc::clone(&inner))), inner })
@@ -394,6 +393,11 @@ fn watch(percent: u8, told: Arc<OnWarning>, reporter: &Arc<Reporter>) -> Watch {
         reporter.warn(Box::new(move || told(&warning)));
     };
     Watch { percent, tell: Arc::new(tell) }
+}
+
+/// The bounds of all isolates together.
+fn of_all(memory_bytes_max: Option<u64>) -> Bounds {
+    Bounds { memory: memory_bytes_max, ..Bounds::default() }
 }
 
 /// Threads of trusted isolates: with one, a single loop would hold up all others.
