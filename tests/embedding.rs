@@ -14,6 +14,7 @@ mod handles;
 mod joining;
 mod last_words;
 mod listeners;
+mod observing;
 mod phases;
 mod plugins;
 mod questions;

@@ -22,6 +22,14 @@ use crate::printable::printable_line;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct IsolateId(pub(crate) u64);
 
+impl IsolateId {
+    /// The number, as reports show it after a `#`: from 1 on, and never given again by the same host.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
 impl fmt::Display for IsolateId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "#{}", self.0)

@@ -25,7 +25,7 @@ pub fn mailbox() -> anyhow::Result<impl FnMut() -> anyhow::Result<()>> {
         port.mailbox().send(port, message, None).map_err(|refused| refused.status)?;
         let take = Take { wanted: &wanted, waker: None, ends_unreachable: true };
         match mailbox.take(&take, |_| Ok::<(), ()>(())) {
-            Took::Message(_, message) => anyhow::ensure!(black_box(message).bytes.len() == MESSAGE_BYTES),
+            Took::Message(_, message, _) => anyhow::ensure!(black_box(message).bytes.len() == MESSAGE_BYTES),
             Took::Kept(..) | Took::Nothing | Took::Unreachable | Took::Closed => anyhow::bail!("nothing came"),
         }
         Ok(())

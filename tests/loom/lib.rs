@@ -19,6 +19,9 @@ mod account;
 #[path = "../../host/src/control/mod.rs"]
 mod control;
 #[cfg(not(test))]
+#[path = "../../host/src/event.rs"]
+mod event;
+#[cfg(not(test))]
 #[path = "../../host/src/exit.rs"]
 mod exit;
 #[cfg(not(test))]

@@ -44,7 +44,7 @@ fn send(right: &SendRight, bytes: &[u8]) -> Result<(), Status> {
 }
 
 fn put(right: &SendRight, message: Message, waker: Option<&Waker>) -> Result<(), Status> {
-    right.port().mailbox().send(right.port(), message, waker).map_err(|refused| refused.status)
+    right.port().mailbox().send(right.port(), message, waker).map(|_| ()).map_err(|refused| refused.status)
 }
 
 /// Waits for a message of the port, or for why none can come.
@@ -53,7 +53,7 @@ fn receive(port: &Arc<Port>) -> Result<Vec<u8>, Status> {
     block_on(poll_fn(|cx| {
         let take = Take { wanted: &wanted, waker: Some(cx.waker()), ends_unreachable: true };
         match port.mailbox().take(&take, |_| Ok::<(), ()>(())) {
-            Took::Message(_, message) => Poll::Ready(Ok(message.bytes.to_vec())),
+            Took::Message(_, message, _) => Poll::Ready(Ok(message.bytes.to_vec())),
             Took::Nothing => Poll::Pending,
             Took::Unreachable => Poll::Ready(Err(Status::Unreachable)),
             Took::Closed => Poll::Ready(Err(Status::Closed)),

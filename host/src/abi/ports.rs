@@ -99,8 +99,8 @@ fn send(
     };
     let (moves, cost) = (Moves::of(&message), message.cost());
     match port.mailbox().send_from(state.sender_to(port), port, message, None) {
-        Ok(()) => {
-            state.control.meter.sends(cost);
+        Ok(message) => {
+            state.sent(port, message, cost);
             moves.done(state);
         }
         Err(refused) => return answer(Err(refused.status)),
@@ -169,11 +169,11 @@ async fn send_waiting(
         }
     });
     let sent = sent.await?.unwrap_or(Err(Status::TimedOut));
-    if let (Ok(()), Some((moves, cost))) = (sent, moves) {
-        caller.data().control.meter.sends(cost);
+    if let (Ok(message), Some((moves, cost))) = (sent, moves) {
+        caller.data().sent(&port, message, cost);
         moves.done(caller.data());
     }
-    answer(sent)
+    answer(sent.map(|_| ()))
 }
 
 /// A sender that waits for room: forgotten by the mailbox when it waits no more, also where it was killed.
@@ -320,7 +320,10 @@ fn found(
 ) -> Result<u32> {
     let handle = |port: Arc<Port>| known.unwrap_or_else(|| handle_of(&state.control, &port));
     match took {
-        Took::Message(port, message) => buffers.put(guest, &state.control, handle(port), message),
+        Took::Message(port, message, number) => {
+            state.received(number, &message);
+            buffers.put(guest, &state.control, handle(port), message)
+        }
         Took::Kept(port, (status, needed)) => buffers.put_needed(guest, handle(port), status, needed),
         Took::Nothing => answer(Err(Status::WouldWait)),
         Took::Unreachable => answer(Err(Status::Unreachable)),
@@ -480,6 +483,23 @@ impl State {
     fn sender_to(&self, port: &Port) -> Sender {
         let own = Arc::ptr_eq(port.mailbox(), &self.control.mailbox);
         if own { Sender::NOBODY } else { Sender::isolate(self.control.id.0) }
+    }
+
+    /// A message of this isolate's was accepted, the how-manieth of its receiver's mailbox.
+    fn sent(&self, port: &Port, message: u64, cost: u64) {
+        self.control.meter.sends(cost);
+        if self.place.links.recorder.has_all() {
+            let (now, to) = (self.place.world.now(), port.mailbox().owner());
+            self.place.links.recorder.sent(now, self.control.id.0, to, message, cost);
+        }
+    }
+
+    /// It took a message, the how-manieth of its mailbox.
+    fn received(&self, number: u64, message: &Message) {
+        if self.place.links.recorder.has_all() {
+            let now = self.place.world.now();
+            self.place.links.recorder.received(now, self.control.id.0, number, message.cost(), message.kind);
+        }
     }
 
     /// A wait of this isolate for ports, until an instant of its clock.

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use super::{Census, Registry};
+use crate::event::Recorder;
 use crate::names::NameServer;
 use crate::port::Mailbox;
 use crate::sync::{Arc, Mutex, Weak};
@@ -16,6 +17,8 @@ pub(crate) struct Links {
     pub(crate) registry: Arc<Registry>,
     pub(crate) world: Arc<World>,
     pub(crate) names: NameServer,
+    /// Where events wait for whoever observes.
+    pub(crate) recorder: Arc<Recorder>,
     /// Runs what is the embedder's, later, where it holds up nobody.
     pub(crate) aside: Box<Aside>,
     /// Of the embedder's ports: what waits there may be what wakes an isolate.
@@ -38,6 +41,7 @@ impl Links {
             registry: Arc::new(registry),
             world: Arc::clone(world),
             names: NameServer::default(),
+            recorder: Recorder::new(),
             aside,
             mailboxes: Mutex::default(),
         })

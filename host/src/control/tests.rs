@@ -124,7 +124,7 @@ impl Observer {
     }
 
     fn send(&self, text: &str) -> Result<(), Status> {
-        self.0.mailbox().send(&self.0, message(text), None).map_err(|refused| refused.status)
+        self.0.mailbox().send(&self.0, message(text), None).map(|_| ()).map_err(|refused| refused.status)
     }
 
     /// Sends until there is no room.
@@ -145,7 +145,7 @@ impl Observer {
 
     fn next(&self) -> Option<(Kind, String)> {
         let take = Take { wanted: &Wanted::Port(Arc::clone(&self.0)), waker: None, ends_unreachable: true };
-        let Took::Message(_, message) = self.0.mailbox().take(&take, |_| Ok::<(), ()>(())) else { return None };
+        let Took::Message(_, message, _) = self.0.mailbox().take(&take, |_| Ok::<(), ()>(())) else { return None };
         let text = match message.kind {
             Kind::Error => codec::decode::<RemoteError>(&message.bytes).unwrap().message,
             Kind::Data | Kind::Exit | Kind::Ping => String::from_utf8(message.bytes.to_vec()).unwrap(),

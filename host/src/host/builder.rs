@@ -258,6 +258,7 @@ impl HostBuilder {
             workshop: Arc::clone(&workshop),
             io: io_handle.clone(),
             undertaker: Arc::clone(&undertaker),
+            recorder: Arc::clone(&links.recorder),
         };
         let threads = self.seed.map_or_else(|| Threads::Many(self.threads.unwrap_or_else(cores)), Threads::Seeded);
         let checked = match Quarters::checked(&ground(self.isolates), &threads, &ticker) {
@@ -287,6 +288,7 @@ impl HostBuilder {
             bells: Bells::default(),
             crew: Crew::new(self.function_threads),
             desks: Desks::new(),
+            observers: Arc::default(),
             stdout,
             stderr,
             left_behind: Mutex::default(),

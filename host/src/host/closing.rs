@@ -155,6 +155,7 @@ impl Inner {
         self.reporter.close();
         self.crew.close();
         self.desks.close();
+        self.observers.close();
         let io = self.io.lock().take();
         if let Some(io) = io {
             io.shutdown_background();

@@ -7,6 +7,7 @@
 //! - `grants`: what an isolate may be given.
 //! - `loading`: modules, from bytes and files, here and off the caller's thread; `precompiled`: from code as well.
 //! - `nursery`: admission, for embedder and guests alike; the one implementer of `Spawner`.
+//! - `observers`: who is told all that happens.
 //! - `quarters`: engine, code and threads of one kind of isolates: checked, trusted.
 //! - `run`: a whole program, from main to the end of all (semantics 5.5).
 //! - `uncaught`: errors that no listener hears, told off the workers.
@@ -19,6 +20,7 @@ mod grants;
 mod last_words;
 mod loading;
 mod nursery;
+mod observers;
 mod precompiled;
 mod quarters;
 mod run;
@@ -28,6 +30,7 @@ mod uncaught;
 pub use builder::HostBuilder;
 pub use loading::Loading;
 pub(crate) use nursery::room;
+pub use observers::Observation;
 pub use run::{Ended, Sleeper, Wait};
 pub(crate) use shares::{Share, Shares};
 pub use uncaught::Uncaught;
@@ -51,6 +54,7 @@ use catalog::Catalog;
 use closing::Bells;
 use crew::Crew;
 use loading::Loads;
+use observers::Observers;
 use quarters::{Quarters, Trusted};
 use uncaught::Reporter;
 
@@ -92,6 +96,7 @@ pub(crate) struct Inner {
     bells: Bells,
     crew: Crew,
     desks: Arc<Desks>,
+    observers: Arc<Observers>,
     stdout: Sink,
     stderr: Sink,
     /// Trusted isolates that were declared dead in the middle of their code.

@@ -17,6 +17,7 @@ use super::{Inner, grants};
 use crate::abi::{Fetching, Place, Recent, State};
 use crate::control::{Accounts, Control, Cradle, Flags, Lineage, Links, NotAdmitted, Registry};
 use crate::error::{SendError, SpawnError};
+use crate::event::Happened;
 use crate::exit::{Exit, IsolateId, Killer};
 use crate::grant::Grant;
 use crate::isolate::{EntryPoint, Life, Module, Undertaker, live, live_trusted};
@@ -147,6 +148,7 @@ impl Inner {
     /// Where isolates of a module live that have the same outfit.
     fn place(self: &Arc<Inner>, module: &Module, outfit: Arc<Outfit>) -> Arc<Place> {
         let (reporter, io) = (Arc::clone(&self.reporter), self.io_handle.clone());
+        let links = Arc::clone(&self.links);
         let (told_module, resolved_module) = (module.clone(), module.clone());
         let fine_clock = outfit.has_fine_clock();
         let grants = outfit.grants.clone();
@@ -163,7 +165,7 @@ impl Inner {
                 outfit,
                 place: place.clone(),
             }),
-            uncaught: Box::new(move |control, error| tell(&reporter, control, error, Some(&told_module))),
+            uncaught: Box::new(move |control, error| tell(&links, &reporter, control, error, Some(&told_module))),
             resolve: Box::new(move |stack| {
                 if resolves_soon(&resolved_module, &stack) {
                     return Box::pin(std::future::ready(resolve(&resolved_module, &stack)));
@@ -221,7 +223,7 @@ impl Inner {
         let admitted = self.world.now();
         let ends = ends(&birth, admitted);
         listen(&control, birth.on_exit, birth.on_error)?;
-        self.bear(&control, parent)?;
+        self.bear(module, &control, parent, admitted)?;
         let tail = last_words::tail(&control, birth.limits.stderr_bytes_max);
         let state = State {
             control: Arc::clone(&control),
@@ -255,7 +257,13 @@ impl Inner {
     }
 
     /// Has the registry take it: with that it is born.
-    fn bear(&self, control: &Arc<Control>, parent: Option<&Arc<Control>>) -> Result<(), SpawnError> {
+    fn bear(
+        &self,
+        module: &Module,
+        control: &Arc<Control>,
+        parent: Option<&Arc<Control>>,
+        admitted: Nanos,
+    ) -> Result<(), SpawnError> {
         if let Err(refused) = self.links.registry.admit(control) {
             control.unborn();
             return Err(match refused {
@@ -267,7 +275,11 @@ impl Inner {
         self.links.census.born();
         #[cfg(feature = "testing")]
         staged::born(&self.world, control, parent);
-        let _ = parent;
+        self.links.recorder.rare(admitted, control.id, || Happened::Born {
+            name: control.name(),
+            module: module.name().to_owned(),
+            parent: parent.map(|parent| parent.id),
+        });
         Ok(())
     }
 
@@ -305,7 +317,7 @@ impl Inner {
         let alarm = self.watch.as_ref().map(|watch| Alarm::new(id, &name, watch));
         let (sender_percent_max, account) = (limits.sender_percent_max, above.cloned());
         let charged = Charged { sender_percent_max, account, alarm: alarm.clone() };
-        let mailbox = Mailbox::of_isolate(room(limits), charged);
+        let mailbox = Mailbox::of_isolate(id.0, room(limits), charged);
         birth
             .message
             .take()
@@ -383,7 +395,8 @@ pub(crate) fn room(limits: &Limits) -> Room {
     }
 }
 
-fn tell(reporter: &Reporter, control: &Control, error: RemoteError, module: Option<&Module>) {
+fn tell(links: &Links, reporter: &Reporter, control: &Control, error: RemoteError, module: Option<&Module>) {
+    links.recorder.rare(links.world.now(), control.id, || Happened::Uncaught { message: error.message.clone() });
     let uncaught = Uncaught { isolate: control.id, name: control.name(), error };
     reporter.tell(uncaught, module.cloned());
 }
@@ -403,16 +416,20 @@ pub(super) fn undertaker(links: &Arc<Links>, reporter: &Arc<Reporter>) -> Arc<Un
             }
             links.registry.remove(control);
         };
+        let recorded = links.recorder.has_lives().then(|| exit.clone());
         let Some(mut dead) = control.die(exit, credit) else {
             came_home(&links, control);
             return false;
         };
+        if let Some(exit) = recorded {
+            links.recorder.rare(links.world.now(), id, || Happened::Ended { exit });
+        }
         last_words.keep(control);
         #[cfg(feature = "testing")]
         ended.into_iter().for_each(|ended| links.world.note(|| format!("{} ended: {ended}", control.label())));
         match (dead.uncaught.take().filter(|_| !handed_on), place) {
             (Some(error), Some(place)) => (place.uncaught)(control, error),
-            (Some(error), None) => tell(&reporter, control, error, None),
+            (Some(error), None) => tell(&links, &reporter, control, error, None),
             (None, _) => {}
         }
         end_scoped(&links.registry, id, std::mem::take(&mut dead.scoped));

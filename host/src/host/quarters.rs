@@ -14,6 +14,7 @@ use crate::cache::{Cache, Vouched};
 use crate::compile::{Artefact, Workshop};
 use crate::engine::{Kind, Places, Shape, engine};
 use crate::error::{BuildError, LoadError};
+use crate::event::Recorder;
 use crate::exit::Exit;
 use crate::isolate::{Module, Undertaker};
 use crate::module::{Compiler, Equipment};
@@ -36,6 +37,15 @@ pub(super) struct Ground {
     pub(super) workshop: Arc<Workshop>,
     pub(super) io: tokio::runtime::Handle,
     pub(super) undertaker: Arc<Undertaker>,
+    pub(super) recorder: Arc<Recorder>,
+}
+
+impl Ground {
+    /// For tasks that nothing interrupts.
+    fn hooks(&self) -> Hooks {
+        let (cut_short, recorder) = (cut_short(&self.undertaker), Arc::clone(&self.recorder));
+        Hooks { cut_short, recorder, interrupt: Box::new(|| {}) }
+    }
 }
 
 /// Who runs checked isolates.
@@ -51,7 +61,7 @@ impl Quarters {
         let engine = engine(Kind::Checked, &ground.shape)?;
         let bump = engine.clone();
         let interrupt = move || bump.increment_epoch();
-        let hooks = Hooks { cut_short: cut_short(&ground.undertaker), interrupt: Box::new(interrupt.clone()) };
+        let hooks = Hooks { interrupt: Box::new(interrupt.clone()), ..ground.hooks() };
         let interrupt = Box::new(interrupt);
         let scheduler: Arc<dyn Scheduler> = match *threads {
             Threads::Seeded(seed) => Seeded::start(seed, &ground.io, ticker, interrupt).map_err(failed)?,
@@ -68,7 +78,7 @@ impl Quarters {
         let places = Places::take(ground.shape.isolates)?;
         let engine = engine(Kind::Trusted, &ground.shape)?;
         let scheduler = TwoQueues::start("insula-trusted", threads, &ground.io, None).map_err(failed)?;
-        let hooks = Hooks { cut_short: cut_short(&ground.undertaker), interrupt: Box::new(|| {}) };
+        let hooks = ground.hooks();
         Quarters::new(Kind::Trusted, engine, places, ground, scheduler, hooks)
     }
 

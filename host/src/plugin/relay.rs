@@ -96,7 +96,7 @@ impl Relay {
             }
         };
         match took {
-            Took::Message(_, message) => {
+            Took::Message(_, message, _) => {
                 self.in_hand = Some(InHand { sender, message, hold });
                 Found::Message
             }

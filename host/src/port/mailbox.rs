@@ -63,8 +63,8 @@ pub(crate) struct Take<'a> {
 
 /// What a receiver found.
 pub(crate) enum Took<R> {
-    /// A message, and the port that it came to.
-    Message(Arc<Port>, Message),
+    /// A message, the port that it came to, and the how-manieth it was that the mailbox accepted.
+    Message(Arc<Port>, Message, u64),
     /// The receiver had no room for the first message, which stays.
     Kept(Arc<Port>, R),
     /// Nothing now; the waker is registered if one was given.
@@ -78,7 +78,8 @@ pub(crate) enum Took<R> {
 /// The queue.
 pub(crate) struct Mailbox {
     inner: Mutex<Inner>,
-    is_embedders: bool,
+    /// The number of the isolate whose it is; none is the embedder's.
+    owner: Option<u64>,
 }
 
 impl std::fmt::Debug for Port {
@@ -90,22 +91,22 @@ impl std::fmt::Debug for Port {
 impl Mailbox {
     /// An empty mailbox that charges nobody else.
     pub(crate) fn new(room: Room) -> Arc<Mailbox> {
-        Mailbox::of_isolate(room, Charged::default())
+        Mailbox::of_isolate(0, room, Charged::default())
     }
 
-    /// An empty mailbox of an isolate.
-    pub(crate) fn of_isolate(room: Room, charged: Charged) -> Arc<Mailbox> {
-        Mailbox::of(room, charged, false)
+    /// An empty mailbox of the isolate of this number.
+    pub(crate) fn of_isolate(owner: u64, room: Room, charged: Charged) -> Arc<Mailbox> {
+        Mailbox::of(room, charged, Some(owner))
     }
 
     /// An empty mailbox of a port of the embedder's.
     pub(crate) fn of_embedder(room: Room, charged: Charged) -> Arc<Mailbox> {
-        Mailbox::of(room, charged, true)
+        Mailbox::of(room, charged, None)
     }
 
-    fn of(room: Room, charged: Charged, is_embedders: bool) -> Arc<Mailbox> {
+    fn of(room: Room, charged: Charged, owner: Option<u64>) -> Arc<Mailbox> {
         Arc::new(Mailbox {
-            is_embedders,
+            owner,
             inner: Mutex::new(Inner {
                 budget: Budget::new(room, charged),
                 birth: None,
@@ -141,9 +142,9 @@ impl Mailbox {
         Ok(port)
     }
 
-    /// Puts a message of nobody's in, or hands it back. `waker` is kept where the port's policy is to wait and there is
-    /// no room.
-    pub(crate) fn send(&self, port: &Port, message: Message, waker: Option<&Waker>) -> Result<(), Refused> {
+    /// Puts a message of nobody's in, and says the how-manieth it is that came here; or hands it back. `waker` is kept
+    /// where the port's policy is to wait and there is no room.
+    pub(crate) fn send(&self, port: &Port, message: Message, waker: Option<&Waker>) -> Result<u64, Refused> {
         self.send_from(Sender::NOBODY, port, message, waker)
     }
 
@@ -154,7 +155,7 @@ impl Mailbox {
         port: &Port,
         message: Message,
         waker: Option<&Waker>,
-    ) -> Result<(), Refused> {
+    ) -> Result<u64, Refused> {
         let mut after = After::default();
         let mut inner = self.inner.lock();
         if inner.slot_of(port).is_some() && inner.is_too_large(&message) {
@@ -201,7 +202,7 @@ impl Mailbox {
 
     /// As send, for a notice without a reserve: its size is the host's own choice.
     pub(crate) fn notify(&self, port: &Port, notice: Message, after: &mut After) -> Result<(), Refused> {
-        self.inner.lock().admit(port, Sender::NOBODY, notice, None, after)
+        self.inner.lock().admit(port, Sender::NOBODY, notice, None, after).map(|_| ())
     }
 
     /// Forgets a sender that waited for room and waits no more.
@@ -285,8 +286,8 @@ impl Mailbox {
         if let Err(reason) = fits(front) {
             return Took::Kept(port, reason);
         }
-        let message = inner.pop(slot, &mut after);
-        Took::Message(port, message)
+        let (message, arrived) = inner.pop(slot, &mut after);
+        Took::Message(port, message, arrived)
     }
 
     /// Takes a registered waker back, after its wait was given up.
@@ -303,7 +304,7 @@ impl Mailbox {
         if inner.slots[slot].queue.is_empty() {
             return Some(false);
         }
-        let message = inner.pop(slot, &mut after);
+        let (message, _) = inner.pop(slot, &mut after);
         after.release_all(message);
         Some(true)
     }
@@ -362,7 +363,12 @@ impl Mailbox {
 
     /// Whether it is of a port of the embedder's.
     pub(crate) fn is_embedders(&self) -> bool {
-        self.is_embedders
+        self.owner.is_none()
+    }
+
+    /// The number of the isolate whose it is; 0 for the embedder's.
+    pub(crate) fn owner(&self) -> u64 {
+        self.owner.unwrap_or_default()
     }
 
     /// Whether a message waits here with something by which its receiver could reach an isolate.

@@ -200,7 +200,9 @@ impl<T: DeserializeOwned> ReceivePort<T> {
             let wanted = Wanted::Port(Arc::clone(&self.port));
             let take = Take { wanted: &wanted, waker: Some(cx.waker()), ends_unreachable: true };
             match self.port.mailbox().take_from(&take) {
-                (from, Took::Message(_, message)) => Poll::Ready(Some((from.number().map(IsolateId), message, hold))),
+                (from, Took::Message(_, message, _)) => {
+                    Poll::Ready(Some((from.number().map(IsolateId), message, hold)))
+                }
                 (_, Took::Nothing) => Poll::Pending,
                 (_, Took::Unreachable | Took::Closed) => Poll::Ready(None),
             }
@@ -219,7 +221,7 @@ impl<T: DeserializeOwned> ReceivePort<T> {
         let wanted = Wanted::Port(Arc::clone(&self.port));
         let take = Take { wanted: &wanted, waker, ends_unreachable };
         match self.port.mailbox().take(&take, |_| Ok::<(), std::convert::Infallible>(())) {
-            Took::Message(_, message) => Some(self.decode(message)),
+            Took::Message(_, message, _) => Some(self.decode(message)),
             Took::Nothing => None,
             Took::Unreachable => Some(Err(RecvError::Unreachable)),
             Took::Closed => Some(Err(RecvError::Closed)),

@@ -144,9 +144,12 @@ impl<T: Serialize> SendPort<T> {
     /// Sends what is unsent. None where there is no room and the port's policy is to wait for it.
     fn post(&self, unsent: &mut Unsent, waker: Option<&Waker>) -> Option<Result<(), Status>> {
         let (message, claims) = unsent.take()?;
-        let port = self.right.port();
+        let (port, cost) = (self.right.port(), message.cost());
         match port.mailbox().send(port, message, waker) {
-            Ok(()) => {
+            Ok(number) => {
+                if self.links.recorder.has_all() {
+                    self.links.recorder.sent(self.links.world.now(), 0, port.mailbox().owner(), number, cost);
+                }
                 claims.settle();
                 Some(Ok(()))
             }

@@ -9,7 +9,8 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use super::two_queues::hand_over;
 use super::{Home, POLLED, Scheduler, did_something_else, poll_began};
-use crate::control::{Census, Control, Flags};
+use crate::control::{Call, Census, Control, Flags};
+use crate::event::{Recorder, Then};
 use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed, Ordering::SeqCst};
 use crate::sync::{Arc, Mutex};
 use crate::world::{Nanos, World};
@@ -104,6 +105,7 @@ pub(crate) struct Kept {
 /// What all tasks of a host share.
 pub(crate) struct Hooks {
     pub(crate) cut_short: CutShort,
+    pub(crate) recorder: Arc<Recorder>,
     /// Makes every running isolate look at its flags.
     pub(crate) interrupt: Box<dyn Fn() + Send + Sync>,
 }
@@ -193,6 +195,9 @@ impl Task {
             polled.ended.set(result.is_ok().then_some(ended));
             polled.yielding.replace(false)
         });
+        if self.hooks.recorder.has_all() {
+            self.record((began, ended), result.as_ref().is_ok_and(Poll::is_pending), yielding);
+        }
         match result {
             Ok(Poll::Pending) => {
                 drop(slot);
@@ -220,6 +225,19 @@ impl Task {
                 After::Gone
             }
         }
+    }
+
+    /// Tells whoever observes of a poll.
+    #[cold]
+    fn record(&self, (began, ended): (Nanos, Nanos), is_pending: bool, yielding: bool) {
+        let flags = &self.control.flags;
+        let then = match (is_pending, yielding) {
+            (false, _) => Then::Over,
+            (true, true) => Then::Preempted,
+            (true, false) if flags.any(Flags::PAUSED) => Then::Paused,
+            (true, false) => Then::Waits { call: flags.call().map(Call::name) },
+        };
+        self.hooks.recorder.ran(self.control.id, began, ended, then);
     }
 
     /// It is dead: no tick is needed for it any more.

@@ -55,7 +55,7 @@ impl ToPort {
 
     fn send(&self, message: Message, waker: Option<&Waker>) -> Result<(), Refused> {
         let port = self.right.port();
-        port.mailbox().send_from(self.sender, port, message, waker)
+        port.mailbox().send_from(self.sender, port, message, waker).map(|_| ())
     }
 }
 

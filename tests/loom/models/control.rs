@@ -167,7 +167,7 @@ fn kind(port: &Arc<crate::port::Port>) -> Kind {
     block_on(poll_fn(|cx| {
         let take = Take { wanted: &wanted, waker: Some(cx.waker()), ends_unreachable: false };
         match port.mailbox().take(&take, |_| Ok::<(), ()>(())) {
-            Took::Message(_, message) => Poll::Ready(message.kind),
+            Took::Message(_, message, _) => Poll::Ready(message.kind),
             Took::Nothing => Poll::Pending,
             Took::Kept(..) | Took::Unreachable | Took::Closed => unreachable!("the port is open"),
         }

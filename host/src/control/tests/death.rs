@@ -74,7 +74,7 @@ fn s5_1_all_error_notices_come_before_all_exit_notices() {
     let wanted = Wanted::Any([Arc::clone(&one.0), Arc::clone(&two.0)].into());
     let take = Take { wanted: &wanted, waker: None, ends_unreachable: true };
     let next = || match one.0.mailbox().take(&take, |_| Ok::<(), ()>(())) {
-        Took::Message(_, message) => Some(message.kind),
+        Took::Message(_, message, _) => Some(message.kind),
         Took::Kept(..) | Took::Nothing | Took::Unreachable | Took::Closed => None,
     };
     let kinds: Vec<Kind> = std::iter::from_fn(next).collect();

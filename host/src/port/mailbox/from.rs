@@ -41,6 +41,7 @@ impl Mailbox {
         let Some(slot) = inner.first(take.wanted) else { return (Sender::NOBODY, inner.nothing(take)) };
         let sender = inner.sender(slot);
         let (port, _) = inner.front(slot);
-        (sender, Took::Message(port, inner.pop(slot, &mut after)))
+        let (message, arrived) = inner.pop(slot, &mut after);
+        (sender, Took::Message(port, message, arrived))
     }
 }

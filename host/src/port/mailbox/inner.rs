@@ -84,7 +84,7 @@ impl Inner {
         message.bytes.len() as u64 > room.message_bytes_max || message.cost() > room.bytes_max
     }
 
-    /// Puts a message in where there is room, or can be made.
+    /// Puts a message in where there is room, or can be made, and says the how-manieth it is.
     pub(super) fn admit(
         &mut self,
         port: &Port,
@@ -92,7 +92,7 @@ impl Inner {
         message: Message,
         waker: Option<&Waker>,
         after: &mut After,
-    ) -> Result<(), Refused> {
+    ) -> Result<u64, Refused> {
         let cost = message.cost();
         let Some(slot) = self.slot_of(port) else {
             return Err(Refused { status: Status::Closed, message, waits: false });
@@ -112,7 +112,7 @@ impl Inner {
             }
         }
         self.push(slot, sender, message, after);
-        Ok(())
+        Ok(self.arrived)
     }
 
     pub(super) fn wait_for_room(&mut self, waker: Option<&Waker>) {
@@ -197,12 +197,12 @@ impl Inner {
         self.slots[slot].queue.front().map_or(Sender::NOBODY, |queued| queued.sender)
     }
 
-    /// Takes the first message of a slot out.
-    pub(super) fn pop(&mut self, slot: usize, after: &mut After) -> Message {
+    /// Takes the first message of a slot out, and says the how-manieth it was that came.
+    pub(super) fn pop(&mut self, slot: usize, after: &mut After) -> (Message, u64) {
         let front = self.slots[slot].remove(0).expect("the caller found a message here");
         self.credit(front.sender, front.message.cost(), after);
         self.prune_arrivals();
-        front.message
+        (front.message, front.arrived)
     }
 
     /// Gives the room of a message back, and wakes the senders that wait for it.

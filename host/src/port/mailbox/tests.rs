@@ -76,7 +76,7 @@ fn send(port: &Port, text: &str) -> Result<(), Status> {
 }
 
 fn put(port: &Port, message: Message, waker: Option<&Waker>) -> Result<(), Status> {
-    port.mailbox().send(port, message, waker).map_err(|refused| refused.status)
+    port.mailbox().send(port, message, waker).map(|_| ()).map_err(|refused| refused.status)
 }
 
 fn any(ports: &[&Arc<Port>]) -> Wanted {
@@ -86,7 +86,7 @@ fn any(ports: &[&Arc<Port>]) -> Wanted {
 /// Takes a message, or says why there is none.
 fn take(mailbox: &Mailbox, wanted: &Wanted, waker: Option<&Waker>) -> Result<(u64, Message), Status> {
     match mailbox.take(&Take { wanted, waker, ends_unreachable: true }, |_| Ok::<(), ()>(())) {
-        Took::Message(port, message) => Ok((port.id(), message)),
+        Took::Message(port, message, _) => Ok((port.id(), message)),
         Took::Kept(..) => panic!("every message fits"),
         Took::Nothing => Err(Status::WouldWait),
         Took::Unreachable => Err(Status::Unreachable),

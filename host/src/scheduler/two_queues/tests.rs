@@ -7,6 +7,7 @@ use std::task::Poll;
 use super::super::{Estate, Hooks, Kept, YieldSlice};
 use super::*;
 use crate::control::{Accounts, Census, Control, Cradle, Lineage};
+use crate::event::Recorder;
 use crate::exit::{Exit, IsolateId};
 use crate::port::{CapabilityId, Mailbox, Room};
 use crate::world::World;
@@ -43,7 +44,7 @@ impl Bench {
         let io = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
         let scheduler = TwoQueues::start("test", threads, io.handle(), None).unwrap();
         let cut_short = Box::new(|control: &Arc<Control>, _| drop(control.die(Exit::HostClosed, || {})));
-        let hooks = Arc::new(Hooks { cut_short, interrupt: Box::new(|| {}) });
+        let hooks = Arc::new(Hooks { cut_short, recorder: Recorder::new(), interrupt: Box::new(|| {}) });
         Bench { scheduler, hooks, world: World::new(), _io: io }
     }
 
@@ -155,7 +156,8 @@ fn interrupts_of_a_hog(ticks_unserved: u64) -> usize {
     let two_queues = TwoQueues::new(2, Some(Preemption { ticker: Ticker::new(&world), interrupt }));
     let shared = Arc::clone(&two_queues.shared);
     let scheduler: Arc<dyn Scheduler> = Arc::new(two_queues);
-    let hooks = Arc::new(Hooks { cut_short: Box::new(|_, _| ()), interrupt: Box::new(|| {}) });
+    let hooks =
+        Arc::new(Hooks { cut_short: Box::new(|_, _| ()), recorder: Recorder::new(), interrupt: Box::new(|| {}) });
     let (told, mut turns) = (Arc::clone(&shared), 0);
     let life = poll_fn(move |cx| {
         turns += 1;

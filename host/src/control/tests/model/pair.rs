@@ -182,7 +182,7 @@ impl Pair {
         let attachments = carries.map(|carried| Attachment::Send(self.right(carried))).into_iter().collect();
         let message = Message { attachments, ..message(&text) };
         let sent = self.ports[port].mailbox().send(&self.ports[port], message, None);
-        assert_eq!(sent.map_err(|refused| refused.status), self.model.reserves(port));
+        assert_eq!(sent.map(|_| ()).map_err(|refused| refused.status), self.model.reserves(port));
         if self.model.reserves(port).is_ok() {
             let bytes = cost(&text, carries);
             self.model.arrives(port, Queued { kind: Kind::Data, text, bytes, carries });
@@ -197,7 +197,7 @@ impl Pair {
         let wanted = Wanted::Port(Arc::clone(&self.ports[port]));
         let take = Take { wanted: &wanted, waker: None, ends_unreachable: true };
         match (self.ports[port].mailbox().take(&take, |_| Ok::<(), ()>(())), expected) {
-            (Took::Message(at, message), Some(expected)) => {
+            (Took::Message(at, message, _), Some(expected)) => {
                 assert_eq!((at.id(), message.kind), (self.ports[port].id(), expected.kind));
                 let carried = message.attachments.iter().map(|attachment| match attachment {
                     Attachment::Send(right) => right.port().id(),

@@ -271,7 +271,7 @@ impl Pair {
         let Some(wanted) = wanted else { return };
         let take = Take { wanted: &wanted, waker: waits.then_some(&self.waker), ends_unreachable: false };
         let found = match self.mailbox.take(&take, |_| Ok::<(), ()>(())) {
-            Took::Message(port, message) => {
+            Took::Message(port, message, _) => {
                 let place = self.model.places.iter().position(|place| place.port.id() == port.id());
                 Ok((place.unwrap(), text(&message)))
             }

@@ -127,7 +127,7 @@ fn what_a_dead_mailbox_had_promised_is_given_back_once() {
     let account = Account::below(None, Bounds { queued: Some(1_000), ..Bounds::default() }, None).unwrap();
     let room = Room { messages_max: 9, bytes_max: 999, message_bytes_max: 999, ports_max: 2 };
     let charged = Charged { sender_percent_max: 100, account: Some(Arc::clone(&account)), alarm: None };
-    let mailbox = Mailbox::of_isolate(room, charged);
+    let mailbox = Mailbox::of_isolate(1, room, charged);
     let port = open_with(&mailbox, 1, MailboxPolicy::Error);
     mailbox.reserve(&port, 100).unwrap();
     mailbox.reserve(&port, 100).unwrap();
@@ -146,7 +146,7 @@ fn a_sender_does_not_wait_for_the_room_of_the_tree() {
     let account = Account::below(None, bounds, None);
     let charged = || Charged { account: account.clone(), ..Charged::default() };
     let room = || Room { messages_max: 9, bytes_max: 1000, message_bytes_max: 999, ports_max: 2 };
-    let [sibling, waiting] = [(); 2].map(|()| Mailbox::of_isolate(room(), charged()));
+    let [sibling, waiting] = [(); 2].map(|()| Mailbox::of_isolate(1, room(), charged()));
     let sibling_port = open(&sibling, 1);
     let port = open_with(&waiting, 2, MailboxPolicy::Wait);
     send(&sibling_port, "").unwrap();
@@ -163,7 +163,7 @@ fn room_that_is_exchanged_counts_in_the_tree() {
     let bounds = Bounds { queued: Some(3 * OVERHEAD), ..Bounds::default() };
     let charged = Charged { account: Account::below(None, bounds, None), ..Charged::default() };
     let room = Room { messages_max: 9, bytes_max: 1000, message_bytes_max: 999, ports_max: 2 };
-    let mailbox = Mailbox::of_isolate(room, charged);
+    let mailbox = Mailbox::of_isolate(1, room, charged);
     let port = open(&mailbox, 1);
     mailbox.reserve(&port, OVERHEAD).unwrap();
     assert_eq!(mailbox.reserve_instead(&port, OVERHEAD, 4 * OVERHEAD), Err(Status::Full));
@@ -176,13 +176,14 @@ fn room_that_is_exchanged_counts_in_the_tree() {
 fn a_share_that_is_full_of_what_is_far_from_the_front_is_full() {
     let charged = Charged { sender_percent_max: 10, ..Charged::default() };
     let room = Room { messages_max: 100, bytes_max: 1 << 20, message_bytes_max: 999, ports_max: 2 };
-    let mailbox = Mailbox::of_isolate(room, charged);
+    let mailbox = Mailbox::of_isolate(1, room, charged);
     let port = open_with(&mailbox, 1, MailboxPolicy::DropOldest);
     for n in 0..80 {
         mailbox.send_from(Sender::isolate(100 + n), &port, message("others"), None).map_err(|_| ()).unwrap();
     }
     let mine = |n: usize| {
-        mailbox.send_from(Sender::isolate(1), &port, message("mine"), None).map_err(|refused| (n, refused.status))
+        let sent = mailbox.send_from(Sender::isolate(1), &port, message("mine"), None);
+        sent.map(|_| ()).map_err(|refused| (n, refused.status))
     };
     for n in 0..10 {
         assert_eq!(mine(n), Ok(()));

@@ -1,0 +1,220 @@
+//! Where events wait for their observers: in pieces, so that threads which record do not wait for each other.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use insula_wire::Kind;
+
+use super::{Event, Happened, Notice, Then};
+use crate::exit::IsolateId;
+use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use crate::sync::{Arc, Mutex};
+
+/// Pieces: more than threads that are likely to record at one time.
+const PIECES: usize = 16;
+
+/// Records of one piece that wait, at most: some 4 MiB.
+const WAITING_MAX: usize = 1 << 16;
+
+/// What was put down, as small as it can be: it is done on the way of every message.
+pub(crate) struct Record {
+    /// Nanoseconds since the host was built.
+    pub(crate) at: u64,
+    /// 0 is the embedder.
+    pub(crate) isolate: u64,
+    pub(crate) what: What,
+}
+
+/// What happened, less what would make it large.
+pub(crate) enum What {
+    Ran { nanos: u64, thread: u32, then: Then },
+    Sent { to: u64, message: u64, bytes: u64 },
+    Received { message: u64, bytes: u64, kind: Kind },
+    Rare(Box<Happened>),
+}
+
+/// How much is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Detail {
+    Nothing,
+    /// Births, errors, ends.
+    Lives,
+    /// Turns and messages too.
+    All,
+}
+
+/// What happens in one host, for as long as somebody observes.
+pub(crate) struct Recorder {
+    detail: AtomicU8,
+    pieces: [Mutex<Vec<Record>>; PIECES],
+    missed: AtomicU64,
+}
+
+thread_local! {
+    static THREAD: Cell<Option<u32>> = const { Cell::new(None) };
+}
+
+/// The number of this thread, which no other has.
+fn thread() -> u32 {
+    static THREADS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    THREAD.get().unwrap_or_else(|| {
+        let number = THREADS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        THREAD.set(Some(number));
+        number
+    })
+}
+
+impl Recorder {
+    /// Nobody observes.
+    pub(crate) fn new() -> Arc<Recorder> {
+        let pieces = std::array::from_fn(|_| Mutex::default());
+        Arc::new(Recorder { detail: AtomicU8::new(Detail::Nothing as u8), pieces, missed: AtomicU64::new(0) })
+    }
+
+    /// Whether somebody observes turns and messages: the one thing that is asked where nobody does.
+    #[inline]
+    pub(crate) fn has_all(&self) -> bool {
+        self.detail.load(Ordering::Relaxed) == Detail::All as u8
+    }
+
+    /// Whether somebody observes births, errors and ends.
+    pub(crate) fn has_lives(&self) -> bool {
+        self.detail.load(Ordering::Relaxed) >= Detail::Lives as u8
+    }
+
+    /// From now on it records so much.
+    pub(crate) fn record(&self, detail: Detail) {
+        self.detail.store(detail as u8, Ordering::SeqCst);
+    }
+
+    /// It had a CPU.
+    #[cold]
+    pub(crate) fn ran(&self, isolate: IsolateId, from: u64, to: u64, then: Then) {
+        self.put(Record {
+            at: from,
+            isolate: isolate.0,
+            what: What::Ran { nanos: to.saturating_sub(from), thread: thread(), then },
+        });
+    }
+
+    /// A message was accepted.
+    #[cold]
+    pub(crate) fn sent(&self, at: u64, isolate: u64, to: u64, message: u64, bytes: u64) {
+        self.put(Record { at, isolate, what: What::Sent { to, message, bytes } });
+    }
+
+    /// A message was taken.
+    #[cold]
+    pub(crate) fn received(&self, at: u64, isolate: u64, message: u64, bytes: u64, kind: Kind) {
+        self.put(Record { at, isolate, what: What::Received { message, bytes, kind } });
+    }
+
+    /// Something happened that happens seldom. It is made only if somebody observes.
+    pub(crate) fn rare(&self, at: u64, isolate: IsolateId, what: impl FnOnce() -> Happened) {
+        if self.has_lives() {
+            self.put(Record { at, isolate: isolate.0, what: What::Rare(Box::new(what())) });
+        }
+    }
+
+    fn put(&self, record: Record) {
+        let mut piece = self.pieces[thread() as usize % PIECES].lock();
+        if piece.len() < WAITING_MAX {
+            piece.push(record);
+        } else {
+            self.missed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes out what waits, in the order of time; `spare` is left in the place of what was taken.
+    pub(crate) fn drain(&self, spare: &mut Vec<Record>, events: &mut Vec<Event>) {
+        events.clear();
+        for piece in &self.pieces {
+            std::mem::swap(&mut *piece.lock(), spare);
+            events.extend(spare.drain(..).map(Record::event));
+        }
+        events.sort_by_key(|event| event.at);
+        match self.missed.swap(0, Ordering::Relaxed) {
+            0 => {}
+            missed => {
+                let at = events.last().map_or(Duration::ZERO, |last| last.at);
+                events.push(Event { at, isolate: None, what: Happened::Missed { events: missed } });
+            }
+        }
+    }
+}
+
+impl Record {
+    fn event(self) -> Event {
+        let Record { at, isolate, what } = self;
+        let what = match what {
+            What::Ran { nanos, thread, then } => Happened::Ran { took: Duration::from_nanos(nanos), thread, then },
+            What::Sent { to, message, bytes } => Happened::Sent { to: of(to), message, bytes },
+            What::Received { message, bytes, kind } => Happened::Received { message, bytes, notice: notice(kind) },
+            What::Rare(what) => *what,
+        };
+        Event { at: Duration::from_nanos(at), isolate: of(isolate), what }
+    }
+}
+
+/// The isolate of this number; 0 is the embedder.
+fn of(number: u64) -> Option<IsolateId> {
+    (number != 0).then_some(IsolateId(number))
+}
+
+fn notice(kind: Kind) -> Option<Notice> {
+    match kind {
+        Kind::Exit => Some(Notice::Exit),
+        Kind::Error => Some(Notice::Error),
+        Kind::Ping => Some(Notice::Ping),
+        Kind::Data => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drained(recorder: &Recorder) -> Vec<Event> {
+        let mut events = Vec::new();
+        recorder.drain(&mut Vec::new(), &mut events);
+        events
+    }
+
+    #[test]
+    fn what_happened_comes_out_in_the_order_of_time_whoever_put_it_in() {
+        let recorder = Recorder::new();
+        recorder.received(30, 1, 7, 64, Kind::Exit);
+        std::thread::scope(|scope| {
+            scope.spawn(|| recorder.sent(10, 0, 1, 7, 64));
+        });
+        recorder.ran(IsolateId(1), 20, 25, Then::Over);
+        let events = drained(&recorder);
+        assert_eq!(events.iter().map(|event| event.at.as_nanos()).collect::<Vec<_>>(), [10, 20, 30]);
+        assert_eq!(events[0].isolate, None);
+        assert_eq!(events[0].what, Happened::Sent { to: Some(IsolateId(1)), message: 7, bytes: 64 });
+        assert_eq!(events[2].what, Happened::Received { message: 7, bytes: 64, notice: Some(Notice::Exit) });
+        assert!(drained(&recorder).is_empty());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_counted() {
+        let recorder = Recorder::new();
+        for _ in 0..WAITING_MAX + 3 {
+            recorder.sent(1, 1, 2, 3, 4);
+        }
+        let events = drained(&recorder);
+        assert_eq!(events.len(), WAITING_MAX + 1);
+        assert_eq!(events.last().map(|last| &last.what), Some(&Happened::Missed { events: 3 }));
+        assert!(drained(&recorder).is_empty());
+    }
+
+    #[test]
+    fn nothing_is_made_for_nobody() {
+        let recorder = Recorder::new();
+        recorder.rare(1, IsolateId(1), || unreachable!("nobody observes"));
+        recorder.record(Detail::Lives);
+        assert!(!recorder.has_all());
+        recorder.rare(1, IsolateId(1), || Happened::Ended { exit: crate::Exit::Returned });
+        assert_eq!(drained(&recorder).len(), 1);
+    }
+}

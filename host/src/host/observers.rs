@@ -1,0 +1,195 @@
+//! Who observes what happens in a host: each is given all of it, in batches, on one thread of their own.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
+
+use super::Host;
+use crate::event::{Detail, Event, Recorder};
+use crate::sync::{Arc, Mutex, Weak};
+
+/// How long events wait for their observers, about.
+const BATCH: Duration = Duration::from_millis(10);
+
+impl Host {
+    /// Gives the observer all that happens in this host from now on, until the [`Observation`] is dropped.
+    ///
+    /// It is called with one batch of events after another, every 10 ms or so where there are some, on a thread that all
+    /// observers of a host share, and not under way of what happens: an observer that takes its time is told later, and
+    /// holds up no isolate. Events of a batch are in the order of time; one that was put down late may be in the next
+    /// batch. Up to 65,536 events of a thread wait; of those beyond, the number is told ([`Happened::Missed`]). An observer
+    /// that panics is told no more.
+    ///
+    /// What is observed costs each turn and each message of every isolate a look at the clock and a short lock; a host
+    /// that nobody observes looks at one word.
+    ///
+    /// # Errors
+    /// Where the system gives no thread.
+    ///
+    /// [`Happened::Missed`]: crate::Happened::Missed
+    pub fn observe(&self, observer: impl FnMut(&[Event]) + Send + 'static) -> io::Result<Observation> {
+        self.inner.observers.add(&self.inner.links.recorder, Detail::All, Box::new(observer))
+    }
+
+    /// As [`Host::observe`], for births, uncaught errors and ends only: it costs turns and messages nothing.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn observe_lives(&self, observer: impl FnMut(&[Event]) + Send + 'static) -> io::Result<Observation> {
+        self.inner.observers.add(&self.inner.links.recorder, Detail::Lives, Box::new(observer))
+    }
+}
+
+/// An observer's place at a host. Dropped, it waits until the observer was told all that happened before, and ends it.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let host = insula::Host::builder().isolates(1).build()?;
+/// let observation = host.observe(|events| println!("{events:?}"))?;
+/// drop(observation);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "dropped, it ends the observation"]
+pub struct Observation {
+    number: u64,
+    observers: Weak<Observers>,
+}
+
+impl std::fmt::Debug for Observation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Observation").finish_non_exhaustive()
+    }
+}
+
+impl Drop for Observation {
+    fn drop(&mut self) {
+        if let Some(observers) = self.observers.upgrade() {
+            observers.ask(|done| Job::Remove(self.number, done));
+        }
+    }
+}
+
+type Told = Box<dyn FnMut(&[Event]) + Send>;
+
+struct Observer {
+    number: u64,
+    detail: Detail,
+    told: Told,
+}
+
+/// The observers of one host.
+#[derive(Default)]
+pub(super) struct Observers {
+    thread: Mutex<Option<Thread>>,
+    last: crate::sync::atomic::AtomicU64,
+}
+
+struct Thread {
+    jobs: Sender<Job>,
+    handle: JoinHandle<()>,
+}
+
+enum Job {
+    Add(Observer, Sender<()>),
+    Remove(u64, Sender<()>),
+}
+
+impl Observers {
+    fn add(self: &Arc<Observers>, recorder: &Arc<Recorder>, detail: Detail, told: Told) -> io::Result<Observation> {
+        let number = self.last.fetch_add(1, crate::sync::atomic::Ordering::Relaxed);
+        let mut thread = self.thread.lock();
+        if thread.is_none() {
+            let (jobs, theirs) = unbounded();
+            let recorder = Arc::clone(recorder);
+            let work = move || Work { recorder, observers: Vec::new() }.run(&theirs);
+            let handle = std::thread::Builder::new().name("insula-observers".to_owned()).spawn(work)?;
+            *thread = Some(Thread { jobs, handle });
+        }
+        drop(thread);
+        // It is told all that happens from here on.
+        self.ask(|done| Job::Add(Observer { number, detail, told }, done));
+        Ok(Observation { number, observers: Arc::downgrade(self) })
+    }
+
+    /// Has the thread do this, and waits until it is done; an observer cannot wait for itself.
+    fn ask(&self, job: impl FnOnce(Sender<()>) -> Job) {
+        let thread = self.thread.lock();
+        let Some(Thread { jobs, handle }) = &*thread else { return };
+        let own = handle.thread().id() == std::thread::current().id();
+        let (done, is_done) = bounded(1);
+        let asked = jobs.send(job(done)).is_ok();
+        drop(thread);
+        if asked && !own {
+            let _ = is_done.recv();
+        }
+    }
+
+    /// Tells all of them what happened until now, and ends the thread.
+    pub(super) fn close(&self) {
+        let thread = self.thread.lock().take();
+        if let Some(Thread { jobs, handle }) = thread {
+            drop(jobs);
+            if handle.thread().id() != std::thread::current().id() {
+                drop(handle.join());
+            }
+        }
+    }
+}
+
+struct Work {
+    recorder: Arc<Recorder>,
+    observers: Vec<Observer>,
+}
+
+impl Work {
+    fn run(mut self, jobs: &Receiver<Job>) {
+        let (mut spare, mut events) = (Vec::new(), Vec::new());
+        loop {
+            let job = match self.observers.is_empty() {
+                true => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                false => jobs.recv_timeout(BATCH),
+            };
+            self.recorder.drain(&mut spare, &mut events);
+            self.tell(&events);
+            match job {
+                Ok(Job::Add(observer, done)) => {
+                    self.observers.push(observer);
+                    self.record();
+                    let _ = done.send(());
+                }
+                Ok(Job::Remove(number, done)) => {
+                    self.observers.retain(|observer| observer.number != number);
+                    self.record();
+                    let _ = done.send(());
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return self.recorder.record(Detail::Nothing),
+            }
+        }
+    }
+
+    /// Has as much recorded as somebody wants.
+    fn record(&self) {
+        let most = self.observers.iter().map(|observer| observer.detail).max();
+        self.recorder.record(most.unwrap_or(Detail::Nothing));
+    }
+
+    fn tell(&mut self, events: &[Event]) {
+        let wants_lives = self.observers.iter().any(|observer| observer.detail == Detail::Lives);
+        let lives = events.iter().filter(|event| wants_lives && event.what.is_of_lives());
+        let lives: Vec<Event> = lives.cloned().collect();
+        let before = self.observers.len();
+        self.observers.retain_mut(|observer| {
+            let events = if observer.detail == Detail::All { events } else { &lives };
+            // An observer's panic is its own; it is told no more.
+            events.is_empty() || catch_unwind(AssertUnwindSafe(|| (observer.told)(events))).is_ok()
+        });
+        if self.observers.len() < before {
+            self.record();
+        }
+    }
+}
