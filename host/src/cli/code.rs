@@ -28,6 +28,8 @@ const SIGNALLED: u8 = 128;
 pub(crate) enum Outcome {
     /// The program ended.
     Ended(Ended),
+    /// It did what it was asked for.
+    Done,
     /// The program was ended on behalf of this signal.
     Signalled(u8),
     /// A host was answered, or not; the library says how such a process ends.
@@ -38,6 +40,7 @@ impl Outcome {
     /// The exit code of the process.
     pub(crate) fn code(&self) -> ExitCode {
         match self {
+            Outcome::Done => ExitCode::SUCCESS,
             Outcome::Signalled(signal) => of_signal(*signal).into(),
             Outcome::Ended(Ended { asleep: Some(_), .. }) => FAILURE.into(),
             Outcome::Ended(Ended { main, .. }) => of_main(main).into(),

@@ -4,6 +4,7 @@
 //! - `target`: what a TARGET names, and the module that it becomes; `cargo` builds it.
 //! - `grants`: `--dir` and `--env`.
 //! - `signals`: what Ctrl-C does.
+//! - `trace`: what `run --trace` records, and what is made of it.
 //! - `code`, `report`: exit codes; what is printed.
 
 mod cargo;
@@ -13,6 +14,7 @@ pub(crate) mod report;
 mod run;
 mod signals;
 mod target;
+mod trace;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -29,6 +31,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Run),
+    Trace(trace::Command),
     /// Compiles a module for a host, which asks over a pipe; see `CompileChild` of the library
     #[command(hide = true)]
     CompileChild,
@@ -45,6 +48,7 @@ impl Cli {
     pub(crate) fn run(self) -> Result<Outcome> {
         match self.command {
             Command::Run(run) => run.run(),
+            Command::Trace(trace) => trace.run(),
             Command::CompileChild => Ok(Outcome::Answered(insula::compile_child())),
         }
     }
@@ -59,7 +63,7 @@ mod tests {
     fn run(line: &str) -> run::Run {
         match Cli::try_parse_from(line.split(' ')).unwrap().command {
             Command::Run(run) => run,
-            other @ Command::CompileChild => panic!("{other:?}"),
+            other @ (Command::CompileChild | Command::Trace(_)) => panic!("{other:?}"),
         }
     }
 

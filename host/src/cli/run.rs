@@ -13,6 +13,7 @@ use super::grants::{Folder, Offer, Variable};
 use super::report;
 use super::signals::Signals;
 use super::target::Target;
+use super::trace::Recording;
 
 /// Runs a program, and exits with its exit code.
 #[derive(Args, Debug)]
@@ -41,6 +42,10 @@ pub(super) struct Run {
     /// How many threads run them; by default as many as there are cores
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) threads: Option<u16>,
+
+    /// Records what happens in the run, in the format of Chromium's traces; see `insula trace`
+    #[arg(long, value_name = "FILE")]
+    pub(super) trace: Option<PathBuf>,
 
     /// A .wasm or .wat file, a .rs file that is a bin or example of the package around it, or a package folder; then
     /// the program's own arguments, untouched
@@ -97,11 +102,13 @@ impl Run {
         }
         let name = file_name(&module);
         let program = host.load_file(&module)?;
-        let spawn = Spawn::main().args([name].into_iter().chain(arguments)).stdin(Stdin::Inherit);
+        let spawn = Spawn::main().args([name.clone()].into_iter().chain(arguments)).stdin(Stdin::Inherit);
         let given = [Grant::fine_clock(), Grant::names("run"), Grant::modules()];
         let spawn = given.into_iter().chain(grants).fold(spawn, Spawn::grant);
+        let recording = self.trace.as_ref().map(|path| Recording::begin(&host, path)).transpose()?;
         let signals = Signals::watch(&host)?;
         let ended = host.run_until(&program, spawn, self.wait.into());
+        recording.map_or(Ok(()), |recording| recording.end(&name))?;
         let ended = ended.with_context(|| format!("cannot run {}", report::path(&module)))?;
         if let Some(signal) = signals.caught() {
             return Ok(Outcome::Signalled(signal));

@@ -1,0 +1,73 @@
+//! What is kept of a run: events as they come, in memory up to a bound, and the file when all is over. Nothing is
+//! written meanwhile: formatting takes longer than what it would tell of.
+
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context, Result};
+use insula::{Event, Happened, Host, Observation};
+
+use super::super::report;
+use super::file;
+
+/// Events that are kept, some 300 MB of them; of those beyond only the number.
+const EVENTS_MAX: usize = 1 << 22;
+
+/// A run that is recorded.
+pub(in crate::cli) struct Recording {
+    path: PathBuf,
+    file: File,
+    observation: Observation,
+    kept: Arc<Mutex<Kept>>,
+}
+
+#[derive(Default)]
+struct Kept {
+    events: Vec<Event>,
+    missed: u64,
+}
+
+impl Recording {
+    /// Records what happens in this host from now on. The file is made at once: who cannot have it is told before the
+    /// program runs.
+    pub(in crate::cli) fn begin(host: &Host, path: &Path) -> Result<Recording> {
+        let file = File::create(path).with_context(|| format!("cannot write the trace {}", report::path(path)))?;
+        let kept = Arc::<Mutex<Kept>>::default();
+        let theirs = Arc::clone(&kept);
+        let observation = host.observe(move |events| {
+            let mut kept = theirs.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.keep(events);
+        });
+        let observation = observation.context("cannot record the run")?;
+        Ok(Recording { path: path.to_owned(), file, observation, kept })
+    }
+
+    /// Writes the file.
+    pub(in crate::cli) fn end(self, program: &str) -> Result<()> {
+        let Recording { path, file, observation, kept } = self;
+        drop(observation);
+        let Kept { mut events, missed } = std::mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner));
+        events.sort_by_key(|event| event.at);
+        let mut out = BufWriter::with_capacity(1 << 20, file);
+        let written = file::write(&mut out, program, &events, missed).and_then(|()| Ok(out.flush()?));
+        written.with_context(|| format!("cannot write the trace {}", report::path(&path)))?;
+        if missed > 0 {
+            report::note(&format!("the trace {} lacks {missed} events: more than could be kept", report::path(&path)));
+        }
+        Ok(())
+    }
+}
+
+impl Kept {
+    fn keep(&mut self, events: &[Event]) {
+        for event in events {
+            match event.what {
+                Happened::Missed { events } => self.missed += events,
+                _ if self.events.len() < EVENTS_MAX => self.events.push(event.clone()),
+                _ => self.missed += 1,
+            }
+        }
+    }
+}
