@@ -70,7 +70,7 @@ pub use host::{Ended, Host, HostBuilder, Loading, Observation, Sleeper, Uncaught
 pub use inspect::{ExportInfo, ImportInfo, ItemType, ModuleInfo, inspect};
 pub use insula_wire::codec::Unsendable;
 pub use insula_wire::{MailboxPolicy, Priority, RemoteError, Status};
-pub use isolate::{Capability, Isolate, Module};
+pub use isolate::{Capability, Doing, Isolate, Module};
 pub use limits::Limits;
 pub use lines::{Place, Spot};
 pub use plugin::{Group, Plugin, PluginEvent, Strategy, UpgradeError};
@@ -97,6 +97,9 @@ mod guides {
 
     #[doc = include_str!("../../docs/supervision.md")]
     struct Supervision;
+
+    #[doc = include_str!("../../docs/observing.md")]
+    struct Observing;
 
     #[doc = include_str!("../../docs/threats.md")]
     struct Threats;

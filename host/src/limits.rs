@@ -250,6 +250,11 @@ impl Meter {
         sum
     }
 
+    /// Whether it is in a poll.
+    pub(crate) fn is_polled(&self) -> bool {
+        self.polled_since.load(Ordering::Relaxed) != 0
+    }
+
     /// From now on time does not count for a run deadline, until [`Meter::counts`].
     pub(crate) fn counts_not(&self, now: u64) {
         let _ = self.left_out_since.compare_exchange(0, now.max(1), Ordering::SeqCst, Ordering::SeqCst);

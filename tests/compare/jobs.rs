@@ -7,6 +7,7 @@ mod growth;
 pub(crate) mod idle;
 mod kill;
 mod messages;
+mod observed;
 mod ring;
 mod spawn;
 mod start;
@@ -31,6 +32,7 @@ pub(crate) const ALL: &[Job] = &[
     Job { name: "spawn-serial", about: "spawn to exit seen, one after another", run: spawn::serial },
     Job { name: "spawn-cold", about: "the first 10,000, alive at once", run: spawn::cold },
     Job { name: "ping-pong", about: "round trips of a small typed message", run: messages::ping_pong },
+    Job { name: "observed", about: "round trips that somebody observes", run: observed::round_trips },
     Job { name: "one-way", about: "small and large messages in one direction", run: messages::one_way },
     Job { name: "idle", about: "memory of 10,000 that wait", run: idle::memory },
     Job { name: "alive", about: "as many at once as there is room for", run: idle::alive },

@@ -29,6 +29,8 @@ const GROUPS: &str = "no_stop_of_a_group_hangs_when_the_host_closes";
 const SHUTDOWN: &str = "whoever_shuts_a_host_down_comes_back_whatever_its_isolates_are_at";
 const LOADS: &str = "a_load_aside_ends_when_its_host_does";
 const RUNS: &str = "whoever_runs_a_program_is_told_that_its_host_was_shut_down";
+const OBSERVES: &str = "the_end_of_a_host_is_told_to_who_still_observes";
+const OBSERVES_TOO: &str = "what_happened_before_and_after_an_observation_is_not_told_and_others_go_on";
 
 const SETS: &str = "sets something down for later";
 const LOOKS: &str = "looks, and comes back with what is there";
@@ -41,6 +43,7 @@ const HELD: &[(&str, &str)] = &[
     ("Broadcast::recv", RECEIVES),
     ("Computation::join", VALUES),
     ("Computation::join_timeout", VALUES),
+    ("Drop for Observation", OBSERVES),
     ("Duplex::recv", LINKS),
     ("Duplex::recv_timeout", LINKS),
     ("Duplex::send", LINKS),
@@ -49,6 +52,7 @@ const HELD: &[(&str, &str)] = &[
     ("Group::stop_async", GROUPS),
     ("Host::load_async", LOADS),
     ("Host::load_trusted", "a_left_behind_compile_holds_up_no_other"),
+    ("Host::observe", OBSERVES_TOO),
     ("Host::run", RUNS),
     ("Host::run_until", RUNS),
     ("Host::shutdown", SHUTDOWN),

@@ -485,23 +485,6 @@ impl State {
         if own { Sender::NOBODY } else { Sender::isolate(self.control.id.0) }
     }
 
-    /// A message of this isolate's was accepted, the how-manieth of its receiver's mailbox.
-    fn sent(&self, port: &Port, message: u64, cost: u64) {
-        self.control.meter.sends(cost);
-        if self.place.links.recorder.has_all() {
-            let (now, to) = (self.place.world.now(), port.mailbox().owner());
-            self.place.links.recorder.sent(now, self.control.id.0, to, message, cost);
-        }
-    }
-
-    /// It took a message, the how-manieth of its mailbox.
-    fn received(&self, number: u64, message: &Message) {
-        if self.place.links.recorder.has_all() {
-            let now = self.place.world.now();
-            self.place.links.recorder.received(now, self.control.id.0, number, message.cost(), message.kind);
-        }
-    }
-
     /// A wait of this isolate for ports, until an instant of its clock.
     pub(super) fn until(&self, call: Call, deadline: u64) -> Until {
         let no_end = self.has_no_end();

@@ -10,7 +10,7 @@ use super::Recent;
 use crate::control::{Control, Flags, Links};
 use crate::limits::Limits;
 use crate::outfit::Wasi;
-use crate::port::{Object, Port, Wanted};
+use crate::port::{Message, Object, Port, Wanted};
 use crate::spawn::{HostFunction, Spawner};
 use crate::sync::Arc;
 use crate::warning::Watched;
@@ -138,6 +138,23 @@ impl State {
             self.sends.put(handle, port);
         }
         Ok(())
+    }
+
+    /// A message of this isolate's was accepted, the how-manieth of its receiver's mailbox.
+    pub(super) fn sent(&self, port: &Port, message: u64, cost: u64) {
+        self.control.meter.sends(cost);
+        if self.place.links.recorder.has_all() {
+            let (now, to) = (self.place.world.now(), port.mailbox().owner());
+            self.place.links.recorder.sent(now, self.control.id.0, to, message, cost);
+        }
+    }
+
+    /// It took a message, the how-manieth of its mailbox.
+    pub(super) fn received(&self, number: u64, message: &Message) {
+        if self.place.links.recorder.has_all() {
+            let now = self.place.world.now();
+            self.place.links.recorder.received(now, self.control.id.0, number, message.cost(), message.kind);
+        }
     }
 
     /// Says why the call did not succeed, for `report.last-error`.

@@ -4,12 +4,14 @@
 //! - `target`: what a TARGET names, and the module that it becomes; `cargo` builds it.
 //! - `grants`: `--dir` and `--env`.
 //! - `signals`: what Ctrl-C does.
+//! - `live`: looking into a run from outside, over a local socket.
 //! - `trace`: what `run --trace` records, and what is made of it.
 //! - `code`, `report`: exit codes; what is printed.
 
 mod cargo;
 pub(crate) mod code;
 mod grants;
+mod live;
 pub(crate) mod report;
 mod run;
 mod signals;
@@ -32,6 +34,16 @@ pub(crate) struct Cli {
 enum Command {
     Run(run::Run),
     Trace(trace::Command),
+    Ps(live::Ps),
+    Top(live::Top),
+    /// Ends an isolate of a run at once
+    Kill(live::One),
+    /// Pauses an isolate of a run: it takes no message until it is resumed
+    Pause(live::One),
+    /// Lets an isolate go on that `insula pause` paused
+    Resume(live::One),
+    /// Says how long an isolate of a run takes to the end of its turn
+    Ping(live::One),
     /// Compiles a module for a host, which asks over a pipe; see `CompileChild` of the library
     #[command(hide = true)]
     CompileChild,
@@ -49,6 +61,12 @@ impl Cli {
         match self.command {
             Command::Run(run) => run.run(),
             Command::Trace(trace) => trace.run(),
+            Command::Ps(ps) => ps.run(),
+            Command::Top(top) => top.run(),
+            Command::Kill(one) => one.kill(),
+            Command::Pause(one) => one.pause(),
+            Command::Resume(one) => one.resume(),
+            Command::Ping(one) => one.ping(),
             Command::CompileChild => Ok(Outcome::Answered(insula::compile_child())),
         }
     }
@@ -63,7 +81,7 @@ mod tests {
     fn run(line: &str) -> run::Run {
         match Cli::try_parse_from(line.split(' ')).unwrap().command {
             Command::Run(run) => run,
-            other @ (Command::CompileChild | Command::Trace(_)) => panic!("{other:?}"),
+            other => panic!("{other:?}"),
         }
     }
 

@@ -10,6 +10,7 @@ use insula::{CompileLimits, Grant, Host, Spawn, Stdin, Wait};
 
 use super::code::Outcome;
 use super::grants::{Folder, Offer, Variable};
+use super::live::Answering;
 use super::report;
 use super::signals::Signals;
 use super::target::Target;
@@ -46,6 +47,14 @@ pub(super) struct Run {
     /// Records what happens in the run, in the format of Chromium's traces; see `insula trace`
     #[arg(long, value_name = "FILE")]
     pub(super) trace: Option<PathBuf>,
+
+    /// Where the run can be looked into, as by `insula top`; by default where `insula ps` finds it
+    #[arg(long, value_name = "PATH", conflicts_with = "no_socket")]
+    pub(super) socket: Option<PathBuf>,
+
+    /// Lets nobody look into the run
+    #[arg(long)]
+    pub(super) no_socket: bool,
 
     /// A .wasm or .wat file, a .rs file that is a bin or example of the package around it, or a package folder; then
     /// the program's own arguments, untouched
@@ -106,6 +115,7 @@ impl Run {
         let given = [Grant::fine_clock(), Grant::names("run"), Grant::modules()];
         let spawn = given.into_iter().chain(grants).fold(spawn, Spawn::grant);
         let recording = self.trace.as_ref().map(|path| Recording::begin(&host, path)).transpose()?;
+        let _server = self.answering(&host, &name)?;
         let signals = Signals::watch(&host)?;
         let ended = host.run_until(&program, spawn, self.wait.into());
         recording.map_or(Ok(()), |recording| recording.end(&name))?;
@@ -115,6 +125,15 @@ impl Run {
         }
         report::ended(&ended);
         Ok(Outcome::Ended(ended))
+    }
+
+    /// Has the run answer who looks into it. Only where a socket is asked for by name it is an error to have none.
+    fn answering(&self, host: &Host, name: &str) -> Result<Option<Answering>> {
+        match &self.socket {
+            _ if self.no_socket => Ok(None),
+            Some(path) => Answering::listen(host, name, Some(path.clone())).map(Some),
+            None => Ok(Answering::listen(host, name, None).ok()),
+        }
     }
 
     fn host(&self, module: &Path) -> Result<Host> {

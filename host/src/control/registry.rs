@@ -140,6 +140,7 @@ pub(crate) struct Lineage {
     root: IsolateId,
     /// How many live that it spawned.
     children: AtomicU64,
+    spawned_by: Option<IsolateId>,
     /// Whose child it counts as.
     spawner: Weak<Lineage>,
     parent: Mutex<Option<Arc<Lineage>>>,
@@ -154,12 +155,14 @@ impl Lineage {
     pub(crate) fn new(id: IsolateId, parent: Option<&Arc<Lineage>>) -> Arc<Lineage> {
         parent.into_iter().for_each(|parent| parent.shorten());
         let root = parent.map_or(id, |parent| parent.root);
+        let spawned_by = parent.map(|parent| parent.id);
         let spawner = parent.map(Arc::downgrade).unwrap_or_default();
         let (parent, ended) = (Mutex::new(parent.cloned()), Mutex::new(None));
         Arc::new(Lineage {
             id,
             root,
             children: AtomicU64::new(0),
+            spawned_by,
             spawner,
             parent,
             is_forgotten: AtomicBool::new(false),
@@ -170,6 +173,11 @@ impl Lineage {
     /// The isolate of its line that the embedder spawned: it stands for the plugin, also when it is dead.
     pub(crate) fn root(&self) -> IsolateId {
         self.root
+    }
+
+    /// Who spawned it, if that is anybody but the embedder.
+    pub(crate) fn spawner(&self) -> Option<IsolateId> {
+        self.spawned_by
     }
 
     /// It lives.

@@ -151,6 +151,14 @@ impl Host {
         Usage { memory_bytes_peak: links.census.memory_bytes_peak(), ..links.registry.usage(links.world.now()) }
     }
 
+    /// All isolates that live, in the order of their birth, whoever spawned them, with all authority over them: who has the
+    /// host could end it.
+    #[must_use]
+    pub fn isolates(&self) -> Vec<Isolate> {
+        let links = &self.inner.links;
+        links.registry.all().into_iter().map(|control| Isolate::of_host(control, links)).collect()
+    }
+
     /// How many isolates live.
     #[must_use]
     pub fn live(&self) -> usize {

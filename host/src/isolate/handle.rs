@@ -70,10 +70,15 @@ impl std::fmt::Debug for Isolate {
 impl Isolate {
     /// All authority over what the embedder spawned.
     pub(crate) fn new(control: Arc<Control>, printed: Printed, hold: Hold) -> Isolate {
+        Isolate::with(control, Some(printed), hold)
+    }
+
+    /// All authority.
+    pub(super) fn with(control: Arc<Control>, printed: Option<Printed>, hold: Hold) -> Isolate {
         let host = hold.links().number;
         let pause = Some(Capability { host, id: control.pause_capability });
         let terminate = Some(Capability { host, id: control.terminate_capability });
-        Isolate { control, pause, terminate, printed: Some(printed), hold }
+        Isolate { control, pause, terminate, printed, hold }
     }
 
     pub(crate) fn control(&self) -> &Arc<Control> {

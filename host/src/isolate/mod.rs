@@ -2,16 +2,19 @@
 //!
 //! - [`Module`]: code that is compiled and linked, ready to be instantiated.
 //! - [`run`]: instantiate, call the entry, find out how it ended, die. The only place that enters guest code.
-//! - [`Isolate`]: the embedder's handle, plain data; `joining`: how it waits for the end.
+//! - [`Isolate`]: the embedder's handle, plain data; `joining`: how it waits for the end; [`Doing`]: what
+//!   an isolate does now.
 
 mod ending;
 mod handle;
 mod joining;
+mod looked_at;
 mod module;
 mod run;
 
 pub use handle::{Capability, Isolate};
 pub(crate) use joining::ended;
+pub use looked_at::Doing;
 pub(crate) use module::EntryPoint;
 pub use module::Module;
 pub(crate) use run::{Life, Undertaker, live, live_trusted};

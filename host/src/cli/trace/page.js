@@ -69,7 +69,8 @@ function show() {
   const tracks = shown(), seen = new Set(tracks.map((track) => track.id));
   find(seen);
   const messages = trace.messages.filter((one) => seen.has(one.from) && seen.has(one.to));
-  const parts = [`${tracks.length} of ${trace.tracks.length} isolates`, `${messages.length} of ${trace.messages.length} messages`];
+  const isolates = (all) => all.filter((track) => track.id).length;
+  const parts = [`${isolates(tracks)} of ${isolates(trace.tracks)} isolates`, `${messages.length} of ${trace.messages.length} messages`];
   if (view.search) parts.push(`${finds.length} found`);
   if (trace.missed) parts.push(`${trace.missed} events are missing: more than could be kept`);
   if (sequence) drawSequence(tracks, messages, parts); else drawTimeline(tracks, messages, parts);
@@ -215,9 +216,10 @@ function drawScale(width, colors) {
   const base = 10 ** Math.floor(Math.log10(goal)), step = [1, 2, 5, 10].map((times) => times * base).find((size) => size >= goal);
   pen.fillStyle = colors.back; pen.fillRect(0, 0, width, HEAD);
   pen.fillStyle = colors.faint; pen.strokeStyle = colors.line; pen.lineWidth = 1;
-  for (let tick = Math.ceil(view.from / step) * step; tick <= view.to; tick += step) {
-    pen.fillText(time(tick - trace.from), x(tick) + 3, HEAD / 2);
-    pen.beginPath(); pen.moveTo(x(tick), 4); pen.lineTo(x(tick), HEAD); pen.stroke();
+  for (let tick = Math.ceil((view.from - trace.from) / step); tick * step <= view.to - trace.from; tick++) {
+    const px = x(trace.from + tick * step);
+    pen.fillText(time(tick * step), px + 3, HEAD / 2);
+    pen.beginPath(); pen.moveTo(px, 4); pen.lineTo(px, HEAD); pen.stroke();
   }
   pen.fillStyle = colors.line; pen.fillRect(0, HEAD - 1, width, 1);
 }

@@ -1,0 +1,190 @@
+//! The side of the run: a thread that answers who asks over the socket, as long as the process lives.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use insula::{Capability, Doing, Host, Isolate, Priority};
+
+use super::super::report;
+use super::protocol::{ASK_BYTES_MAX, Answer, Ask, Row, Run};
+use super::socket;
+
+/// Who may ask at one time.
+const ASKERS_MAX: usize = 8;
+
+/// How long an isolate has for the end of its turn.
+const PING: Duration = Duration::from_secs(5);
+
+/// A run that can be asked. Dropped, its socket is gone.
+pub(in crate::cli) struct Answering {
+    socket: PathBuf,
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        // Who asks finds nobody in any case.
+        let _ = std::fs::remove_file(&self.socket);
+    }
+}
+
+/// What those who ask share.
+struct Shared {
+    host: Host,
+    program: String,
+    began: Instant,
+    /// Who is paused from here. As long as it is, somebody can wake it: so its handle is kept.
+    paused: Mutex<HashMap<u64, (Isolate, Capability)>>,
+    asking: AtomicUsize,
+}
+
+impl Answering {
+    /// Listens at this path, or where `insula ps` looks for the runs of this user.
+    pub(in crate::cli) fn listen(host: &Host, program: &str, path: Option<PathBuf>) -> Result<Answering> {
+        let socket = path.map_or_else(|| socket::of(std::process::id()), Ok)?;
+        let cannot = || format!("cannot listen at {}", report::path(&socket));
+        let listener = UnixListener::bind(&socket).with_context(cannot)?;
+        let only_owner = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&socket, only_owner).with_context(cannot)?;
+        let shared = Arc::new(Shared {
+            host: host.clone(),
+            program: program.to_owned(),
+            began: Instant::now(),
+            paused: Mutex::default(),
+            asking: AtomicUsize::new(0),
+        });
+        let thread = std::thread::Builder::new().name("insula-socket".to_owned());
+        thread.spawn(move || accept(&listener, &shared)).with_context(cannot)?;
+        Ok(Answering { socket })
+    }
+}
+
+fn accept(listener: &UnixListener, shared: &Arc<Shared>) {
+    for asker in listener.incoming().map_while(std::result::Result::ok) {
+        if shared.asking.fetch_add(1, Ordering::SeqCst) >= ASKERS_MAX {
+            shared.asking.fetch_sub(1, Ordering::SeqCst);
+            continue;
+        }
+        let theirs = Arc::clone(shared);
+        let thread = std::thread::Builder::new().name("insula-asker".to_owned());
+        let serve = move || {
+            // Who goes away in the middle of an answer asks no more.
+            let _ = theirs.serve(&asker);
+            theirs.asking.fetch_sub(1, Ordering::SeqCst);
+        };
+        if thread.spawn(serve).is_err() {
+            shared.asking.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}
+
+impl Shared {
+    fn serve(&self, asker: &UnixStream) -> std::io::Result<()> {
+        let mut lines = BufReader::new(asker);
+        loop {
+            let mut line = String::new();
+            if lines.by_ref().take(ASK_BYTES_MAX).read_line(&mut line)? == 0 {
+                return Ok(());
+            }
+            let answer = match serde_json::from_str::<Ask>(&line) {
+                Ok(ask) => self.answer(&ask),
+                Err(error) => Answer::Refused { why: format!("this is nothing that can be asked: {error}") },
+            };
+            let mut text = serde_json::to_string(&answer)?;
+            text.push('\n');
+            (&mut &*asker).write_all(text.as_bytes())?;
+        }
+    }
+
+    fn answer(&self, ask: &Ask) -> Answer {
+        match *ask {
+            Ask::Run => Answer::Run(Run {
+                pid: std::process::id(),
+                program: self.program.clone(),
+                isolates: self.host.live() as u64,
+                seconds: self.began.elapsed().as_secs_f64(),
+            }),
+            Ask::List => Answer::List { isolates: self.host.isolates().iter().map(row).collect() },
+            Ask::Kill { isolate } => self.with(isolate, |isolate| {
+                isolate.kill(Priority::Immediate);
+                Answer::Done
+            }),
+            Ask::Pause { isolate } => self.with(isolate, |isolate| self.pause(isolate)),
+            Ask::Resume { isolate } => self.resume(isolate),
+            Ask::Ping { isolate } => self.with(isolate, |isolate| self.ping(isolate)),
+        }
+    }
+
+    fn with(&self, number: u64, act: impl FnOnce(&Isolate) -> Answer) -> Answer {
+        let isolates = self.host.isolates();
+        match isolates.iter().find(|isolate| isolate.id().number() == number) {
+            Some(isolate) => act(isolate),
+            None => Answer::Refused { why: format!("there is no isolate #{number}, or it has ended") },
+        }
+    }
+
+    fn paused(&self) -> std::sync::MutexGuard<'_, HashMap<u64, (Isolate, Capability)>> {
+        self.paused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pause(&self, isolate: &Isolate) -> Answer {
+        let mut paused = self.paused();
+        paused.retain(|_, (isolate, _)| isolate.exit().is_none());
+        paused.entry(isolate.id().number()).or_insert_with(|| (isolate.clone(), isolate.pause()));
+        Answer::Done
+    }
+
+    fn resume(&self, number: u64) -> Answer {
+        match self.paused().remove(&number) {
+            Some((isolate, pause)) => {
+                isolate.resume(&pause);
+                Answer::Done
+            }
+            None => Answer::Refused { why: format!("isolate #{number} was not paused by `insula pause`") },
+        }
+    }
+
+    fn ping(&self, isolate: &Isolate) -> Answer {
+        let port = self.host.receive_port::<()>();
+        let began = Instant::now();
+        let asked = isolate.ping(&port.send_port(), (), Priority::BeforeNextEvent);
+        match asked.map(|()| port.recv_timeout(PING)) {
+            Ok(Ok(())) => Answer::Pong { micros: began.elapsed().as_secs_f64() * 1e6 },
+            _ if isolate.exit().is_some() => Answer::Refused { why: format!("isolate {} has ended", isolate.id()) },
+            _ => Answer::Refused { why: format!("isolate {} did not end its turn within 5 s", isolate.id()) },
+        }
+    }
+}
+
+fn row(isolate: &Isolate) -> Row {
+    let usage = isolate.usage();
+    Row {
+        isolate: isolate.id().number(),
+        name: isolate.debug_name(),
+        parent: isolate.parent().map_or(0, insula::IsolateId::number),
+        state: state(isolate.doing()),
+        cpu_seconds: usage.cpu_time.as_secs_f64(),
+        memory_bytes: usage.memory_bytes,
+        queued_messages: usage.queued_messages,
+        queued_bytes: usage.queued_bytes,
+        received_messages: usage.received_messages,
+        sent_messages: usage.sent_messages,
+        children: usage.children,
+    }
+}
+
+fn state(doing: Doing) -> String {
+    match doing {
+        Doing::Runs => "running".to_owned(),
+        Doing::Ready => "ready".to_owned(),
+        Doing::Waits { call: Some(call) } => format!("waiting: {call}"),
+        Doing::Waits { call: None } => "waiting".to_owned(),
+        Doing::Paused => "paused".to_owned(),
+        _ => "ended".to_owned(),
+    }
+}

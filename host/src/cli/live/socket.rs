@@ -1,0 +1,62 @@
+//! Where runs listen: a socket for each process in a folder that only its owner can enter.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use super::super::report;
+
+/// The folder of this user's runs, made if it is not there.
+pub(super) fn folder() -> Result<PathBuf> {
+    let of_session = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|folder| folder.is_absolute());
+    let user = rustix::process::geteuid().as_raw();
+    let folder = match of_session {
+        Some(of_session) => of_session.join("insula"),
+        None => std::env::temp_dir().join(format!("insula-{user}")),
+    };
+    match DirBuilder::new().mode(0o700).create(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(error).with_context(|| format!("cannot make the folder of runs, {}", report::path(&folder)));
+        }
+        _ => {}
+    }
+    // In a folder that all may write to, another may have been first; and a link leads elsewhere.
+    let found = fs::symlink_metadata(&folder).with_context(|| report::path(&folder))?;
+    if !found.is_dir() || found.uid() != user || found.permissions().mode() & 0o077 != 0 {
+        bail!("{} is not a folder of this user's alone: remove it, or chmod 700", report::path(&folder));
+    }
+    Ok(folder)
+}
+
+/// The socket of this process.
+pub(super) fn of(pid: u32) -> Result<PathBuf> {
+    Ok(folder()?.join(format!("{pid}.sock")))
+}
+
+/// The sockets that are there, those of processes that are gone among them.
+pub(super) fn all() -> Result<Vec<PathBuf>> {
+    let folder = folder()?;
+    let entries = fs::read_dir(&folder).with_context(|| report::path(&folder))?;
+    let is_socket = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "sock");
+    let mut sockets: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_socket).collect();
+    sockets.sort();
+    Ok(sockets)
+}
+
+/// The socket that a process's number or a path names.
+pub(super) fn named(run: &str) -> Result<PathBuf> {
+    match run.parse::<u32>() {
+        Ok(pid) => {
+            let socket = of(pid)?;
+            if !socket.exists() {
+                bail!("process {pid} is no run of insula's that can be looked into; `insula ps` lists those that are");
+            }
+            Ok(socket)
+        }
+        Err(_) if Path::new(run).exists() => Ok(PathBuf::from(run)),
+        Err(_) => bail!("`{}` is neither a process's number nor a socket", insula::printable_line(run)),
+    }
+}
