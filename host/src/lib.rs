@@ -65,10 +65,13 @@ pub use error::{BuildError, ChildFailure, LoadError, SendError, SpawnError};
 pub use exit::{Exit, Frame, IsolateId, Killer, Phase};
 pub use grant::Grant;
 pub use host::{Ended, Host, HostBuilder, Loading, Sleeper, Uncaught, Wait};
-pub use inspect::{ExportInfo, ImportInfo, ItemType, ModuleInfo, inspect};
+pub use inspect::{
+    ExportInfo, ImportInfo, ItemType, ModuleInfo, Origin, PrecompiledInfo, SectionInfo, inspect, inspect_precompiled,
+    is_precompiled,
+};
 pub use insula_wire::codec::Unsendable;
 pub use insula_wire::{MailboxPolicy, Priority, RemoteError, Status};
-pub use isolate::{Capability, Isolate, Module};
+pub use isolate::{Capability, Isolate, Module, Unmet, UnmetReason};
 pub use limits::Limits;
 pub use lines::{Place, Spot};
 pub use plugin::{Group, Plugin, PluginEvent, Strategy, UpgradeError};

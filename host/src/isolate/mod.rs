@@ -2,6 +2,7 @@
 //!
 //! - [`Module`]: code that is compiled and linked, ready to be instantiated.
 //! - [`run`]: instantiate, call the entry, find out how it ended, die. The only place that enters guest code.
+//! - [`Unmet`]: an import that keeps a module from being loaded.
 //! - [`Isolate`]: the embedder's handle, plain data; `joining`: how it waits for the end.
 
 mod ending;
@@ -9,9 +10,11 @@ mod handle;
 mod joining;
 mod module;
 mod run;
+mod unmet;
 
 pub use handle::{Capability, Isolate};
 pub(crate) use joining::ended;
 pub(crate) use module::EntryPoint;
 pub use module::Module;
 pub(crate) use run::{Life, Undertaker, live, live_trusted};
+pub use unmet::{Unmet, UnmetReason};
