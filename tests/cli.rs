@@ -5,9 +5,14 @@ use std::process::{Command, Output};
 use crate::harness;
 
 mod bad_input;
+mod bounds;
+mod compile;
 mod endings;
 mod examples;
+mod golden;
+mod inspect;
 mod surroundings;
+mod terminal;
 
 /// What a run printed, as text, and its exit code.
 #[derive(Debug)]
@@ -28,6 +33,13 @@ impl Ran {
 fn run<A: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = A>) -> Ran {
     let mut command = harness::insula();
     command.arg("run").args(arguments);
+    output(command)
+}
+
+/// `insula` with these arguments, the command first.
+fn insula<A: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = A>) -> Ran {
+    let mut command = harness::insula();
+    command.args(arguments);
     output(command)
 }
 

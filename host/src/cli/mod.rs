@@ -1,14 +1,20 @@
 //! The commands, a file each, and what they share.
 //!
-//! - `run`: a program from its target to its exit code.
+//! - `run`: a program from its target to its exit code; `precompiled`: with code that is there already.
+//! - `compile`, `inspect`: what is done with a module but to run it.
 //! - `target`: what a TARGET names, and the module that it becomes; `cargo` builds it.
 //! - `grants`: `--dir` and `--env`.
 //! - `signals`: what Ctrl-C does.
-//! - `code`, `report`: exit codes; what is printed.
+//! - `code`, `report`, `answer`, `progress`: exit codes; what is said on standard error, and answered on standard output.
 
+mod answer;
 mod cargo;
 pub(crate) mod code;
+mod compile;
 mod grants;
+mod inspect;
+mod precompiled;
+mod progress;
 pub(crate) mod report;
 mod run;
 mod signals;
@@ -29,6 +35,8 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Run),
+    Compile(compile::Compile),
+    Inspect(inspect::Inspect),
     /// Compiles a module for a host, which asks over a pipe; see `CompileChild` of the library
     #[command(hide = true)]
     CompileChild,
@@ -45,6 +53,8 @@ impl Cli {
     pub(crate) fn run(self) -> Result<Outcome> {
         match self.command {
             Command::Run(run) => run.run(),
+            Command::Compile(compile) => compile.run(),
+            Command::Inspect(inspect) => inspect.run(),
             Command::CompileChild => Ok(Outcome::Answered(insula::compile_child())),
         }
     }
@@ -59,7 +69,7 @@ mod tests {
     fn run(line: &str) -> run::Run {
         match Cli::try_parse_from(line.split(' ')).unwrap().command {
             Command::Run(run) => run,
-            other @ Command::CompileChild => panic!("{other:?}"),
+            other => panic!("{other:?}"),
         }
     }
 
