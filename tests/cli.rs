@@ -11,6 +11,7 @@ mod endings;
 mod examples;
 mod golden;
 mod inspect;
+mod project;
 mod surroundings;
 mod terminal;
 

@@ -2,6 +2,7 @@
 //!
 //! - `run`: a program from its target to its exit code; `precompiled`: with code that is there already.
 //! - `compile`, `inspect`: what is done with a module but to run it.
+//! - `project`: `insula new` and `insula init`.
 //! - `target`: what a TARGET names, and the module that it becomes; `cargo` builds it.
 //! - `grants`: `--dir` and `--env`.
 //! - `signals`: what Ctrl-C does.
@@ -15,6 +16,7 @@ mod grants;
 mod inspect;
 mod precompiled;
 mod progress;
+mod project;
 pub(crate) mod report;
 mod run;
 mod signals;
@@ -37,6 +39,8 @@ enum Command {
     Run(run::Run),
     Compile(compile::Compile),
     Inspect(inspect::Inspect),
+    New(project::New),
+    Init(project::Init),
     /// Compiles a module for a host, which asks over a pipe; see `CompileChild` of the library
     #[command(hide = true)]
     CompileChild,
@@ -46,7 +50,8 @@ const EXAMPLES: &str = "\
 Examples:
   insula run app.wasm one two           arguments after the target are the program's
   insula run examples/pingpong.rs       built with cargo for wasm32-wasip1, then run
-  insula run --dir data::/data app/     a package folder; the program sees ./data as /data";
+  insula run --dir data::/data app/     a package folder; the program sees ./data as /data
+  insula new hello                      a guest project to begin with";
 
 impl Cli {
     /// Does what was asked for.
@@ -55,6 +60,8 @@ impl Cli {
             Command::Run(run) => run.run(),
             Command::Compile(compile) => compile.run(),
             Command::Inspect(inspect) => inspect.run(),
+            Command::New(new) => new.run(),
+            Command::Init(init) => init.run(),
             Command::CompileChild => Ok(Outcome::Answered(insula::compile_child())),
         }
     }
