@@ -7,6 +7,7 @@ use crate::harness;
 mod bad_input;
 mod bounds;
 mod compile;
+mod doctor;
 mod endings;
 mod examples;
 mod golden;

@@ -3,6 +3,7 @@
 //! - `run`: a program from its target to its exit code; `precompiled`: with code that is there already.
 //! - `compile`, `inspect`: what is done with a module but to run it.
 //! - `project`: `insula new` and `insula init`.
+//! - `doctor`: what this machine has.
 //! - `target`: what a TARGET names, and the module that it becomes; `cargo` builds it.
 //! - `grants`: `--dir` and `--env`.
 //! - `signals`: what Ctrl-C does.
@@ -12,6 +13,7 @@ mod answer;
 mod cargo;
 pub(crate) mod code;
 mod compile;
+mod doctor;
 mod grants;
 mod inspect;
 mod precompiled;
@@ -41,6 +43,7 @@ enum Command {
     Inspect(inspect::Inspect),
     New(project::New),
     Init(project::Init),
+    Doctor(doctor::Doctor),
     /// Compiles a module for a host, which asks over a pipe; see `CompileChild` of the library
     #[command(hide = true)]
     CompileChild,
@@ -51,7 +54,8 @@ Examples:
   insula run app.wasm one two           arguments after the target are the program's
   insula run examples/pingpong.rs       built with cargo for wasm32-wasip1, then run
   insula run --dir data::/data app/     a package folder; the program sees ./data as /data
-  insula new hello                      a guest project to begin with";
+  insula new hello                      a guest project to begin with
+  insula doctor                         whether this machine has what guests need";
 
 impl Cli {
     /// Does what was asked for.
@@ -62,6 +66,7 @@ impl Cli {
             Command::Inspect(inspect) => inspect.run(),
             Command::New(new) => new.run(),
             Command::Init(init) => init.run(),
+            Command::Doctor(doctor) => doctor.run(),
             Command::CompileChild => Ok(Outcome::Answered(insula::compile_child())),
         }
     }
