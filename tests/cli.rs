@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 use crate::harness;
 
 mod bad_input;
+mod bench;
 mod bounds;
 mod compile;
 mod doctor;

@@ -3,13 +3,14 @@
 //! - `run`: a program from its target to its exit code; `precompiled`: with code that is there already.
 //! - `compile`, `inspect`: what is done with a module but to run it.
 //! - `project`: `insula new` and `insula init`.
-//! - `doctor`: what this machine has.
+//! - `doctor`, `bench`: what this machine has, and what it is good for.
 //! - `target`: what a TARGET names, and the module that it becomes; `cargo` builds it.
 //! - `grants`: `--dir` and `--env`.
 //! - `signals`: what Ctrl-C does.
 //! - `code`, `report`, `answer`, `progress`: exit codes; what is said on standard error, and answered on standard output.
 
 mod answer;
+mod bench;
 mod cargo;
 pub(crate) mod code;
 mod compile;
@@ -44,6 +45,7 @@ enum Command {
     New(project::New),
     Init(project::Init),
     Doctor(doctor::Doctor),
+    Bench(bench::Bench),
     /// Compiles a module for a host, which asks over a pipe; see `CompileChild` of the library
     #[command(hide = true)]
     CompileChild,
@@ -67,6 +69,7 @@ impl Cli {
             Command::New(new) => new.run(),
             Command::Init(init) => init.run(),
             Command::Doctor(doctor) => doctor.run(),
+            Command::Bench(bench) => bench.run(),
             Command::CompileChild => Ok(Outcome::Answered(insula::compile_child())),
         }
     }
