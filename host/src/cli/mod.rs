@@ -4,6 +4,7 @@
 //! - `compile`, `inspect`: what is done with a module but to run it.
 //! - `project`: `insula new` and `insula init`.
 //! - `doctor`, `bench`: what this machine has, and what it is good for.
+//! - `completion`, `man`: of the commands themselves.
 //! - `target`: what a TARGET names, and the module that it becomes; `cargo` builds it.
 //! - `grants`: `--dir` and `--env`.
 //! - `signals`: what Ctrl-C does.
@@ -14,9 +15,11 @@ mod bench;
 mod cargo;
 pub(crate) mod code;
 mod compile;
+mod completion;
 mod doctor;
 mod grants;
 mod inspect;
+mod man;
 mod precompiled;
 mod progress;
 mod project;
@@ -46,6 +49,8 @@ enum Command {
     Init(project::Init),
     Doctor(doctor::Doctor),
     Bench(bench::Bench),
+    Completion(completion::Completion),
+    Man(man::Man),
     /// Compiles a module for a host, which asks over a pipe; see `CompileChild` of the library
     #[command(hide = true)]
     CompileChild,
@@ -70,6 +75,8 @@ impl Cli {
             Command::Init(init) => init.run(),
             Command::Doctor(doctor) => doctor.run(),
             Command::Bench(bench) => bench.run(),
+            Command::Completion(completion) => completion.run(),
+            Command::Man(man) => man.run(),
             Command::CompileChild => Ok(Outcome::Answered(insula::compile_child())),
         }
     }
