@@ -5,10 +5,20 @@ use std::process::{Command, Output};
 use crate::harness;
 
 mod bad_input;
+mod bench;
+mod bounds;
+mod compile;
+mod doctor;
 mod endings;
 mod examples;
+mod golden;
+mod helped;
+mod inspect;
 mod live;
+mod pages;
+mod project;
 mod surroundings;
+mod terminal;
 mod trace;
 
 /// What a run printed, as text, and its exit code.
@@ -30,6 +40,13 @@ impl Ran {
 fn run<A: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = A>) -> Ran {
     let mut command = harness::insula();
     command.arg("run").args(arguments);
+    output(command)
+}
+
+/// `insula` with these arguments, the command first.
+fn insula<A: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = A>) -> Ran {
+    let mut command = harness::insula();
+    command.args(arguments);
     output(command)
 }
 

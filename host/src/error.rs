@@ -103,18 +103,17 @@ pub enum LoadError {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// The bytes were precompiled for another engine: by another version of insula or wasmtime, for another processor, or
-    /// in a host with another [`HostBuilder::memory_reservation`](crate::HostBuilder::memory_reservation).
-    #[error(
-        "{name}: precompiled by insula {version} for another engine, processor or memory_reservation than this host's, \
-         which is of insula {host}; precompile it again",
-        host = env!("CARGO_PKG_VERSION")
-    )]
+    /// The bytes were precompiled for another engine: by another version or build of insula, for another machine or
+    /// processor, or in a host with another
+    /// [`HostBuilder::memory_reservation`](crate::HostBuilder::memory_reservation).
+    #[error("{name}: precompiled {}; precompile it again here, from the .wasm", other_engine(version, machine))]
     OtherEngine {
         /// What the embedder called it.
         name: String,
         /// The version of insula that made it.
         version: String,
+        /// The machine that it is for: its architecture and system.
+        machine: String,
     },
     /// The module imports what the host does not have.
     #[error("{name}: imports `{field}` from `{module}`, which this host does not have")]
@@ -359,6 +358,23 @@ pub enum SpawnError {
     /// The host is shut down.
     #[error("the host is shut down")]
     HostClosed,
+}
+
+/// This machine, as errors and precompiled code name one.
+pub(crate) fn machine() -> String {
+    format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS)
+}
+
+/// The first thing by which code is another engine's. Processors and settings are in a digest that names neither.
+fn other_engine(version: &str, made_for: &str) -> String {
+    let (ours, here) = (env!("CARGO_PKG_VERSION"), machine());
+    if version != ours {
+        return format!("by insula {version}, and this is insula {ours}");
+    }
+    if made_for != here {
+        return format!("for {made_for}, and this is {here}");
+    }
+    "for another engine than this host's (another processor, build of insula, or memory_reservation)".to_owned()
 }
 
 impl SpawnError {

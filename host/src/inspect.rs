@@ -1,18 +1,23 @@
-//! What a module imports and exports, asked before it runs, or is loaded at all.
+//! What a module imports, exports and consists of, asked before it runs, or is loaded at all.
 //!
 //! No code is compiled for the answer, and no host is needed: so a module that no host would load can be asked what it
-//! would have needed.
+//! would have needed. The same goes for precompiled code (`precompiled`): the module in it is read, and the code is not.
+
+mod precompiled;
 
 use std::fmt;
 
-use wasmparser::types::{EntityType, Types};
+use wasmparser::types::{EntityType, Types, TypesRef};
 use wasmparser::{MemoryType, Parser, Payload, ValType};
 
+pub use precompiled::{PrecompiledInfo, inspect_precompiled, is_precompiled};
+
 use crate::compile::validate;
+use crate::digest::Sha256;
 use crate::error::LoadError;
 use crate::module::binary;
 
-/// What a module imports and exports; [`inspect`] and [`Module::info`](crate::Module::info) tell.
+/// What a module imports, exports and consists of; [`inspect`] and [`Module::info`](crate::Module::info) tell.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -25,16 +30,70 @@ use crate::module::binary;
 /// assert_eq!((import.module.as_str(), import.name.as_str()), ("env", "send"));
 /// assert_eq!(import.item.to_string(), "function (i32, i64) -> (i32)");
 /// assert_eq!(info.entries().collect::<Vec<_>>(), ["run"]);
+/// assert_eq!(info.unmet()[0].to_string(), "env.send: no host has it");
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ModuleInfo {
     /// What it needs, in its order.
     pub imports: Vec<ImportInfo>,
     /// What it offers, in its order.
     pub exports: Vec<ExportInfo>,
+    /// Its linear memories, those that it imports first.
+    pub memories: Vec<ItemType>,
+    /// What it consists of, in its order.
+    pub sections: Vec<SectionInfo>,
+    /// How many bytes it has in the binary form.
+    pub bytes: u64,
+    /// Their sha256, as [`Module::digest`](crate::Module::digest) says it.
+    pub digest: Sha256,
+}
+
+/// A section of a module.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let info = insula::inspect("one", b"(module (func $f (export \"run\")) (@custom \"mark\" \"here\"))")?;
+/// let names: Vec<_> = info.sections.iter().map(|section| section.name.as_str()).collect();
+/// assert_eq!(names, ["type", "function", "export", "code", "mark", "name"]);
+/// assert!(!info.sections[0].is_custom && info.sections[4].is_custom);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SectionInfo {
+    /// What the specification calls it, or its own name where it is a custom one.
+    pub name: String,
+    /// Whether it is one that the specification leaves to tools: names, debug information.
+    pub is_custom: bool,
+    /// Bytes of its contents.
+    pub bytes: u64,
+}
+
+/// Whose an import is, by the name of its module.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use insula::Origin;
+/// let text = "(module (import \"wasi_snapshot_preview1\" \"sched_yield\" (func (result i32))) (import \"env\" \"x\" (func)))";
+/// let info = insula::inspect("two", text.as_bytes())?;
+/// let origins: Vec<_> = info.imports.iter().map(|import| import.origin()).collect();
+/// assert_eq!(origins, [Origin::Wasi, Origin::Unknown]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Origin {
+    /// The contract `insula:isolate`.
+    Insula,
+    /// WASI, of whatever version.
+    Wasi,
+    /// Somebody else.
+    Unknown,
 }
 
 /// Something that a module imports.
@@ -112,7 +171,36 @@ pub enum ItemType {
     Tag,
 }
 
+impl ImportInfo {
+    /// Whose it is. That it is insula's or WASI's does not mean that a host has it: see [`ModuleInfo::unmet`].
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        if contract_version(&self.module).is_some() {
+            Origin::Insula
+        } else if self.module.starts_with("wasi_") || self.module.starts_with("wasi:") {
+            Origin::Wasi
+        } else {
+            Origin::Unknown
+        }
+    }
+}
+
+/// The version in the name of an interface of insula's.
+fn contract_version(module: &str) -> Option<&str> {
+    let interface = module.strip_prefix(insula_wire::PACKAGE)?.strip_prefix('/')?;
+    Some(interface.split_once('@')?.1)
+}
+
 impl ModuleInfo {
+    /// The version of the contract `insula:isolate` that it was built for, as its imports name it; the newest, where they
+    /// name several, and none where it imports nothing of insula's.
+    #[must_use]
+    pub fn contract_version(&self) -> Option<&str> {
+        let parts =
+            |version: &&str| version.split('.').map(|part| part.parse().unwrap_or(u32::MAX)).collect::<Vec<_>>();
+        self.imports.iter().filter_map(|import| contract_version(&import.module)).max_by_key(parts)
+    }
+
     /// The exports that [`Spawn::entry`](crate::Spawn::entry) takes: functions without parameters and results.
     pub fn entries(&self) -> impl Iterator<Item = &str> {
         let plain = |export: &&ExportInfo| match &export.item {
@@ -137,7 +225,7 @@ impl fmt::Display for ItemType {
     }
 }
 
-/// What a module imports and exports, from its bytes, binary or text. Nothing is compiled and nothing runs.
+/// What a module imports, exports and consists of, from its bytes, binary or text. Nothing is compiled and nothing runs.
 ///
 /// # Errors
 /// [`LoadError`], under this name, where the bytes are no module. What the module needs and a host does not have is no
@@ -151,13 +239,19 @@ pub fn inspect(name: &str, bytes: &[u8]) -> Result<ModuleInfo, LoadError> {
 }
 
 fn read(bytes: &[u8], types: &Types) -> wasmparser::Result<ModuleInfo> {
-    let mut info = ModuleInfo::default();
+    let types = types.as_ref();
+    let memories = (0..types.memory_count()).map(|index| of_memory(&types.memory_at(index))).collect();
+    let (imports, exports, sections) = (Vec::new(), Vec::new(), Vec::new());
+    let mut info =
+        ModuleInfo { imports, exports, memories, sections, bytes: bytes.len() as u64, digest: Sha256::of(bytes) };
     for payload in Parser::new(0).parse_all(bytes) {
-        match payload? {
+        let payload = payload?;
+        info.sections.extend(section(&payload));
+        match payload {
             Payload::ImportSection(section) => {
                 for import in section.into_imports() {
                     let import = import?;
-                    let item = types.as_ref().entity_type_from_import(&import).map(|entity| item(types, &entity));
+                    let item = types.entity_type_from_import(&import).map(|entity| item(types, &entity));
                     let (module, name) = (import.module.to_owned(), import.name.to_owned());
                     info.imports.extend(item.map(|item| ImportInfo { module, name, item }));
                 }
@@ -165,7 +259,7 @@ fn read(bytes: &[u8], types: &Types) -> wasmparser::Result<ModuleInfo> {
             Payload::ExportSection(section) => {
                 for export in section {
                     let export = export?;
-                    let item = types.as_ref().entity_type_from_export(&export).map(|entity| item(types, &entity));
+                    let item = types.entity_type_from_export(&export).map(|entity| item(types, &entity));
                     info.exports.extend(item.map(|item| ExportInfo { name: export.name.to_owned(), item }));
                 }
             }
@@ -175,7 +269,34 @@ fn read(bytes: &[u8], types: &Types) -> wasmparser::Result<ModuleInfo> {
     Ok(info)
 }
 
-fn item(types: &Types, entity: &EntityType) -> ItemType {
+/// The section that the parser has come to; of code it first says that it begins, and then each function.
+fn section(payload: &Payload<'_>) -> Option<SectionInfo> {
+    const NAMES: [&str; 14] = [
+        "custom",
+        "type",
+        "import",
+        "function",
+        "table",
+        "memory",
+        "global",
+        "export",
+        "start",
+        "element",
+        "code",
+        "data",
+        "data count",
+        "tag",
+    ];
+    let (id, range) = payload.as_section()?;
+    let name = NAMES.get(usize::from(id))?;
+    let (name, is_custom) = match payload {
+        Payload::CustomSection(custom) => (custom.name(), true),
+        _ => (*name, false),
+    };
+    Some(SectionInfo { name: name.to_owned(), is_custom, bytes: range.len() as u64 })
+}
+
+fn item(types: TypesRef<'_>, entity: &EntityType) -> ItemType {
     match entity {
         EntityType::Func(id) | EntityType::FuncExact(id) => {
             let function = types[*id].unwrap_func();

@@ -85,8 +85,9 @@ impl Compiler {
 
     /// The code of a module that was compiled elsewhere, for an engine of this digest.
     pub(crate) fn adopt(&self, name: &str, artefact: &Artefact<'_>, code: Vouched<'_>) -> Result<Arc<Code>, LoadError> {
-        if artefact.engine != engine_digest(&self.engine) {
-            return Err(LoadError::OtherEngine { name: name.to_owned(), version: artefact.version.clone() });
+        if !artefact.is_of_here() || artefact.engine != engine_digest(&self.engine) {
+            let (version, machine) = (artefact.version.clone(), artefact.machine.clone());
+            return Err(LoadError::OtherEngine { name: name.to_owned(), version, machine });
         }
         let compiled = deserialize(&self.engine, code);
         let compiled = compiled.map_err(|error| Refusal::by_wasmtime(&error).of(name))?;

@@ -79,7 +79,7 @@ fn what_an_embedder_depends_on_is_light_by_default() {
 fn the_feature_cli_brings_the_crates_of_the_command_line_and_nothing_else_does() {
     let with = crates(&["--features", "cli"], "255");
     let added: Vec<String> = with.difference(&crates(&[], "255")).cloned().collect();
-    for name in ["clap", "directories", "serde_json", "signal-hook"] {
+    for name in ["clap", "directories", "include_dir", "indicatif", "serde_json", "signal-hook", "toml"] {
         assert!(added.iter().any(|added| added == name), "{name} is not among {added:?}");
     }
 }

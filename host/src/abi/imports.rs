@@ -1,8 +1,8 @@
 //! What the linker has, as data, for the test that compares it with the WIT.
 
-use wasmtime::{Engine, ExternType, Store, ValType};
+use wasmtime::{Engine, ExternType, FuncType, Store, ValType};
 
-use super::{Place, Recent, State, link};
+use super::{Definer, Place, Recent, State, link};
 use crate::control::{Accounts, Census, Control, Cradle, Lineage, Links, Registry};
 use crate::error::SpawnError;
 use crate::exit::IsolateId;
@@ -37,17 +37,25 @@ pub struct Import {
 pub fn imports() -> Vec<Import> {
     let engine = Engine::default();
     let linker = link(&engine).expect("no two imports have one name");
-    let mut store = Store::new(&engine, nobody());
-    let externs: Vec<_> =
-        linker.iter(&mut store).map(|(module, field, it)| (module.to_owned(), field.to_owned(), it)).collect();
-    let ours = externs.into_iter().filter(|(module, ..)| module.starts_with(insula_wire::PACKAGE));
-    ours.filter_map(|(module, field, it)| match it.ty(&store) {
-        ExternType::Func(function) => {
-            Some(Import { module, field, params: names(function.params()), results: names(function.results()) })
-        }
-        _ => None,
+    let all = defined(&engine, &linker).into_iter();
+    let ours = all.filter(|(module, ..)| module.starts_with(insula_wire::PACKAGE));
+    ours.map(|(module, field, function)| {
+        let (params, results) = (names(function.params()), names(function.results()));
+        Import { module, field, params, results }
     })
     .collect()
+}
+
+/// The functions that a linker of this engine has: module, name, type.
+pub(crate) fn defined(engine: &Engine, linker: &Definer) -> Vec<(String, String, FuncType)> {
+    let mut store = Store::new(engine, nobody());
+    let externs: Vec<_> =
+        linker.iter(&mut store).map(|(module, field, it)| (module.to_owned(), field.to_owned(), it)).collect();
+    let functions = externs.into_iter().filter_map(|(module, field, it)| match it.ty(&store) {
+        ExternType::Func(function) => Some((module, field, function)),
+        _ => None,
+    });
+    functions.collect()
 }
 
 fn names(types: impl Iterator<Item = ValType>) -> Vec<&'static str> {

@@ -26,6 +26,7 @@ mod wait;
 
 #[cfg(feature = "testing")]
 pub(crate) use gate::{Definer, check_faults};
+pub(crate) use imports::defined;
 pub use imports::{Import, imports};
 pub(crate) use memory::view;
 pub(crate) use recent::Recent;

@@ -3,16 +3,18 @@
 //! It is the user's cargo with the user's toolchain and settings, run where the package is, less the flags that are
 //! meant for the host: `insula` may itself run below `cargo run`, whose flags would end up in the guest.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 
+use super::progress::Line;
 use super::report;
 
-const TRIPLE: &str = "wasm32-wasip1";
+/// What guests are built for.
+pub(super) const TRIPLE: &str = "wasm32-wasip1";
 
 /// What the environment may say about the host's build, and a guest's build must not hear.
 const FOR_THE_HOST: [&str; 5] =
@@ -137,10 +139,19 @@ impl Program {
         command.args(["build", "--release", "--quiet", "--target", TRIPLE, "--message-format=json-render-diagnostics"]);
         command.arg("--manifest-path").arg(&self.manifest).args(["-p", &self.package]);
         command.args([&format!("--{}", self.kind.word()), &self.name]);
+        let line = Line::begin(&format!("building {} `{}`", self.kind.word(), self.name));
+        if line.is_seen() {
+            command.stderr(Stdio::piped());
+            keep_colours(&mut command);
+        }
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(no_cargo)?;
-        let messages = child.stdout.take().context("cargo has no output")?;
-        let module = self.module_in(BufReader::new(messages));
+        let (messages, errors) = (child.stdout.take().context("cargo has no output")?, child.stderr.take());
+        let module = std::thread::scope(|scope| {
+            scope.spawn(|| errors.map(|errors| pass_on(errors, &line)));
+            self.module_in(BufReader::new(messages))
+        });
         let status = child.wait().context("cannot wait for cargo")?;
+        line.end();
         if !status.success() {
             bail!("cargo cannot build {} `{}` for {TRIPLE}", self.kind.word(), self.name);
         }
@@ -168,34 +179,53 @@ impl Program {
     }
 }
 
+/// Has cargo colour what it writes to a pipe of ours as it would where ours ends.
+fn keep_colours(command: &mut Command) {
+    let wanted = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+    if wanted && std::env::var_os("CARGO_TERM_COLOR").is_none() {
+        command.env("CARGO_TERM_COLOR", "always");
+    }
+}
+
+/// Says what cargo says, a line at a time: what is in pieces would be torn by the line below it.
+fn pass_on(errors: impl Read, line: &Line) {
+    let mut errors = BufReader::new(errors);
+    loop {
+        let mut bytes = Vec::new();
+        match errors.read_until(b'\n', &mut bytes) {
+            Ok(0) | Err(_) => break,
+            Ok(_) => line.say(bytes),
+        }
+    }
+}
+
 /// Adds the target to the toolchain that cargo will use in `folder`, if it is missing.
 fn ensure_target(folder: &Path) -> Result<()> {
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let mut command = Command::new(rustc);
-    command.args(["--print", "target-libdir", "--target", TRIPLE]).current_dir(folder).stderr(Stdio::null());
-    let Ok(output) = command.output() else {
-        // cargo will say better what is wrong with the toolchain.
-        return Ok(());
-    };
-    let library = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
-    if !output.status.success() || has_std(&library) {
-        return Ok(());
-    }
-    let mut arguments = vec!["target", "add"];
-    if let Some(toolchain) = toolchain_of(&library) {
-        arguments.extend(["--toolchain", toolchain]);
-    }
-    arguments.push(TRIPLE);
-    let told = format!("rustup {}", arguments.join(" "));
+    let Some(told) = missing_target(folder) else { return Ok(()) };
     report::note(&format!("the Rust toolchain has no target {TRIPLE} yet: {told}"));
-    let status = Command::new("rustup").args(&arguments).current_dir(folder).stdout(Stdio::null()).status();
-    match status {
+    let mut words = told.split(' ');
+    let mut rustup = Command::new(words.next().unwrap_or_default());
+    match rustup.args(words).current_dir(folder).stdout(Stdio::null()).status() {
         Ok(status) if status.success() => Ok(()),
         Ok(_) => Err(anyhow!("cannot add the target {TRIPLE}; once you can, run: {told}")),
         Err(error) => {
             Err(anyhow!("cannot add the target {TRIPLE} ({error}); install Rust with rustup, then run: {told}"))
         }
     }
+}
+
+/// The command that adds the target to the toolchain that cargo will use in `folder`, if it is missing.
+pub(super) fn missing_target(folder: &Path) -> Option<String> {
+    let mut command = rustc(folder);
+    command.args(["--print", "target-libdir", "--target", TRIPLE]).stderr(Stdio::null());
+    // Where there is no answer, cargo will say better what is wrong with the toolchain.
+    let output = command.output().ok().filter(|output| output.status.success())?;
+    let library = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    if has_std(&library) {
+        return None;
+    }
+    let toolchain = toolchain_of(&library).map(|toolchain| format!("--toolchain {toolchain} ")).unwrap_or_default();
+    Some(format!("rustup target add {toolchain}{TRIPLE}"))
 }
 
 fn has_std(library: &Path) -> bool {
@@ -209,8 +239,15 @@ fn toolchain_of(library: &Path) -> Option<&str> {
     folders.nth(1)?.to_str()
 }
 
+/// rustc as the user has it in `folder`, where rustup finds the package's toolchain file.
+pub(super) fn rustc(folder: &Path) -> Command {
+    let mut command = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    command.current_dir(folder);
+    command
+}
+
 /// cargo as the user has it in `folder`, where it finds the package's toolchain file and settings.
-fn cargo(folder: &Path) -> Command {
+pub(super) fn cargo(folder: &Path) -> Command {
     // Set when we run below cargo, which is then the one in use.
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(folder);
@@ -224,7 +261,7 @@ fn no_cargo(error: std::io::Error) -> anyhow::Error {
     anyhow!("cannot run cargo ({error}): install Rust from https://rustup.rs, or give a .wasm file")
 }
 
-fn same_file(one: &Path, other: &Path) -> bool {
+pub(super) fn same_file(one: &Path, other: &Path) -> bool {
     let canonical = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     canonical(one) == canonical(other)
 }

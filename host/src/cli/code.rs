@@ -32,7 +32,7 @@ pub(crate) enum Outcome {
     Done,
     /// The program was ended on behalf of this signal.
     Signalled(u8),
-    /// A host was answered, or not; the library says how such a process ends.
+    /// An answer was given, to the user or to a host; this is how such a process ends.
     Answered(ExitCode),
 }
 

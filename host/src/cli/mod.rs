@@ -1,17 +1,31 @@
 //! The commands, a file each, and what they share.
 //!
-//! - `run`: a program from its target to its exit code.
+//! - `run`: a program from its target to its exit code; `precompiled`: with code that is there already.
+//! - `compile`, `inspect`: what is done with a module but to run it.
+//! - `project`: `insula new` and `insula init`.
+//! - `doctor`, `bench`: what this machine has, and what it is good for.
+//! - `completion`, `man`: of the commands themselves.
 //! - `target`: what a TARGET names, and the module that it becomes; `cargo` builds it.
 //! - `grants`: `--dir` and `--env`.
 //! - `signals`: what Ctrl-C does.
 //! - `live`: looking into a run from outside, over a local socket.
 //! - `trace`: what `run --trace` records, and what is made of it.
-//! - `code`, `report`: exit codes; what is printed.
+//! - `code`, `report`, `answer`, `progress`: exit codes; what is said on standard error, and answered on standard output.
 
+mod answer;
+mod bench;
 mod cargo;
 pub(crate) mod code;
+mod compile;
+mod completion;
+mod doctor;
 mod grants;
+mod inspect;
 mod live;
+mod man;
+mod precompiled;
+mod progress;
+mod project;
 pub(crate) mod report;
 mod run;
 mod signals;
@@ -44,6 +58,14 @@ enum Command {
     Resume(live::One),
     /// Says how long an isolate of a run takes to the end of its turn
     Ping(live::One),
+    Compile(compile::Compile),
+    Inspect(inspect::Inspect),
+    New(project::New),
+    Init(project::Init),
+    Doctor(doctor::Doctor),
+    Bench(bench::Bench),
+    Completion(completion::Completion),
+    Man(man::Man),
     /// Compiles a module for a host, which asks over a pipe; see `CompileChild` of the library
     #[command(hide = true)]
     CompileChild,
@@ -53,7 +75,9 @@ const EXAMPLES: &str = "\
 Examples:
   insula run app.wasm one two           arguments after the target are the program's
   insula run examples/pingpong.rs       built with cargo for wasm32-wasip1, then run
-  insula run --dir data::/data app/     a package folder; the program sees ./data as /data";
+  insula run --dir data::/data app/     a package folder; the program sees ./data as /data
+  insula new hello                      a guest project to begin with
+  insula doctor                         whether this machine has what guests need";
 
 impl Cli {
     /// Does what was asked for.
@@ -67,6 +91,14 @@ impl Cli {
             Command::Pause(one) => one.pause(),
             Command::Resume(one) => one.resume(),
             Command::Ping(one) => one.ping(),
+            Command::Compile(compile) => compile.run(),
+            Command::Inspect(inspect) => inspect.run(),
+            Command::New(new) => new.run(),
+            Command::Init(init) => init.run(),
+            Command::Doctor(doctor) => doctor.run(),
+            Command::Bench(bench) => bench.run(),
+            Command::Completion(completion) => completion.run(),
+            Command::Man(man) => man.run(),
             Command::CompileChild => Ok(Outcome::Answered(insula::compile_child())),
         }
     }

@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::path::Path;
 
+use anstyle::AnsiColor;
 use insula::{Ended, Exit, printable, printable_line};
 
 use super::code;
@@ -20,7 +21,8 @@ pub(crate) fn error(error: &anyhow::Error) -> u8 {
             text = format!("{text}: {cause}");
         }
     }
-    say(&format!("insula: error: {}", printable(&text)));
+    let style = AnsiColor::Red.on_default().bold();
+    say(&format!("insula: {style}error{style:#}: {}", printable(&text)));
     code::FAILURE
 }
 
@@ -70,6 +72,7 @@ pub(crate) fn no_backtraces_of_ours() {
 }
 
 fn say(text: &str) {
-    // Whoever closed our standard error does not want to know.
-    let _ = writeln!(std::io::stderr(), "{text}");
+    // Whoever closed our standard error does not want to know. Colours are there where terminal, NO_COLOR, CLICOLOR and
+    // CLICOLOR_FORCE want them.
+    let _ = writeln!(anstream::stderr(), "{text}");
 }

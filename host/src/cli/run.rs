@@ -11,10 +11,10 @@ use insula::{CompileLimits, Grant, Host, Spawn, Stdin, Wait};
 use super::code::Outcome;
 use super::grants::{Folder, Offer, Variable};
 use super::live::Answering;
-use super::report;
 use super::signals::Signals;
 use super::target::Target;
 use super::trace::Recording;
+use super::{precompiled, report};
 
 /// Runs a program, and exits with its exit code.
 #[derive(Args, Debug)]
@@ -35,6 +35,11 @@ pub(super) struct Run {
     /// How many isolates may live at once
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) isolates: u32,
+
+    /// Loads what `insula compile` made, too. It runs unchecked: only for files that you made yourself, and nobody else
+    /// could write to
+    #[arg(long)]
+    pub(super) allow_precompiled: bool,
 
     /// What the run waits for when its main has returned
     #[arg(long, value_name = "WHOM", value_enum, default_value_t = WaitFor::All)]
@@ -110,7 +115,7 @@ impl Run {
             host.offer_file(&offer.name, Target::find(&offer.target)?.module()?);
         }
         let name = file_name(&module);
-        let program = host.load_file(&module)?;
+        let program = precompiled::load(&host, &module, self.allow_precompiled)?;
         let spawn = Spawn::main().args([name.clone()].into_iter().chain(arguments)).stdin(Stdin::Inherit);
         let given = [Grant::fine_clock(), Grant::names("run"), Grant::modules()];
         let spawn = given.into_iter().chain(grants).fold(spawn, Spawn::grant);
@@ -137,9 +142,7 @@ impl Run {
     }
 
     fn host(&self, module: &Path) -> Result<Host> {
-        // Whoever runs a program waits for it by choice, and can end that: what it is, is limited by its length only.
-        let limits = CompileLimits::default().functions(u64::MAX).function_bytes(u64::MAX).wall(COMPILE_TIME);
-        let mut builder = Host::builder().isolates(self.isolates).compile_limits(limits);
+        let mut builder = Host::builder().isolates(self.isolates).compile_limits(compile_limits());
         if let Some(folder) = module.parent() {
             builder = builder.module_folder(folder);
         }
@@ -153,8 +156,13 @@ impl Run {
     }
 }
 
+/// Whoever runs or compiles a program waits for it by choice, and can end that: what it is, is limited by its length only.
+pub(super) fn compile_limits() -> CompileLimits {
+    CompileLimits::default().functions(u64::MAX).function_bytes(u64::MAX).wall(COMPILE_TIME)
+}
+
 /// The user's cache of compiled modules; none where the system names no such place.
-fn cache_folder() -> Option<PathBuf> {
+pub(super) fn cache_folder() -> Option<PathBuf> {
     let folders = directories::ProjectDirs::from("", "", "insula")?;
     Some(folders.cache_dir().join("modules"))
 }

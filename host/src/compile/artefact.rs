@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::wire::VERSION;
 use crate::digest::Sha256;
 use crate::engine::Kind;
-use crate::error::LoadError;
+use crate::error::{LoadError, machine};
 
 /// What an artefact begins with; a change of what follows changes it.
-const MAGIC: &[u8; 21] = b"insula-precompiled-1\n";
+const MAGIC: &[u8; 21] = b"insula-precompiled-2\n";
 
 /// Bytes of a sha256, and of a length.
 const SUM_BYTES: usize = 32;
@@ -21,6 +21,7 @@ const LENGTH_BYTES: usize = 4;
 #[derive(Serialize, Deserialize)]
 struct Head {
     version: String,
+    machine: String,
     engine: [u8; 32],
     trusted: bool,
     module_bytes: u64,
@@ -30,6 +31,8 @@ struct Head {
 pub(crate) struct Artefact<'a> {
     /// The version of insula that made it.
     pub(crate) version: String,
+    /// The machine that it is for, as errors name it.
+    pub(crate) machine: String,
     /// The digest of the engine that the code is for.
     pub(crate) engine: [u8; 32],
     pub(crate) kind: Kind,
@@ -47,8 +50,8 @@ impl<'a> Artefact<'a> {
 
     /// The artefact of a module and its code.
     pub(crate) fn write(engine: [u8; 32], kind: Kind, module: &[u8], code: &[u8]) -> Vec<u8> {
-        let version = VERSION.to_owned();
-        let head = Head { version, engine, trusted: kind == Kind::Trusted, module_bytes: module.len() as u64 };
+        let (version, machine) = (VERSION.to_owned(), machine());
+        let head = Head { version, machine, engine, trusted: kind == Kind::Trusted, module_bytes: module.len() as u64 };
         let head = postcard::to_allocvec(&head).expect("a head is of types that postcard knows");
         let length = u32::try_from(head.len()).expect("a head is short").to_le_bytes();
         let rest = [&length[..], &head, module, code].concat();
@@ -67,13 +70,18 @@ impl<'a> Artefact<'a> {
         Artefact::parse(rest).ok_or_else(|| wrong("its head makes no sense"))
     }
 
+    /// Whether this version of insula made it for this machine. What an engine's digest tells is more, and has no words.
+    pub(crate) fn is_of_here(&self) -> bool {
+        self.version == VERSION && self.machine == machine()
+    }
+
     fn parse(rest: &'a [u8]) -> Option<Artefact<'a>> {
         let (length, rest) = rest.split_first_chunk::<LENGTH_BYTES>()?;
         let (head, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
         let head: Head = postcard::from_bytes(head).ok()?;
         let (module, code) = rest.split_at_checked(usize::try_from(head.module_bytes).ok()?)?;
         let kind = if head.trusted { Kind::Trusted } else { Kind::Checked };
-        Some(Artefact { version: head.version, engine: head.engine, kind, module, code })
+        Some(Artefact { version: head.version, machine: head.machine, engine: head.engine, kind, module, code })
     }
 }
 
@@ -89,7 +97,8 @@ mod tests {
             (read.engine, read.kind, read.module, read.code),
             ([7; 32], Kind::Trusted, &b"module"[..], &b"code"[..])
         );
-        assert_eq!(read.version, VERSION);
+        assert_eq!((read.version.as_str(), read.machine.as_str()), (VERSION, machine().as_str()));
+        assert!(read.is_of_here());
         for at in 0..whole.len() {
             let mut changed = whole.clone();
             changed[at] ^= 1;

@@ -2,8 +2,8 @@
 //!
 //! - [`Module`]: code that is compiled and linked, ready to be instantiated.
 //! - [`run`]: instantiate, call the entry, find out how it ended, die. The only place that enters guest code.
-//! - [`Isolate`]: the embedder's handle, plain data; `joining`: how it waits for the end; [`Doing`]: what
-//!   an isolate does now.
+//! - [`Unmet`]: an import that keeps a module from being loaded.
+//! - [`Isolate`]: the embedder's handle, plain data; `joining`: how it waits for the end; [`Doing`]: what it does now.
 
 mod ending;
 mod handle;
@@ -11,6 +11,7 @@ mod joining;
 mod looked_at;
 mod module;
 mod run;
+mod unmet;
 
 pub use handle::{Capability, Isolate};
 pub(crate) use joining::ended;
@@ -18,3 +19,4 @@ pub use looked_at::Doing;
 pub(crate) use module::EntryPoint;
 pub use module::Module;
 pub(crate) use run::{Life, Undertaker, live, live_trusted};
+pub use unmet::{Unmet, UnmetReason};

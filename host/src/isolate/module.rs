@@ -92,7 +92,7 @@ impl Module {
         Sha256(self.0.code.digest)
     }
 
-    /// What it imports and exports.
+    /// What it imports, exports and consists of.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
