@@ -138,6 +138,8 @@ pub(crate) struct Lineage {
     id: IsolateId,
     /// Whom the embedder spawned, of its line.
     root: IsolateId,
+    /// Generations from there to here.
+    depth: u64,
     /// How many live that it spawned.
     children: AtomicU64,
     /// Whose child it counts as.
@@ -154,11 +156,13 @@ impl Lineage {
     pub(crate) fn new(id: IsolateId, parent: Option<&Arc<Lineage>>) -> Arc<Lineage> {
         parent.into_iter().for_each(|parent| parent.shorten());
         let root = parent.map_or(id, |parent| parent.root);
+        let depth = parent.map_or(0, |parent| parent.depth + 1);
         let spawner = parent.map(Arc::downgrade).unwrap_or_default();
         let (parent, ended) = (Mutex::new(parent.cloned()), Mutex::new(None));
         Arc::new(Lineage {
             id,
             root,
+            depth,
             children: AtomicU64::new(0),
             spawner,
             parent,
@@ -170,6 +174,11 @@ impl Lineage {
     /// The isolate of its line that the embedder spawned: it stands for the plugin, also when it is dead.
     pub(crate) fn root(&self) -> IsolateId {
         self.root
+    }
+
+    /// Generations between that one and it.
+    pub(crate) fn depth(&self) -> u64 {
+        self.depth
     }
 
     /// It lives.
