@@ -5,8 +5,11 @@ use std::process::{Command, Output};
 use crate::harness;
 
 mod bad_input;
+mod children;
+mod config;
 mod endings;
 mod examples;
+mod limits;
 mod surroundings;
 mod trace;
 

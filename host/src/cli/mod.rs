@@ -1,20 +1,27 @@
 //! The commands, a file each, and what they share.
 //!
 //! - `run`: a program from its target to its exit code.
+//! - `config`: flags from `insula.toml`.
 //! - `target`: what a TARGET names, and the module that it becomes; `cargo` builds it.
 //! - `grants`: `--dir` and `--env`.
 //! - `signals`: what Ctrl-C does.
 //! - `trace`: what `run --trace` records, and what is made of it.
 //! - `code`, `report`: exit codes; what is printed.
+//! - `units`, `nearest`: times and sizes; what a wrong name was meant to be.
 
 mod cargo;
 pub(crate) mod code;
+mod config;
 mod grants;
+mod nearest;
 pub(crate) mod report;
 mod run;
 mod signals;
 mod target;
 mod trace;
+mod units;
+
+use std::ffi::OsString;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -30,7 +37,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Run(run::Run),
+    Run(Box<run::Run>),
     Trace(trace::Command),
     /// Compiles a module for a host, which asks over a pipe; see `CompileChild` of the library
     #[command(hide = true)]
@@ -44,6 +51,19 @@ Examples:
   insula run --dir data::/data app/     a package folder; the program sees ./data as /data";
 
 impl Cli {
+    /// Reads a command line, and with it the flags that a file of settings adds before those of the line.
+    pub(crate) fn read(line: impl IntoIterator<Item = OsString>) -> Result<Cli> {
+        let mut line: Vec<OsString> = line.into_iter().collect();
+        let cli = Cli::try_parse_from(&line).map_err(run::explained)?;
+        let Command::Run(run) = &cli.command else { return Ok(cli) };
+        let settings = run.session.settings()?;
+        let Some(at) = line.iter().position(|word| word == "run").filter(|_| !settings.is_empty()) else {
+            return Ok(cli);
+        };
+        line.splice(at + 1..at + 1, settings);
+        Ok(Cli::try_parse_from(line)?)
+    }
+
     /// Does what was asked for.
     pub(crate) fn run(self) -> Result<Outcome> {
         match self.command {
@@ -60,7 +80,7 @@ mod tests {
 
     use super::*;
 
-    fn run(line: &str) -> run::Run {
+    fn run(line: &str) -> Box<run::Run> {
         match Cli::try_parse_from(line.split(' ')).unwrap().command {
             Command::Run(run) => run,
             other @ (Command::CompileChild | Command::Trace(_)) => panic!("{other:?}"),
@@ -79,20 +99,24 @@ mod tests {
             run.target_and_arguments,
             "app.wasm --threads 3 -h --dir x -- --env A --".split(' ').collect::<Vec<_>>()
         );
-        assert_eq!(run.threads, Some(2));
+        assert_eq!(run.limits.threads, Some(2));
     }
 
     #[test]
     fn usage_errors_are_found_before_anything_runs() {
         for line in [
             "insula",
-            "insula run",
             "insula fly app.wasm",
             "insula run --isolates 0 app.wasm",
             "insula run --isolates many app.wasm",
             "insula run --threads 0 app.wasm",
             "insula run --dir",
             "insula run --dir ::/x app.wasm",
+            "insula run -W timeout app.wasm",
+            "insula run -W timeout=soon,cpu-time=1s app.wasm",
+            "insula run --grace soon app.wasm",
+            "insula run --label=perhaps app.wasm",
+            "insula run --config a.toml --no-config app.wasm",
             "insula run --env =x app.wasm",
             "insula run --unknown app.wasm",
             "insula compile-child app.wasm",

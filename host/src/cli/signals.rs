@@ -12,8 +12,6 @@ use signal_hook::iterator::Signals as Arrivals;
 
 use super::code;
 
-/// What isolates have after the first signal.
-const GRACE: Duration = Duration::from_secs(2);
 /// What the run has after them, to print what is left; a reader that stalls would make it wait for good.
 const PRINTING: Duration = Duration::from_millis(500);
 
@@ -24,14 +22,15 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// From now on the first signal ends all isolates of `host`, and with them its run.
-    pub(super) fn watch(host: &Host) -> Result<Signals> {
-        let caught = Arc::new(AtomicU8::new(0));
+    /// From now on the first signal ends all isolates of `host`, which have `grace` for it, and with them its run.
+    pub(super) fn watch(host: &Host, grace: Duration) -> Result<Signals> {
         let arrivals = arrivals().context("cannot watch for signals")?;
-        let (host, first) = (host.clone(), Arc::clone(&caught));
+        let signals = Signals { caught: Arc::new(AtomicU8::new(0)) };
+        let (caught, host) = (Arc::clone(&signals.caught), host.clone());
         let thread = std::thread::Builder::new().name("insula-signals".to_owned());
-        thread.spawn(move || on_first(arrivals, &host, &first)).context("cannot watch for signals")?;
-        Ok(Signals { caught })
+        let on_first = move || on_first(arrivals, &caught, host, grace);
+        thread.spawn(on_first).context("cannot watch for signals")?;
+        Ok(signals)
     }
 
     /// The signal that ended the run, if one did.
@@ -50,13 +49,12 @@ fn arrivals() -> std::io::Result<Arrivals> {
     Arrivals::new([SIGINT, SIGTERM])
 }
 
-fn on_first(mut arrivals: Arrivals, host: &Host, first: &AtomicU8) {
+fn on_first(mut arrivals: Arrivals, caught: &AtomicU8, host: Host, grace: Duration) {
     let Some(signal) = arrivals.forever().next() else { return };
-    first.store(u8::try_from(signal).unwrap_or(0), Ordering::SeqCst);
-    let host = host.clone();
-    std::thread::spawn(move || host.shutdown(GRACE));
+    caught.store(u8::try_from(signal).unwrap_or(0), Ordering::SeqCst);
+    std::thread::spawn(move || host.shutdown(grace));
     // The run ends now, and the process with it, unless somebody stalls us.
-    std::thread::sleep(GRACE + PRINTING);
+    std::thread::sleep(grace.saturating_add(PRINTING));
     std::process::exit(i32::from(exit_code(signal)));
 }
 
