@@ -12,6 +12,7 @@ mod examples;
 mod limits;
 mod surroundings;
 mod trace;
+mod watch;
 
 /// What a run printed, as text, and its exit code.
 #[derive(Debug)]

@@ -50,6 +50,7 @@ fn what_is_wrong_in_a_file_is_one_line_with_its_place_and_what_was_meant() {
         ("[rum]\n", "line 1: there is no section `rum`; did you mean `run`?"),
         ("[run]\nwait = 'nobody'\n", "line 2: invalid value 'nobody' for '--wait <WHOM>'"),
         ("[run.wasm]\nmax-memory = 1\n", "did you mean `max-memory-size`?"),
+        ("[run]\nwatch = true\n", "line 2: `watch` is for the command line only"),
         ("[run]\ndir = ['/etc::/etc']\n", "line 2: `/etc` is outside of this folder"),
         ("[run\n", "line 1: "),
     ] {

@@ -3,6 +3,7 @@
 //! - `given`, `limits`, `ending`, `recorded`: the flags, by what they are about.
 //! - `elsewhere`: what wasmtime has and this has not.
 //! - `program`: from the flags to an outcome.
+//! - `watch`: the same again whenever `sources` change.
 
 mod elsewhere;
 mod ending;
@@ -10,6 +11,8 @@ mod given;
 mod limits;
 mod program;
 mod recorded;
+mod sources;
+mod watch;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -56,8 +59,12 @@ pub(super) struct Run {
 
 /// The flags of the command itself.
 #[derive(Args, Debug)]
-#[command(next_help_heading = "Where flags come from")]
+#[command(next_help_heading = "Where flags come from, and when it runs again")]
 pub(super) struct SessionFlags {
+    /// Build and start the program again whenever its sources change; the old one goes on while a build fails
+    #[arg(long)]
+    watch: bool,
+
     /// The file of settings; by default the nearest insula.toml, here or in a folder above
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -91,6 +98,7 @@ Examples:
   insula run -W timeout=10s,max-memory-size=64MiB --isolates 50 app.wasm
   insula run --label --on-child-error fail app/
   insula run --report run.json --trace trace.json app.wasm
+  insula run --watch app/
 
 Exit code: the program's own; 134 when its main trapped or panicked, 137 when it was killed, 1 on a
 failure of insula's or when all isolates wait for each other, 2 for wrong usage, 130 and 143 after
@@ -111,13 +119,15 @@ impl Run {
             let missing = "no <TARGET>: give a .wasm or .wat file, a .rs file of a package, or a package folder";
             return Err(Run::command().error(ErrorKind::MissingRequiredArgument, missing).into());
         }
-        once(&Program::new(self)?)
+        let watch = self.session.watch;
+        let program = Program::new(self)?;
+        if watch { watch::watch(program) } else { once(&program) }
     }
 }
 
 fn once(program: &Program) -> Result<Outcome> {
     let loaded = program.load(&program.build()?)?;
-    let signals = Signals::watch(&loaded.host, program.flags().ending.grace)?;
+    let signals = Signals::watch(&loaded.host, program.flags().ending.grace, || ())?;
     let outcome = program.run(&loaded, &signals)?;
     report::ended(&outcome);
     Ok(outcome)

@@ -54,6 +54,12 @@ impl Program {
         &self.flags
     }
 
+    /// What it and the modules that it may spawn are made from; main's first.
+    pub(super) fn targets(&self) -> Result<Vec<Target>> {
+        let offers = self.flags.given.modules.iter().map(|offer| offer.target.as_path());
+        std::iter::once(self.target.as_path()).chain(offers).map(Target::find).collect()
+    }
+
     /// Builds what is to be built.
     pub(super) fn build(&self) -> Result<Built> {
         let module = Target::find(&self.target)?.module()?;
@@ -116,6 +122,13 @@ impl Loaded {
     /// What the program finds as its own name.
     pub(super) fn name(&self) -> String {
         self.path.file_name().unwrap_or(self.path.as_os_str()).to_string_lossy().into_owned()
+    }
+}
+
+impl Built {
+    /// All of its files.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        std::iter::once(self.module.as_path()).chain(self.offers.iter().map(|(_, module)| module.as_path()))
     }
 }
 
