@@ -7,19 +7,23 @@ use crate::harness;
 mod bad_input;
 mod bench;
 mod bounds;
+mod children;
 mod compile;
+mod config;
 mod doctor;
 mod endings;
 mod examples;
 mod golden;
 mod helped;
 mod inspect;
+mod limits;
 mod live;
 mod pages;
 mod project;
 mod surroundings;
 mod terminal;
 mod trace;
+mod watch;
 
 /// What a run printed, as text, and its exit code.
 #[derive(Debug)]

@@ -192,6 +192,7 @@ fn the_table_of_limits_says_the_defaults() {
         "stderr_bytes_max",
         "run_deadline",
         "descendants_max",
+        "depth_max",
     ];
     let defaults = serde_json::to_value(insula::Limits::default()).expect("limits are plain data");
     let table = rows(page("README.md"), "| for one isolate |");

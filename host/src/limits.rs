@@ -52,6 +52,8 @@ pub struct Limits {
     pub file_operations_max: u64,
     /// Live descendants; none by default, and the host's own bounds hold.
     pub descendants_max: Option<u64>,
+    /// Generations below whom the embedder spawned, none by default: with 1 it may have children, and they may not.
+    pub depth_max: Option<u64>,
     /// Linear memory and blobs of all descendants together, in bytes; none by default.
     pub tree_memory_bytes_max: Option<u64>,
     /// Bytes queued at all descendants together; none by default.
@@ -76,6 +78,7 @@ impl Default for Limits {
             sender_percent_max: 25,
             file_operations_max: 16,
             descendants_max: None,
+            depth_max: None,
             tree_memory_bytes_max: None,
             tree_queued_bytes_max: None,
         }
@@ -169,6 +172,14 @@ impl Limits {
         self
     }
 
+    /// Sets how many generations may descend from whom the embedder spawns with this limit. It holds for all of them, and
+    /// a guest can neither raise it nor lower it.
+    #[must_use]
+    pub fn depth(mut self, generations: u64) -> Limits {
+        self.depth_max = Some(generations);
+        self
+    }
+
     /// Sets the bounds of what all descendants have together: memory, and bytes queued in their mailboxes.
     #[must_use]
     pub fn tree(mut self, memory_bytes: u64, queued_bytes: u64) -> Limits {
@@ -216,6 +227,7 @@ impl Limits {
             sender_percent_max: wanted.sender_percent_max.min(100),
             file_operations_max: self.file_operations_max.min(wanted.file_operations_max),
             descendants_max: wanted.descendants_max,
+            depth_max: self.depth_max,
             tree_memory_bytes_max: wanted.tree_memory_bytes_max,
             tree_queued_bytes_max: wanted.tree_queued_bytes_max,
         }
@@ -332,5 +344,6 @@ mod tests {
         assert_eq!(child.memory_bytes_max, 10);
         assert_eq!(child.deadline, Some(Duration::from_secs(5)));
         assert_eq!(child.cpu_time_max, Some(Duration::from_secs(1)));
+        assert_eq!(Limits::default().depth(3).narrowed(&Limits::default().depth(1)).depth_max, Some(3));
     }
 }

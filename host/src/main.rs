@@ -8,19 +8,14 @@ mod cli;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
     cli::report::no_backtraces_of_ours();
     std::panic::catch_unwind(run).unwrap_or(cli::code::FAILURE.into())
 }
 
 fn run() -> ExitCode {
-    match cli::Cli::try_parse() {
-        Err(usage) => cli::report::usage(&usage).into(),
-        Ok(cli) => match cli.run() {
-            Ok(outcome) => outcome.code(),
-            Err(error) => cli::report::error(&error).into(),
-        },
+    match cli::Cli::read(std::env::args_os()).and_then(cli::Cli::run) {
+        Ok(outcome) => outcome.code(),
+        Err(error) => cli::report::error(&error).into(),
     }
 }

@@ -62,6 +62,16 @@ impl Kind {
     }
 }
 
+/// What a program is built from, beside what its own dependency file says.
+#[derive(Debug)]
+pub(super) struct Workspace {
+    /// The folders of the packages that are not from a registry: the program's, and those that it depends on by path.
+    pub(super) packages: Vec<PathBuf>,
+    /// Where cargo builds.
+    pub(super) target: PathBuf,
+    pub(super) root: PathBuf,
+}
+
 /// The packages of the workspace that the manifest in `folder` belongs to.
 pub(super) fn packages(folder: &Path) -> Result<Vec<Package>> {
     #[derive(Deserialize)]
@@ -131,11 +141,38 @@ impl Built {
 }
 
 impl Program {
+    /// What it is built from. cargo's own words are for the build, which comes after.
+    pub(super) fn workspace(&self) -> Result<Workspace> {
+        #[derive(Deserialize)]
+        struct Metadata {
+            packages: Vec<Local>,
+            target_directory: PathBuf,
+            workspace_root: PathBuf,
+        }
+        #[derive(Deserialize)]
+        struct Local {
+            source: Option<String>,
+            manifest_path: PathBuf,
+        }
+        let mut command = cargo(self.folder());
+        command.args(["metadata", "--quiet", "--format-version", "1", "--filter-platform", TRIPLE]);
+        let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().map_err(no_cargo)?;
+        let metadata: Metadata =
+            serde_json::from_slice(&output.stdout).context("cargo metadata says what is no JSON")?;
+        let local = metadata.packages.into_iter().filter(|package| package.source.is_none());
+        let packages = local.filter_map(|package| Some(package.manifest_path.parent()?.to_owned())).collect();
+        Ok(Workspace { packages, target: metadata.target_directory, root: metadata.workspace_root })
+    }
+
+    /// The folder of its package.
+    pub(super) fn folder(&self) -> &Path {
+        self.manifest.parent().unwrap_or(Path::new("."))
+    }
+
     /// Builds it, and says where its module is. cargo's own words go where cargo puts them.
     pub(super) fn build(&self) -> Result<PathBuf> {
-        let folder = self.manifest.parent().unwrap_or(Path::new("."));
-        ensure_target(folder)?;
-        let mut command = cargo(folder);
+        ensure_target(self.folder())?;
+        let mut command = cargo(self.folder());
         command.args(["build", "--release", "--quiet", "--target", TRIPLE, "--message-format=json-render-diagnostics"]);
         command.arg("--manifest-path").arg(&self.manifest).args(["-p", &self.package]);
         command.args([&format!("--{}", self.kind.word()), &self.name]);

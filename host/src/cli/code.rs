@@ -4,7 +4,7 @@
 //! |---|---|
 //! | the guest's | main called `proc_exit`, as Rust's `std::process::exit` does, and a Rust `main` that returned `Err` (1) |
 //! | 0 | main returned or exited, and all others ended |
-//! | 1 | a failure of ours; main reported a failure, or exceeded a limit; all are asleep |
+//! | 1 | a failure of ours; main reported a failure, or exceeded a limit; all are asleep; `--on-child-error fail` |
 //! | 2 | the command line makes no sense |
 //! | 134 | main trapped or panicked, in its start function too, as after `SIGABRT` |
 //! | 137 | main was killed, as after `SIGKILL` |
@@ -26,8 +26,8 @@ const SIGNALLED: u8 = 128;
 /// How a command ended that did what it was asked for.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// The program ended.
-    Ended(Ended),
+    /// The program ended, and perhaps a child of it failed in a way that counts.
+    Ended { ended: Ended, child_failed: bool },
     /// It did what it was asked for.
     Done,
     /// The program was ended on behalf of this signal.
@@ -40,12 +40,20 @@ impl Outcome {
     /// The exit code of the process.
     pub(crate) fn code(&self) -> ExitCode {
         match self {
-            Outcome::Done => ExitCode::SUCCESS,
             Outcome::Signalled(signal) => of_signal(*signal).into(),
-            Outcome::Ended(Ended { asleep: Some(_), .. }) => FAILURE.into(),
-            Outcome::Ended(Ended { main, .. }) => of_main(main).into(),
+            Outcome::Ended { ended, child_failed } => of_run(ended, *child_failed).into(),
             Outcome::Answered(code) => *code,
+            Outcome::Done => ExitCode::SUCCESS,
         }
+    }
+}
+
+/// As a program of these isolates ends.
+pub(crate) fn of_run(ended: &Ended, child_failed: bool) -> u8 {
+    match (&ended.asleep, of_main(&ended.main)) {
+        (Some(_), _) => FAILURE,
+        (None, 0) if child_failed => FAILURE,
+        (None, code) => code,
     }
 }
 

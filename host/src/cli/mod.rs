@@ -5,12 +5,14 @@
 //! - `project`: `insula new` and `insula init`.
 //! - `doctor`, `bench`: what this machine has, and what it is good for.
 //! - `completion`, `man`: of the commands themselves.
+//! - `config`: flags from `insula.toml`.
 //! - `target`: what a TARGET names, and the module that it becomes; `cargo` builds it.
 //! - `grants`: `--dir` and `--env`.
 //! - `signals`: what Ctrl-C does.
 //! - `live`: looking into a run from outside, over a local socket.
 //! - `trace`: what `run --trace` records, and what is made of it.
 //! - `code`, `report`, `answer`, `progress`: exit codes; what is said on standard error, and answered on standard output.
+//! - `units`, `nearest`: times and sizes; what a wrong name was meant to be.
 
 mod answer;
 mod bench;
@@ -18,11 +20,13 @@ mod cargo;
 pub(crate) mod code;
 mod compile;
 mod completion;
+mod config;
 mod doctor;
 mod grants;
 mod inspect;
 mod live;
 mod man;
+mod nearest;
 mod precompiled;
 mod progress;
 mod project;
@@ -31,6 +35,9 @@ mod run;
 mod signals;
 mod target;
 mod trace;
+mod units;
+
+use std::ffi::OsString;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -46,7 +53,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Run(run::Run),
+    Run(Box<run::Run>),
     Trace(trace::Command),
     Ps(live::Ps),
     Top(live::Top),
@@ -80,6 +87,19 @@ Examples:
   insula doctor                         whether this machine has what guests need";
 
 impl Cli {
+    /// Reads a command line, and with it the flags that a file of settings adds before those of the line.
+    pub(crate) fn read(line: impl IntoIterator<Item = OsString>) -> Result<Cli> {
+        let mut line: Vec<OsString> = line.into_iter().collect();
+        let cli = Cli::try_parse_from(&line).map_err(run::explained)?;
+        let Command::Run(run) = &cli.command else { return Ok(cli) };
+        let settings = run.session.settings()?;
+        let Some(at) = line.iter().position(|word| word == "run").filter(|_| !settings.is_empty()) else {
+            return Ok(cli);
+        };
+        line.splice(at + 1..at + 1, settings);
+        Ok(Cli::try_parse_from(line)?)
+    }
+
     /// Does what was asked for.
     pub(crate) fn run(self) -> Result<Outcome> {
         match self.command {
@@ -110,7 +130,7 @@ mod tests {
 
     use super::*;
 
-    fn run(line: &str) -> run::Run {
+    fn run(line: &str) -> Box<run::Run> {
         match Cli::try_parse_from(line.split(' ')).unwrap().command {
             Command::Run(run) => run,
             other => panic!("{other:?}"),
@@ -129,20 +149,24 @@ mod tests {
             run.target_and_arguments,
             "app.wasm --threads 3 -h --dir x -- --env A --".split(' ').collect::<Vec<_>>()
         );
-        assert_eq!(run.threads, Some(2));
+        assert_eq!(run.limits.threads, Some(2));
     }
 
     #[test]
     fn usage_errors_are_found_before_anything_runs() {
         for line in [
             "insula",
-            "insula run",
             "insula fly app.wasm",
             "insula run --isolates 0 app.wasm",
             "insula run --isolates many app.wasm",
             "insula run --threads 0 app.wasm",
             "insula run --dir",
             "insula run --dir ::/x app.wasm",
+            "insula run -W timeout app.wasm",
+            "insula run -W timeout=soon,cpu-time=1s app.wasm",
+            "insula run --grace soon app.wasm",
+            "insula run --label=perhaps app.wasm",
+            "insula run --config a.toml --no-config app.wasm",
             "insula run --env =x app.wasm",
             "insula run --unknown app.wasm",
             "insula compile-child app.wasm",

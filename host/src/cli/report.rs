@@ -1,16 +1,25 @@
-//! What the command itself says, all of it on standard error. What came from a guest or a path is escaped, and a broken
+//! What the command itself says, on standard error but for what it was asked to show. What came from a guest or a path is escaped, and a broken
 //! pipe is nobody's panic.
 
 use std::io::Write;
 use std::path::Path;
 
 use anstyle::AnsiColor;
-use insula::{Ended, Exit, printable, printable_line};
+use insula::{Exit, Uncaught, printable, printable_line};
 
-use super::code;
+use super::code::{self, Outcome};
 
 /// Says what went wrong, and answers the exit code.
 pub(crate) fn error(error: &anyhow::Error) -> u8 {
+    if let Some(wrong) = error.downcast_ref() {
+        return usage(wrong);
+    }
+    failure(error);
+    code::FAILURE
+}
+
+/// Says what went wrong.
+pub(crate) fn failure(error: &anyhow::Error) {
     let mut text = String::new();
     for cause in error.chain() {
         let cause = cause.to_string();
@@ -23,11 +32,10 @@ pub(crate) fn error(error: &anyhow::Error) -> u8 {
     }
     let style = AnsiColor::Red.on_default().bold();
     say(&format!("insula: {style}error{style:#}: {}", printable(&text)));
-    code::FAILURE
 }
 
 /// Shows help, the version, or what is wrong with the command line; answers the exit code.
-pub(crate) fn usage(usage: &clap::Error) -> u8 {
+fn usage(usage: &clap::Error) -> u8 {
     let plain = usage.render().to_string();
     let shown = printable(&plain);
     if shown == plain {
@@ -40,7 +48,8 @@ pub(crate) fn usage(usage: &clap::Error) -> u8 {
 }
 
 /// Says what the library did not: errors that nobody listened for were told when they happened.
-pub(crate) fn ended(ended: &Ended) {
+pub(crate) fn ended(outcome: &Outcome) {
+    let Outcome::Ended { ended, .. } = outcome else { return };
     if let Some(sleepers) = &ended.asleep {
         let waiting: String = sleepers.iter().map(|sleeper| format!("  {sleeper}\n")).collect();
         say(&format!(
@@ -50,6 +59,17 @@ pub(crate) fn ended(ended: &Ended) {
     } else if let Exit::Killed { .. } = ended.main {
         say(&format!("insula: main: {}", printable_line(&ended.main.to_string())));
     }
+}
+
+/// Says an error that no isolate listened for, in the library's words.
+pub(crate) fn uncaught(uncaught: &Uncaught) {
+    say(&uncaught.to_string());
+}
+
+/// Shows what was asked for, on standard output.
+pub(crate) fn show(text: &str) {
+    // Whoever does not read it to its end has seen enough.
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// A remark about what is done now.

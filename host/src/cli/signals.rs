@@ -1,7 +1,7 @@
 //! Ctrl-C and its like: the first asks the isolates to end and waits a little, the second ends the process at once.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -12,8 +12,6 @@ use signal_hook::iterator::Signals as Arrivals;
 
 use super::code;
 
-/// What isolates have after the first signal.
-const GRACE: Duration = Duration::from_secs(2);
 /// What the run has after them, to print what is left; a reader that stalls would make it wait for good.
 const PRINTING: Duration = Duration::from_millis(500);
 
@@ -21,17 +19,26 @@ const PRINTING: Duration = Duration::from_millis(500);
 pub(super) struct Signals {
     /// The first one that came; 0 is none.
     caught: Arc<AtomicU8>,
+    /// Whose isolates it ends.
+    host: Arc<Mutex<Host>>,
 }
 
 impl Signals {
-    /// From now on the first signal ends all isolates of `host`, and with them its run.
-    pub(super) fn watch(host: &Host) -> Result<Signals> {
-        let caught = Arc::new(AtomicU8::new(0));
+    /// From now on the first signal ends all isolates of `host`, which have `grace` for it, and with them its run. Then
+    /// it calls `then`.
+    pub(super) fn watch(host: &Host, grace: Duration, then: impl FnOnce() + Send + 'static) -> Result<Signals> {
         let arrivals = arrivals().context("cannot watch for signals")?;
-        let (host, first) = (host.clone(), Arc::clone(&caught));
+        let signals = Signals { caught: Arc::new(AtomicU8::new(0)), host: Arc::new(Mutex::new(host.clone())) };
+        let (caught, host) = (Arc::clone(&signals.caught), Arc::clone(&signals.host));
         let thread = std::thread::Builder::new().name("insula-signals".to_owned());
-        thread.spawn(move || on_first(arrivals, &host, &first)).context("cannot watch for signals")?;
-        Ok(Signals { caught })
+        let on_first = move || on_first(arrivals, &caught, &host, grace, then);
+        thread.spawn(on_first).context("cannot watch for signals")?;
+        Ok(signals)
+    }
+
+    /// From now on it ends this host's.
+    pub(super) fn end(&self, host: &Host) {
+        *self.host.lock().unwrap_or_else(PoisonError::into_inner) = host.clone();
     }
 
     /// The signal that ended the run, if one did.
@@ -50,13 +57,22 @@ fn arrivals() -> std::io::Result<Arrivals> {
     Arrivals::new([SIGINT, SIGTERM])
 }
 
-fn on_first(mut arrivals: Arrivals, host: &Host, first: &AtomicU8) {
+fn on_first(
+    mut arrivals: Arrivals,
+    caught: &AtomicU8,
+    host: &Mutex<Host>,
+    grace: Duration,
+    then: impl FnOnce() + Send + 'static,
+) {
     let Some(signal) = arrivals.forever().next() else { return };
-    first.store(u8::try_from(signal).unwrap_or(0), Ordering::SeqCst);
-    let host = host.clone();
-    std::thread::spawn(move || host.shutdown(GRACE));
+    caught.store(u8::try_from(signal).unwrap_or(0), Ordering::SeqCst);
+    let host = host.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    std::thread::spawn(move || {
+        host.shutdown(grace);
+        then();
+    });
     // The run ends now, and the process with it, unless somebody stalls us.
-    std::thread::sleep(GRACE + PRINTING);
+    std::thread::sleep(grace.saturating_add(PRINTING));
     std::process::exit(i32::from(exit_code(signal)));
 }
 

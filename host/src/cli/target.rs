@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::cargo::{self, Package, Program};
+pub(super) use super::cargo::Program;
+use super::cargo::{self, Package};
 use super::report;
 
 /// What to run.

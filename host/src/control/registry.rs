@@ -138,6 +138,8 @@ pub(crate) struct Lineage {
     id: IsolateId,
     /// Whom the embedder spawned, of its line.
     root: IsolateId,
+    /// Generations from there to here.
+    depth: u64,
     /// How many live that it spawned.
     children: AtomicU64,
     spawned_by: Option<IsolateId>,
@@ -156,11 +158,13 @@ impl Lineage {
         parent.into_iter().for_each(|parent| parent.shorten());
         let root = parent.map_or(id, |parent| parent.root);
         let spawned_by = parent.map(|parent| parent.id);
+        let depth = parent.map_or(0, |parent| parent.depth + 1);
         let spawner = parent.map(Arc::downgrade).unwrap_or_default();
         let (parent, ended) = (Mutex::new(parent.cloned()), Mutex::new(None));
         Arc::new(Lineage {
             id,
             root,
+            depth,
             children: AtomicU64::new(0),
             spawned_by,
             spawner,
@@ -178,6 +182,11 @@ impl Lineage {
     /// Who spawned it, if that is anybody but the embedder.
     pub(crate) fn spawner(&self) -> Option<IsolateId> {
         self.spawned_by
+    }
+
+    /// Generations between that one and it.
+    pub(crate) fn depth(&self) -> u64 {
+        self.depth
     }
 
     /// It lives.

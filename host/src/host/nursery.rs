@@ -312,6 +312,10 @@ impl Inner {
     ) -> Result<Arc<Control>, SpawnError> {
         let id = self.links.registry.number();
         let limits = &birth.limits;
+        let depth = parent.map_or(0, |parent| parent.lineage.depth() + 1);
+        if let Some(value) = limits.depth_max.filter(|max| depth > *max) {
+            return Err(SpawnError::Limit { which: "depth", value });
+        }
         let above = parent.map_or(self.account.as_ref(), |parent| parent.accounts.below());
         let name = if birth.name.is_empty() { default_name(module, &birth.entry) } else { birth.name.clone() };
         let alarm = self.watch.as_ref().map(|watch| Alarm::new(id, &name, watch));

@@ -1,0 +1,148 @@
+//! A program as the command line has it, from its target to its outcome: build, load, run.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use insula::{CompileLimits, Grant, Host, Module};
+
+use super::Run;
+use super::ending::{OnChildError, Unheard};
+use crate::cli::code::Outcome;
+use crate::cli::signals::Signals;
+use crate::cli::target::Target;
+use crate::cli::{precompiled, report};
+
+/// Longer than anybody waits.
+const COMPILE_TIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What is to be run, and how.
+pub(super) struct Program {
+    flags: Run,
+    target: PathBuf,
+    arguments: Vec<String>,
+    grants: Vec<Grant>,
+}
+
+/// The files of its modules, all built.
+pub(super) struct Built {
+    /// Its main's.
+    pub(super) module: PathBuf,
+    /// What it may spawn beside.
+    offers: Vec<(String, PathBuf)>,
+}
+
+/// Built, loaded, and not running yet.
+pub(super) struct Loaded {
+    pub(super) host: Host,
+    pub(super) module: Module,
+    path: PathBuf,
+    unheard: Unheard,
+}
+
+impl Program {
+    pub(super) fn new(flags: Run) -> Result<Program> {
+        let grants = flags.given.grants()?;
+        let (target, arguments) = flags.target_and_arguments.split_first().context("no target")?;
+        let arguments = arguments.iter().map(utf8).collect::<Result<Vec<_>>>()?;
+        let target = target.into();
+        Ok(Program { flags, target, arguments, grants })
+    }
+
+    pub(super) fn flags(&self) -> &Run {
+        &self.flags
+    }
+
+    /// What it and the modules that it may spawn are made from; main's first.
+    pub(super) fn targets(&self) -> Result<Vec<Target>> {
+        let offers = self.flags.given.modules.iter().map(|offer| offer.target.as_path());
+        std::iter::once(self.target.as_path()).chain(offers).map(Target::find).collect()
+    }
+
+    /// Builds what is to be built.
+    pub(super) fn build(&self) -> Result<Built> {
+        let module = Target::find(&self.target)?.module()?;
+        let offers = self.flags.given.modules.iter();
+        let offers = offers.map(|offer| Ok((offer.name.clone(), Target::find(&offer.target)?.module()?)));
+        Ok(Built { module, offers: offers.collect::<Result<_>>()? })
+    }
+
+    /// Makes a host, and has it compile the module, or find it compiled.
+    pub(super) fn load(&self, built: &Built) -> Result<Loaded> {
+        let unheard = Unheard::default();
+        let host = self.host(&built.module, &unheard)?;
+        for (name, module) in &built.offers {
+            host.offer_file(name, module);
+        }
+        let module = precompiled::load(&host, &built.module, self.flags.given.allow_precompiled)?;
+        Ok(Loaded { host, module, path: built.module.clone(), unheard })
+    }
+
+    /// Runs it to its end, by itself or by a signal, and writes what is kept of it.
+    pub(super) fn run(&self, loaded: &Loaded, signals: &Signals) -> Result<Outcome> {
+        let records = self.flags.records.begin(&loaded.host)?;
+        let _answering = self.flags.records.answering(&loaded.host, &loaded.name())?;
+        let outcome = self.run_to_end(loaded, signals);
+        let written = records.end(loaded, &outcome);
+        outcome.and_then(|outcome| written.map(|()| outcome))
+    }
+
+    fn run_to_end(&self, loaded: &Loaded, signals: &Signals) -> Result<Outcome> {
+        let Run { given, limits, ending, .. } = &self.flags;
+        let spawn = given.main(&loaded.name(), &self.arguments, &self.grants).limits(limits.of_isolates());
+        let ended = loaded.host.run_until(&loaded.module, spawn, ending.wait.into());
+        let ended = ended.with_context(|| format!("cannot run {}", report::path(&loaded.path)))?;
+        if let Some(signal) = signals.caught() {
+            return Ok(Outcome::Signalled(signal));
+        }
+        let child_failed = ending.on_child_error == OnChildError::Fail && loaded.unheard.any();
+        Ok(Outcome::Ended { ended, child_failed })
+    }
+
+    fn host(&self, module: &Path, unheard: &Unheard) -> Result<Host> {
+        let mut builder = self.flags.limits.bound(Host::builder()).compile_limits(compile_limits());
+        if let Some(folder) = module.parent() {
+            builder = builder.module_folder(folder);
+        }
+        if let Some(folder) = cache_folder() {
+            builder = builder.cache_folder(folder);
+        }
+        Ok(unheard.noted_by(builder).build()?)
+    }
+}
+
+impl Loaded {
+    /// The file of its module.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the program finds as its own name.
+    pub(super) fn name(&self) -> String {
+        self.path.file_name().unwrap_or(self.path.as_os_str()).to_string_lossy().into_owned()
+    }
+}
+
+impl Built {
+    /// All of its files.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        std::iter::once(self.module.as_path()).chain(self.offers.iter().map(|(_, module)| module.as_path()))
+    }
+}
+
+/// Whoever runs a program waits for it by choice, and can end that: what it is, is limited by its length only.
+pub(in crate::cli) fn compile_limits() -> CompileLimits {
+    CompileLimits::default().functions(u64::MAX).function_bytes(u64::MAX).wall(COMPILE_TIME)
+}
+
+/// The user's cache of compiled modules; none where the system names no such place.
+pub(in crate::cli) fn cache_folder() -> Option<PathBuf> {
+    let folders = directories::ProjectDirs::from("", "", "insula")?;
+    Some(folders.cache_dir().join("modules"))
+}
+
+fn utf8(argument: &OsString) -> Result<String> {
+    let text = argument.to_str().map(str::to_owned);
+    text.ok_or_else(|| anyhow!("argument `{}` is not UTF-8, which a WASI program's arguments are", argument.display()))
+}

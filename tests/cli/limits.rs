@@ -1,0 +1,158 @@
+//! Every flag that bounds a run, by going beyond it.
+
+use super::{Ran, run};
+use crate::harness::{Folder, guest};
+
+/// What comes of a guest that goes beyond `what`, with these flags.
+fn beyond(what: &str, flags: &[&str]) -> Ran {
+    let target = guest("exceeds").display().to_string();
+    run(flags.iter().copied().chain([target.as_str(), what]))
+}
+
+/// The guest is refused, goes on, and says this.
+fn is_refused(what: &str, flags: &[&str], said: &str) {
+    let ran = beyond(what, flags);
+    assert_eq!(
+        (ran.code, ran.stdout.as_str(), ran.stderr.as_str()),
+        (Some(0), format!("{said}\n").as_str(), ""),
+        "{ran:?}"
+    );
+}
+
+/// The guest is ended, with exit code 1, and standard error says this of it.
+fn is_ended(what: &str, flags: &[&str], said: &str) {
+    let ran = beyond(what, flags);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:?}");
+    assert!(ran.stderr.contains(said), "{ran:?}");
+}
+
+/// A module with a table of so many elements.
+fn table(elements: u32, flags: &[&str]) -> Ran {
+    let folder = Folder::new("table");
+    let module = format!("(module (table {elements} funcref) (func (export \"_start\")))");
+    let path = folder.file("table.wat", module).display().to_string();
+    run(flags.iter().copied().chain([path.as_str()]))
+}
+
+#[test]
+fn w_timeout_ends_main_wherever_it_is() {
+    is_ended("time", &["-W", "timeout=50ms"], "deadline passed while waiting");
+    is_ended("cpu", &["-W", "timeout=50ms"], "deadline passed");
+}
+
+#[test]
+fn w_timeout_is_one_for_main_and_all_below() {
+    let ran = beyond("child cpu", &["-W", "timeout=200ms"]);
+    assert_eq!(
+        (ran.code, ran.stdout.as_str()),
+        (Some(1), ""),
+        "main waits for its child, and its time is over: {ran:?}"
+    );
+}
+
+#[test]
+fn w_run_timeout_and_w_cpu_time_end_who_is_busy() {
+    is_ended("cpu", &["-W", "run-timeout=50ms"], "deadline passed");
+    is_ended("cpu", &["-W", "cpu-time=50ms"], "limit exceeded: cpu-time");
+    let ran = beyond("child cpu", &["--wasm", "cpu-time=50ms"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "the child is gone\n"), "each has its own: {ran:?}");
+    assert!(ran.stderr.contains("`spins`") && ran.stderr.contains("limit exceeded: cpu-time"), "{ran:?}");
+}
+
+#[test]
+fn w_max_memory_size_and_w_max_total_memory() {
+    is_refused("memory", &[], "64 MiB: true");
+    is_refused("memory", &["-W", "max-memory-size=32MiB"], "64 MiB: false");
+    is_refused("memory", &["-W", "max-total-memory=48M"], "64 MiB: false");
+}
+
+#[test]
+fn w_max_table_elements_bounds_and_widens() {
+    let refused = table(200, &["-W", "max-table-elements=100"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("limit exceeded: table-elements 100"), "{refused:?}");
+    let refused = table(150_000, &[]);
+    assert_eq!(refused.code, Some(1), "there are 100,000 by default: {refused:?}");
+    assert!(refused.stderr.contains("exceeds the limit of 100000"), "{refused:?}");
+    let wide = table(150_000, &["-W", "max-table-elements=150000"]);
+    assert_eq!((wide.code, wide.stderr.as_str()), (Some(0), ""), "{wide:?}");
+}
+
+#[test]
+fn mailbox_messages_and_mailbox_bytes() {
+    is_refused("mailbox", &["--mailbox-messages", "5"], "5 sent, then: Err(\"the mailbox is full\")");
+    is_refused("mailbox", &["--mailbox-bytes", "8K"], "7 sent, then: Err(\"the mailbox is full\")");
+}
+
+#[test]
+fn w_max_sender_share_of_a_mailbox() {
+    let share = |percent| format!("max-sender-share={percent}");
+    let bytes = ["--mailbox-bytes", "40K", "-W"];
+    is_refused("share", &[&bytes[..], &[&share(25)]].concat(), "9 sent, then: Err(\"the mailbox is full\")");
+    is_refused("share", &[&bytes[..], &[&share(50)]].concat(), "19 sent, then: Err(\"the mailbox is full\")");
+}
+
+#[test]
+fn w_max_message_size_ports_handles_and_blobs() {
+    let refused = beyond("message", &["-W", "max-message-size=64K"]);
+    assert!(refused.stdout.starts_with("Err(") && refused.code == Some(0), "{refused:?}");
+    is_refused("message", &[], "Ok(())");
+    let counted = beyond("ports", &["-W", "max-ports=20"]);
+    assert!(counted.stdout.starts_with("19 held, then: the limit of 20 ports"), "its own is one: {counted:?}");
+    let counted = beyond("ports", &["-W", "max-handles=30"]);
+    assert!(counted.stdout.contains(" held, then: ") && counted.code == Some(0), "{counted:?}");
+    let counted = beyond("blobs", &["-W", "max-blob-size=10K"]);
+    assert!(counted.stdout.starts_with("10 held, then: "), "{counted:?}");
+}
+
+#[test]
+fn isolates_and_depth() {
+    is_refused("isolates", &["--isolates", "5"], "4 held, then: the limit of 5 live isolates is reached");
+    is_refused("depth", &["--depth", "3"], "3 below main, then: the limit `depth` of 3 is reached");
+    let ran = beyond("depth", &["--depth", "0"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("the limit `depth` of 0 is reached"), "{ran:?}");
+}
+
+#[test]
+fn several_keys_stand_in_one_w_and_the_last_of_the_same_holds() {
+    is_refused("memory", &["-W", "timeout=1h,max-memory-size=32M", "-W", "max-memory-size=128M"], "64 MiB: true");
+}
+
+#[test]
+fn w_help_lists_every_key() {
+    let ran = run(["-W", "help"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{ran:?}");
+    for line in ["-W timeout=TIME", "-W max-memory-size=SIZE", "-W max-sender-share=PERCENT"] {
+        assert!(ran.stdout.contains(line), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_wrong_w_is_2_and_says_what_was_meant() {
+    for (given, said) in [
+        ("timeot=1s", "there is no `timeot`; did you mean `timeout`?"),
+        ("timeout=soon", "a time is written as 10, 10s, 100ms, 5m or 1h"),
+        ("timeout", "`timeout` wants a value: timeout=TIME"),
+        ("max-memory-size=5G", "4G of linear memory at most"),
+        ("max-sender-share=0", "a share is 1 to 100 percent"),
+        ("fuel=1000", "insula has no `fuel`: isolates share code that counts no fuel"),
+    ] {
+        let ran = beyond("memory", &["-W", given]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{ran:?}");
+        assert!(ran.stderr.contains(said), "{ran:?}");
+    }
+}
+
+#[test]
+fn what_only_wasmtime_has_is_2_and_says_what_there_is_instead() {
+    for (flags, said) in [
+        (&["-D", "coredump=core"][..], "insula run has no `-D`: it writes no core dumps"),
+        (&["--profile", "guest"], "insula run has no `--profile`: it samples no guests"),
+        (&["-S", "http"], "--dir, --env and --module"),
+    ] {
+        let ran = beyond("memory", flags);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{ran:?}");
+        assert!(ran.stderr.contains(said), "{ran:?}");
+    }
+}
