@@ -64,7 +64,7 @@ pub use digest::{NotSha256, Sha256};
 pub use error::{BuildError, ChildFailure, LoadError, SendError, SpawnError};
 pub use exit::{Exit, Frame, IsolateId, Killer, Phase};
 pub use grant::Grant;
-pub use host::{Ended, Host, HostBuilder, Loading, Sleeper, Uncaught, Wait};
+pub use host::{Ended, Host, HostBuilder, Loading, Origin, Sleeper, Uncaught, Wait};
 pub use inspect::{ExportInfo, ImportInfo, ItemType, ModuleInfo, inspect};
 pub use insula_wire::codec::Unsendable;
 pub use insula_wire::{MailboxPolicy, Priority, RemoteError, Status};

@@ -142,6 +142,7 @@ pub(crate) struct Lineage {
     children: AtomicU64,
     /// Whose child it counts as.
     spawner: Weak<Lineage>,
+    spawner_id: Option<IsolateId>,
     parent: Mutex<Option<Arc<Lineage>>>,
     /// Nobody refers to the isolate any more: nobody can end its tree, if nobody has.
     is_forgotten: AtomicBool,
@@ -155,12 +156,14 @@ impl Lineage {
         parent.into_iter().for_each(|parent| parent.shorten());
         let root = parent.map_or(id, |parent| parent.root);
         let spawner = parent.map(Arc::downgrade).unwrap_or_default();
+        let spawner_id = parent.map(|parent| parent.id);
         let (parent, ended) = (Mutex::new(parent.cloned()), Mutex::new(None));
         Arc::new(Lineage {
             id,
             root,
             children: AtomicU64::new(0),
             spawner,
+            spawner_id,
             parent,
             is_forgotten: AtomicBool::new(false),
             ended,
@@ -170,6 +173,11 @@ impl Lineage {
     /// The isolate of its line that the embedder spawned: it stands for the plugin, also when it is dead.
     pub(crate) fn root(&self) -> IsolateId {
         self.root
+    }
+
+    /// The isolate that spawned it; none where the embedder did.
+    pub(crate) fn spawner(&self) -> Option<IsolateId> {
+        self.spawner_id
     }
 
     /// It lives.

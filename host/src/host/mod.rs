@@ -7,6 +7,7 @@
 //! - `grants`: what an isolate may be given.
 //! - `loading`: modules, from bytes and files, here and off the caller's thread; `precompiled`: from code as well.
 //! - `nursery`: admission, for embedder and guests alike; the one implementer of `Spawner`.
+//! - `origin`: who spawned an isolate, and where.
 //! - `quarters`: engine, code and threads of one kind of isolates: checked, trusted.
 //! - `run`: a whole program, from main to the end of all (semantics 5.5).
 //! - `uncaught`: errors that no listener hears, told off the workers.
@@ -19,6 +20,7 @@ mod grants;
 mod last_words;
 mod loading;
 mod nursery;
+mod origin;
 mod precompiled;
 mod quarters;
 mod run;
@@ -28,6 +30,7 @@ mod uncaught;
 pub use builder::HostBuilder;
 pub use loading::Loading;
 pub(crate) use nursery::room;
+pub use origin::Origin;
 pub use run::{Ended, Sleeper, Wait};
 pub(crate) use shares::{Share, Shares};
 pub use uncaught::Uncaught;
@@ -97,6 +100,8 @@ pub(crate) struct Inner {
     /// Trusted isolates that were declared dead in the middle of their code.
     left_behind: Mutex<Vec<Arc<Control>>>,
     isolates_max: u32,
+    /// Whether it is kept where in their code isolates spawn others.
+    spawn_frames: bool,
     /// What all isolates together are charged to, where the host bounds it.
     account: Option<Arc<Account>>,
     /// Who is told of isolates that are near a limit.

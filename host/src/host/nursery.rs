@@ -7,13 +7,13 @@ use std::cell::RefCell;
 use std::sync::{OnceLock, Weak};
 use std::time::Duration;
 
+use insula_wire::Status;
 use insula_wire::codec::Unsendable;
-use insula_wire::{RemoteError, Status};
 
 use super::last_words::{self, LastWords};
 use super::quarters::Quarters;
-use super::uncaught::{Reporter, Uncaught, resolve, resolves_soon};
-use super::{Inner, grants};
+use super::uncaught::{Report, Reporter, resolve, resolves_soon};
+use super::{Inner, grants, origin};
 use crate::abi::{Fetching, Place, Recent, State};
 use crate::control::{Accounts, Control, Cradle, Flags, Lineage, Links, NotAdmitted, Registry};
 use crate::error::{SendError, SpawnError};
@@ -39,6 +39,13 @@ struct Nursery {
     place: Weak<Place>,
 }
 
+/// Who spawns, where that is a guest.
+#[derive(Clone, Copy)]
+struct Parent<'a> {
+    control: &'a Arc<Control>,
+    module: &'a Module,
+}
+
 impl Spawner for Nursery {
     fn spawn(&self, parent: &Arc<Control>, birth: Birth) -> Result<Arc<Control>, SpawnError> {
         let host = self.host.upgrade().ok_or(SpawnError::HostClosed)?;
@@ -59,6 +66,7 @@ impl Spawner for Nursery {
                 (host.place(&module, Arc::clone(&outfit)), outfit)
             }
         };
+        let parent = Parent { control: parent, module: &self.module };
         host.admit(&module, birth, Some(parent), place, outfit).map(|(control, _)| control)
     }
 }
@@ -134,6 +142,7 @@ impl Inner {
             limits: spawn.limits,
             ends: NEVER,
             grants: Vec::new(),
+            frames: Vec::new(),
             #[cfg(feature = "testing")]
             faults: spawn.faults,
         };
@@ -147,6 +156,7 @@ impl Inner {
     /// Where isolates of a module live that have the same outfit.
     fn place(self: &Arc<Inner>, module: &Module, outfit: Arc<Outfit>) -> Arc<Place> {
         let (reporter, io) = (Arc::clone(&self.reporter), self.io_handle.clone());
+        let links = Arc::clone(&self.links);
         let (told_module, resolved_module) = (module.clone(), module.clone());
         let fine_clock = outfit.has_fine_clock();
         let grants = outfit.grants.clone();
@@ -163,7 +173,9 @@ impl Inner {
                 outfit,
                 place: place.clone(),
             }),
-            uncaught: Box::new(move |control, error| tell(&reporter, control, error, Some(&told_module))),
+            uncaught: Box::new(move |control, error, exit| {
+                reporter.tell(Report::new(control, &links, (error, exit.cloned()), Some(&told_module)));
+            }),
             resolve: Box::new(move |stack| {
                 if resolves_soon(&resolved_module, &stack) {
                     return Box::pin(std::future::ready(resolve(&resolved_module, &stack)));
@@ -176,6 +188,7 @@ impl Inner {
             }),
             fetch: self.fetcher(grants),
             fine_clock,
+            spawn_frames: self.spawn_frames,
         })
     }
 
@@ -203,7 +216,7 @@ impl Inner {
         self: &Arc<Inner>,
         module: &Module,
         mut birth: Birth,
-        parent: Option<&Arc<Control>>,
+        parent: Option<Parent<'_>>,
         place: Arc<Place>,
         outfit: Arc<Outfit>,
     ) -> Result<(Arc<Control>, Arc<Tail>), SpawnError> {
@@ -211,6 +224,8 @@ impl Inner {
         let elsewhere = || SpawnError::Invalid(format!("{}: the module was loaded by another host", module.name()));
         let quarters = self.quarters_of(module).ok_or_else(elsewhere)?;
         birth.limits.memory_bytes_max = birth.limits.memory_bytes_max.min(self.memory_bytes_max);
+        let spawner = parent;
+        let parent = parent.map(|parent| parent.control);
         let control = self.control(module, &mut birth, parent)?;
         if birth.is_main {
             control.flags.set(Flags::MAIN);
@@ -223,6 +238,7 @@ impl Inner {
         listen(&control, birth.on_exit, birth.on_error)?;
         self.bear(&control, parent)?;
         let tail = last_words::tail(&control, birth.limits.stderr_bytes_max);
+        origin::settle(&control, &place, birth.frames, spawner.map(|spawner| spawner.module));
         let state = State {
             control: Arc::clone(&control),
             place,
@@ -383,11 +399,6 @@ pub(crate) fn room(limits: &Limits) -> Room {
     }
 }
 
-fn tell(reporter: &Reporter, control: &Control, error: RemoteError, module: Option<&Module>) {
-    let uncaught = Uncaught { isolate: control.id, name: control.name(), error };
-    reporter.tell(uncaught, module.cloned());
-}
-
 /// The death step of this host: the isolate's own, and what is left for the host to do after it.
 pub(super) fn undertaker(links: &Arc<Links>, reporter: &Arc<Reporter>) -> Arc<Undertaker> {
     let (links, reporter, last_words) = (Arc::clone(links), Arc::clone(reporter), LastWords::default());
@@ -410,10 +421,13 @@ pub(super) fn undertaker(links: &Arc<Links>, reporter: &Arc<Reporter>) -> Arc<Un
         last_words.keep(control);
         #[cfg(feature = "testing")]
         ended.into_iter().for_each(|ended| links.world.note(|| format!("{} ended: {ended}", control.label())));
-        match (dead.uncaught.take().filter(|_| !handed_on), place) {
-            (Some(error), Some(place)) => (place.uncaught)(control, error),
-            (Some(error), None) => tell(&reporter, control, error, None),
-            (None, _) => {}
+        if let Some(error) = dead.uncaught.take().filter(|_| !handed_on) {
+            // One that is ended from outside is found where it lives.
+            let home = if place.is_none() { origin::home(control) } else { None };
+            match place.or(home.as_deref()) {
+                Some(place) => (place.uncaught)(control, error, Some(dead.exit())),
+                None => reporter.tell(Report::new(control, &links, (error, Some(dead.exit().clone())), None)),
+            }
         }
         end_scoped(&links.registry, id, std::mem::take(&mut dead.scoped));
         drop(dead);
