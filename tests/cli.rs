@@ -8,6 +8,7 @@ mod bad_input;
 mod endings;
 mod examples;
 mod surroundings;
+mod trap_report;
 
 /// What a run printed, as text, and its exit code.
 #[derive(Debug)]

@@ -1,12 +1,24 @@
 //! What the command itself says, all of it on standard error. What came from a guest or a path is escaped, and a broken
 //! pipe is nobody's panic.
 
+//!
+//! - `trap`: the report of an isolate that failed; `frames`, `source`, `hint`, `panic`: its parts.
+
+mod frames;
+mod hint;
+mod panic;
+mod source;
+mod trap;
+
 use std::io::Write;
 use std::path::Path;
 
 use insula::{Ended, Exit, printable, printable_line};
 
 use super::code;
+pub(crate) use frames::Backtrace;
+pub(crate) use source::Sources;
+pub(crate) use trap::Shown;
 
 /// Says what went wrong, and answers the exit code.
 pub(crate) fn error(error: &anyhow::Error) -> u8 {
@@ -67,6 +79,11 @@ pub(crate) fn no_backtraces_of_ours() {
         let place = panic.location().map(|place| format!(" at {place}")).unwrap_or_default();
         say(&format!("insula: error: a fault of insula's own, please report it: {}{place}", printable_line(text)));
     }));
+}
+
+/// With colours, where whoever reads wants them: `NO_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE`, and a terminal.
+fn say_styled(text: &str) {
+    let _ = writeln!(anstream::stderr(), "{text}");
 }
 
 fn say(text: &str) {

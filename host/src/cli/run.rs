@@ -10,7 +10,7 @@ use insula::{CompileLimits, Grant, Host, Spawn, Stdin, Wait};
 
 use super::code::Outcome;
 use super::grants::{Folder, Offer, Variable};
-use super::report;
+use super::report::{self, Backtrace, Shown, Sources};
 use super::signals::Signals;
 use super::target::Target;
 
@@ -41,6 +41,10 @@ pub(super) struct Run {
     /// How many threads run them; by default as many as there are cores
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) threads: Option<u16>,
+
+    /// Which frames of an isolate that failed are shown; by default short, or full if RUST_BACKTRACE=full
+    #[arg(long, value_name = "FRAMES", value_enum)]
+    pub(super) backtrace: Option<Backtrace>,
 
     /// A .wasm or .wat file, a .rs file that is a bin or example of the package around it, or a package folder; then
     /// the program's own arguments, untouched
@@ -113,7 +117,10 @@ impl Run {
     fn host(&self, module: &Path) -> Result<Host> {
         // Whoever runs a program waits for it by choice, and can end that: what it is, is limited by its length only.
         let limits = CompileLimits::default().functions(u64::MAX).function_bytes(u64::MAX).wall(COMPILE_TIME);
+        let backtrace = Backtrace::or_environment(self.backtrace);
+        let shown = Shown { backtrace, sources: Sources::around(module), with_stderr: true };
         let mut builder = Host::builder().isolates(self.isolates).compile_limits(limits);
+        builder = builder.spawn_frames(true).on_uncaught(move |uncaught| shown.tell(uncaught));
         if let Some(folder) = module.parent() {
             builder = builder.module_folder(folder);
         }
