@@ -7,6 +7,7 @@ use crate::harness;
 mod bad_input;
 mod endings;
 mod examples;
+mod guest_tests;
 mod surroundings;
 mod trap_report;
 

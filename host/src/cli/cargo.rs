@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::report;
 
-const TRIPLE: &str = "wasm32-wasip1";
+pub(super) const TRIPLE: &str = "wasm32-wasip1";
 
 /// What the environment may say about the host's build, and a guest's build must not hear.
 const FOR_THE_HOST: [&str; 5] =
@@ -169,7 +169,7 @@ impl Program {
 }
 
 /// Adds the target to the toolchain that cargo will use in `folder`, if it is missing.
-fn ensure_target(folder: &Path) -> Result<()> {
+pub(super) fn ensure_target(folder: &Path) -> Result<()> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let mut command = Command::new(rustc);
     command.args(["--print", "target-libdir", "--target", TRIPLE]).current_dir(folder).stderr(Stdio::null());
@@ -210,7 +210,7 @@ fn toolchain_of(library: &Path) -> Option<&str> {
 }
 
 /// cargo as the user has it in `folder`, where it finds the package's toolchain file and settings.
-fn cargo(folder: &Path) -> Command {
+pub(super) fn cargo(folder: &Path) -> Command {
     // Set when we run below cargo, which is then the one in use.
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(folder);
@@ -220,7 +220,7 @@ fn cargo(folder: &Path) -> Command {
     command
 }
 
-fn no_cargo(error: std::io::Error) -> anyhow::Error {
+pub(super) fn no_cargo(error: std::io::Error) -> anyhow::Error {
     anyhow!("cannot run cargo ({error}): install Rust from https://rustup.rs, or give a .wasm file")
 }
 

@@ -1,6 +1,7 @@
 //! The commands, a file each, and what they share.
 //!
 //! - `run`: a program from its target to its exit code.
+//! - `test`: a package's tests, each in an isolate.
 //! - `target`: what a TARGET names, and the module that it becomes; `cargo` builds it.
 //! - `grants`: `--dir` and `--env`.
 //! - `signals`: what Ctrl-C does.
@@ -13,6 +14,7 @@ pub(crate) mod report;
 mod run;
 mod signals;
 mod target;
+mod test;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -29,6 +31,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Run),
+    Test(Box<test::Test>),
     /// Compiles a module for a host, which asks over a pipe; see `CompileChild` of the library
     #[command(hide = true)]
     CompileChild,
@@ -38,13 +41,15 @@ const EXAMPLES: &str = "\
 Examples:
   insula run app.wasm one two           arguments after the target are the program's
   insula run examples/pingpong.rs       built with cargo for wasm32-wasip1, then run
-  insula run --dir data::/data app/     a package folder; the program sees ./data as /data";
+  insula run --dir data::/data app/     a package folder; the program sees ./data as /data
+  insula test                           the tests of the package here, each in an isolate of its own";
 
 impl Cli {
     /// Does what was asked for.
     pub(crate) fn run(self) -> Result<Outcome> {
         match self.command {
             Command::Run(run) => run.run(),
+            Command::Test(test) => test.run(),
             Command::CompileChild => Ok(Outcome::Answered(insula::compile_child())),
         }
     }
@@ -59,7 +64,7 @@ mod tests {
     fn run(line: &str) -> run::Run {
         match Cli::try_parse_from(line.split(' ')).unwrap().command {
             Command::Run(run) => run,
-            other @ Command::CompileChild => panic!("{other:?}"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -91,6 +96,14 @@ mod tests {
             "insula run --dir ::/x app.wasm",
             "insula run --env =x app.wasm",
             "insula run --unknown app.wasm",
+            "insula run --backtrace some app.wasm",
+            "insula test --timeout soon",
+            "insula test --timeout=-1",
+            "insula test --ignored --include-ignored",
+            "insula test --format xml",
+            "insula test --test-threads 0",
+            "insula test --runner",
+            "insula test --junit x.xml --runner x.wasm",
             "insula compile-child app.wasm",
         ] {
             let error = Cli::try_parse_from(line.split(' ')).unwrap_err();

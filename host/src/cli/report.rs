@@ -16,7 +16,7 @@ use std::path::Path;
 use insula::{Ended, Exit, printable, printable_line};
 
 use super::code;
-pub(crate) use frames::Backtrace;
+pub(crate) use frames::{Backtrace, file_name};
 pub(crate) use source::Sources;
 pub(crate) use trap::Shown;
 
@@ -65,6 +65,21 @@ pub(crate) fn ended(ended: &Ended) {
 /// A remark about what is done now.
 pub(crate) fn note(text: &str) {
     say(&format!("insula: {}", printable(text)));
+}
+
+/// Other people's text within a line.
+pub(crate) fn line(text: &str) -> String {
+    printable_line(text).into_owned()
+}
+
+/// What is said beside results, with colours.
+pub(crate) fn aside(text: &str) {
+    say_styled(text);
+}
+
+/// The panic that ended a guest, where it told of that on standard error: what it said, and what it had written before.
+pub(crate) fn told_panic<'a>(exit: &Exit, stderr: &'a str) -> Option<(String, &'a str)> {
+    panic::of(Some(exit), stderr).map(|told| (told.message, told.before))
 }
 
 /// A path for a message.

@@ -88,6 +88,21 @@ SIGINT and SIGTERM. After a signal the isolates have 2 seconds to end; a second 
 const COMPILE_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Run {
+    /// What these words ask for, of which the first is the command.
+    pub(super) fn of_words(words: impl IntoIterator<Item = OsString>) -> Result<Run> {
+        #[derive(clap::Parser)]
+        struct Words {
+            #[command(flatten)]
+            run: Run,
+        }
+        Ok(<Words as clap::Parser>::try_parse_from(words)?.run)
+    }
+
+    /// The same, with these grants.
+    pub(super) fn with_grants(self, folders: Vec<Folder>, variables: Vec<Variable>, shown: Option<Backtrace>) -> Run {
+        Run { folders, variables, backtrace: shown, ..self }
+    }
+
     pub(super) fn run(self) -> Result<Outcome> {
         let grants = self.folders.iter().map(Folder::grant).chain(self.variables.iter().map(Variable::grant));
         let grants = grants.collect::<Result<Vec<_>>>()?;
@@ -135,7 +150,7 @@ impl Run {
 }
 
 /// The user's cache of compiled modules; none where the system names no such place.
-fn cache_folder() -> Option<PathBuf> {
+pub(super) fn cache_folder() -> Option<PathBuf> {
     let folders = directories::ProjectDirs::from("", "", "insula")?;
     Some(folders.cache_dir().join("modules"))
 }

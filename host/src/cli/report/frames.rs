@@ -180,7 +180,7 @@ fn is_of_the_toolchain(file: &str) -> bool {
 }
 
 /// The last part of a path.
-pub(super) fn file_name(path: &str) -> String {
+pub(crate) fn file_name(path: &str) -> String {
     path.rsplit('/').next().unwrap_or(path).to_owned()
 }
 
