@@ -14,6 +14,7 @@ mod doctor;
 mod endings;
 mod examples;
 mod golden;
+mod guest_tests;
 mod helped;
 mod inspect;
 mod limits;
@@ -23,6 +24,7 @@ mod project;
 mod surroundings;
 mod terminal;
 mod trace;
+mod trap_report;
 mod watch;
 
 /// What a run printed, as text, and its exit code.

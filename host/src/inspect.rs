@@ -77,17 +77,17 @@ pub struct SectionInfo {
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use insula::Origin;
+/// use insula::ImportOrigin;
 /// let text = "(module (import \"wasi_snapshot_preview1\" \"sched_yield\" (func (result i32))) (import \"env\" \"x\" (func)))";
 /// let info = insula::inspect("two", text.as_bytes())?;
 /// let origins: Vec<_> = info.imports.iter().map(|import| import.origin()).collect();
-/// assert_eq!(origins, [Origin::Wasi, Origin::Unknown]);
+/// assert_eq!(origins, [ImportOrigin::Wasi, ImportOrigin::Unknown]);
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
-pub enum Origin {
+pub enum ImportOrigin {
     /// The contract `insula:isolate`.
     Insula,
     /// WASI, of whatever version.
@@ -174,13 +174,13 @@ pub enum ItemType {
 impl ImportInfo {
     /// Whose it is. That it is insula's or WASI's does not mean that a host has it: see [`ModuleInfo::unmet`].
     #[must_use]
-    pub fn origin(&self) -> Origin {
+    pub fn origin(&self) -> ImportOrigin {
         if contract_version(&self.module).is_some() {
-            Origin::Insula
+            ImportOrigin::Insula
         } else if self.module.starts_with("wasi_") || self.module.starts_with("wasi:") {
-            Origin::Wasi
+            ImportOrigin::Wasi
         } else {
-            Origin::Unknown
+            ImportOrigin::Unknown
         }
     }
 }

@@ -66,10 +66,10 @@ pub use error::{BuildError, ChildFailure, LoadError, SendError, SpawnError};
 pub use event::{Event, Happened, Notice, Then};
 pub use exit::{Exit, Frame, IsolateId, Killer, Phase};
 pub use grant::Grant;
-pub use host::{Ended, Host, HostBuilder, Loading, Observation, Sleeper, Uncaught, Wait};
+pub use host::{Ended, Host, HostBuilder, Loading, Observation, Origin, Sleeper, Uncaught, Wait};
 pub use inspect::{
-    ExportInfo, ImportInfo, ItemType, ModuleInfo, Origin, PrecompiledInfo, SectionInfo, inspect, inspect_precompiled,
-    is_precompiled,
+    ExportInfo, ImportInfo, ImportOrigin, ItemType, ModuleInfo, PrecompiledInfo, SectionInfo, inspect,
+    inspect_precompiled, is_precompiled,
 };
 pub use insula_wire::codec::Unsendable;
 pub use insula_wire::{MailboxPolicy, Priority, RemoteError, Status};

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::control::Control;
 use crate::error::SpawnError;
+use crate::exit::Frame;
 use crate::grant::Grant;
 use crate::limits::Limits;
 use crate::port::codec::{self, Encoded};
@@ -52,6 +53,8 @@ pub(crate) struct Birth {
     /// When the deadline of whoever spawns it comes.
     pub(crate) ends: Nanos,
     pub(crate) grants: Vec<Grant>,
+    /// Where in the spawner's code that is, if it is to be kept; the names as the module has them.
+    pub(crate) frames: Vec<Frame>,
     #[cfg(feature = "testing")]
     pub(crate) faults: Option<crate::faults::Faults>,
 }

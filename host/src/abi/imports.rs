@@ -94,10 +94,11 @@ fn nobody() -> State {
         functions: None,
         world: Arc::clone(&world),
         spawner: Box::new(Barren),
-        uncaught: Box::new(|_, _| {}),
+        uncaught: Box::new(|_, _, _| {}),
         resolve: Box::new(|stack| Box::pin(async { stack })),
         fetch: Box::new(|_| Box::pin(async { Ok(()) })),
         fine_clock: false,
+        spawn_frames: false,
     };
     State {
         control,

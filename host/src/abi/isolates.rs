@@ -2,13 +2,13 @@
 
 use insula_wire::layout::{self, List};
 use insula_wire::{GrantKind, Kind, LimitKind, Status};
-use wasmtime::{Caller, Result};
+use wasmtime::{Caller, Result, WasmBacktrace};
 
 use super::memory::{Fields, Guest};
 use super::ports::{Buffers, Moves, message_of};
 use super::{Definer, Ended, State, answer, in_call, interface, view};
 use crate::control::{Call, Control, Flags};
-use crate::exit::Exit;
+use crate::exit::{Exit, Frame};
 use crate::grant::Grant;
 use crate::limits::Limits;
 use crate::port::{Message, Object, SendRight};
@@ -19,6 +19,9 @@ const ISOLATES: &str = interface!("isolates");
 
 /// Bytes of a name.
 const NAME_BYTES_MAX: u32 = 1_024;
+
+/// Bytes of a function's name that are kept.
+const FUNCTION_NAME_BYTES_MAX: usize = 512;
 
 /// Bytes of all arguments of a program, and how many there can be.
 const ARGUMENT_BYTES_MAX: u32 = 64 << 10;
@@ -109,9 +112,10 @@ fn give_birth(
     options: u32,
     result: u32,
 ) -> Result<u32> {
+    let frames = if caller.data().place.spawn_frames { frames(caller) } else { Vec::new() };
     let (mut guest, state) = view(caller)?;
     let options = guest.spawn_options(options)?;
-    let birth = birth(&guest, state, entry, &options)?.map(|birth| Birth { program, ..birth });
+    let birth = birth(&guest, state, entry, &options)?.map(|birth| Birth { program, frames, ..birth });
     let birth = match birth {
         Ok(birth) => birth,
         Err((text, status)) => return answer(Err(state.because(text, status))),
@@ -136,6 +140,16 @@ fn give_birth(
     };
     guest.put_u32s(result, &parts)?;
     answer(Ok(()))
+}
+
+/// Where the guest is, innermost first. Names are left as the module has them: few of these are ever shown.
+fn frames(caller: &Caller<'_, State>) -> Vec<Frame> {
+    let frame = |frame: &wasmtime::FrameInfo| {
+        let function =
+            frame.func_name().map(|name| name[..name.floor_char_boundary(FUNCTION_NAME_BYTES_MAX)].to_owned());
+        Frame { function, index: frame.func_index(), offset: frame.module_offset().map_or(0, |offset| offset as u64) }
+    };
+    WasmBacktrace::force_capture(caller).frames().iter().map(frame).collect()
 }
 
 type Refused = (String, Status);
@@ -202,6 +216,7 @@ fn birth(
         limits,
         ends: state.ends,
         grants,
+        frames: Vec::new(),
         #[cfg(feature = "testing")]
         faults: None,
     }))

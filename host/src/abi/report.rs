@@ -58,7 +58,7 @@ fn error(mut caller: Caller<'_, State>, message: u32, length: u32) -> Result<u32
     }
     match state.control.report(error) {
         Reported::Fatal(exit) => return Err(Ended::error(exit)),
-        Reported::Uncaught(error) => (state.place.uncaught)(&state.control, error),
+        Reported::Uncaught(error) => (state.place.uncaught)(&state.control, error, None),
         Reported::Told => {
             #[cfg(feature = "testing")]
             state.place.world.note(|| format!("{} tells its listeners an error", state.control.label()));

@@ -8,6 +8,7 @@ use wasmtime::{Memory, ResourceLimiter};
 
 use super::Recent;
 use crate::control::{Control, Flags, Links};
+use crate::exit::Exit;
 use crate::limits::Limits;
 use crate::outfit::Wasi;
 use crate::port::{Message, Object, Port, Wanted};
@@ -60,10 +61,12 @@ pub(crate) struct Place {
     /// Has a module that the host offers ready to be spawned.
     pub(crate) fetch: Box<dyn Fn(String) -> Fetching + Send + Sync>,
     pub(crate) fine_clock: bool,
+    /// Whether it is kept where in their code its isolates spawn others.
+    pub(crate) spawn_frames: bool,
 }
 
-/// What tells of an error that no listener hears.
-pub(crate) type TellUncaught = dyn Fn(&Control, RemoteError) + Send + Sync;
+/// What tells of an error that no listener hears, and of the end that it is, if it is one.
+pub(crate) type TellUncaught = dyn Fn(&Control, RemoteError, Option<&Exit>) + Send + Sync;
 
 /// The text of a stack with file and line, once it is there: parsing debug sections is no work for a worker.
 pub(crate) type Resolving = Pin<Box<dyn Future<Output = String> + Send>>;

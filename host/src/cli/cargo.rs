@@ -237,7 +237,7 @@ fn pass_on(errors: impl Read, line: &Line) {
 }
 
 /// Adds the target to the toolchain that cargo will use in `folder`, if it is missing.
-fn ensure_target(folder: &Path) -> Result<()> {
+pub(super) fn ensure_target(folder: &Path) -> Result<()> {
     let Some(told) = missing_target(folder) else { return Ok(()) };
     report::note(&format!("the Rust toolchain has no target {TRIPLE} yet: {told}"));
     let mut words = told.split(' ');
@@ -294,7 +294,7 @@ pub(super) fn cargo(folder: &Path) -> Command {
     command
 }
 
-fn no_cargo(error: std::io::Error) -> anyhow::Error {
+pub(super) fn no_cargo(error: std::io::Error) -> anyhow::Error {
     anyhow!("cannot run cargo ({error}): install Rust from https://rustup.rs, or give a .wasm file")
 }
 

@@ -6,6 +6,7 @@
 //! | 0 | main returned or exited, and all others ended |
 //! | 1 | a failure of ours; main reported a failure, or exceeded a limit; all are asleep; `--on-child-error fail` |
 //! | 2 | the command line makes no sense |
+//! | 101 | a test failed, as cargo has it |
 //! | 134 | main trapped or panicked, in its start function too, as after `SIGABRT` |
 //! | 137 | main was killed, as after `SIGKILL` |
 //! | 130, 143 | `SIGINT`, `SIGTERM` |
@@ -20,6 +21,8 @@ pub(crate) const FAILURE: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
 const ABORTED: u8 = 134;
 const KILLED: u8 = 137;
+/// What libtest ends with, and cargo.
+const TEST_FAILED: u8 = 101;
 /// A shell adds the number of the signal.
 const SIGNALLED: u8 = 128;
 
@@ -32,6 +35,13 @@ pub(crate) enum Outcome {
     Done,
     /// The program was ended on behalf of this signal.
     Signalled(u8),
+    /// Tests ran.
+    Tested {
+        /// No test failed.
+        all_passed: bool,
+    },
+    /// What was handed on made no sense as a command line, and that is said.
+    Misused,
     /// An answer was given, to the user or to a host; this is how such a process ends.
     Answered(ExitCode),
 }
@@ -42,6 +52,9 @@ impl Outcome {
         match self {
             Outcome::Signalled(signal) => of_signal(*signal).into(),
             Outcome::Ended { ended, child_failed } => of_run(ended, *child_failed).into(),
+            Outcome::Tested { all_passed: true } => 0.into(),
+            Outcome::Tested { all_passed: false } => TEST_FAILED.into(),
+            Outcome::Misused => USAGE.into(),
             Outcome::Answered(code) => *code,
             Outcome::Done => ExitCode::SUCCESS,
         }

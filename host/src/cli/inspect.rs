@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use insula::{ItemType, LoadError, ModuleInfo, Origin, PrecompiledInfo, Unmet};
+use insula::{ImportOrigin, ItemType, LoadError, ModuleInfo, PrecompiledInfo, Unmet};
 use serde::Serialize;
 
 use super::answer::{self, size, table};
@@ -152,8 +152,8 @@ fn imports(info: &ModuleInfo, unmet: &[Unmet]) -> Vec<Import> {
     imports.sort_by_key(|import| import.origin());
     let told = imports.into_iter().map(|import| Import {
         origin: match import.origin() {
-            Origin::Insula => "insula",
-            Origin::Wasi => "wasi",
+            ImportOrigin::Insula => "insula",
+            ImportOrigin::Wasi => "wasi",
             _ => "unknown",
         },
         module: import.module.clone(),

@@ -6,6 +6,7 @@
 //! - `doctor`, `bench`: what this machine has, and what it is good for.
 //! - `completion`, `man`: of the commands themselves.
 //! - `config`: flags from `insula.toml`.
+//! - `test`: a package's tests, each in an isolate.
 //! - `target`: what a TARGET names, and the module that it becomes; `cargo` builds it.
 //! - `grants`: `--dir` and `--env`.
 //! - `signals`: what Ctrl-C does.
@@ -34,6 +35,7 @@ pub(crate) mod report;
 mod run;
 mod signals;
 mod target;
+mod test;
 mod trace;
 mod units;
 
@@ -54,6 +56,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Box<run::Run>),
+    Test(Box<test::Test>),
     Trace(trace::Command),
     Ps(live::Ps),
     Top(live::Top),
@@ -84,6 +87,7 @@ Examples:
   insula run examples/pingpong.rs       built with cargo for wasm32-wasip1, then run
   insula run --dir data::/data app/     a package folder; the program sees ./data as /data
   insula new hello                      a guest project to begin with
+  insula test                           the tests of the package here, each in an isolate of its own
   insula doctor                         whether this machine has what guests need";
 
 impl Cli {
@@ -104,6 +108,7 @@ impl Cli {
     pub(crate) fn run(self) -> Result<Outcome> {
         match self.command {
             Command::Run(run) => run.run(),
+            Command::Test(test) => test.run(),
             Command::Trace(trace) => trace.run(),
             Command::Ps(ps) => ps.run(),
             Command::Top(top) => top.run(),
@@ -169,6 +174,14 @@ mod tests {
             "insula run --config a.toml --no-config app.wasm",
             "insula run --env =x app.wasm",
             "insula run --unknown app.wasm",
+            "insula run --backtrace some app.wasm",
+            "insula test --timeout soon",
+            "insula test --timeout=-1",
+            "insula test --ignored --include-ignored",
+            "insula test --format xml",
+            "insula test --test-threads 0",
+            "insula test --runner",
+            "insula test --junit x.xml --runner x.wasm",
             "insula compile-child app.wasm",
         ] {
             let error = Cli::try_parse_from(line.split(' ')).unwrap_err();

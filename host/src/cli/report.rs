@@ -1,13 +1,24 @@
-//! What the command itself says, on standard error but for what it was asked to show. What came from a guest or a path is escaped, and a broken
-//! pipe is nobody's panic.
+//! What the command itself says, on standard error but for what it was asked to show. What came from a guest or a path is
+//! escaped, and a broken pipe is nobody's panic.
+//!
+//! - `trap`: the report of an isolate that failed; `frames`, `source`, `hint`, `panic`: its parts.
+
+mod frames;
+mod hint;
+mod panic;
+mod source;
+mod trap;
 
 use std::io::Write;
 use std::path::Path;
 
 use anstyle::AnsiColor;
-use insula::{Exit, Uncaught, printable, printable_line};
+use insula::{Exit, printable, printable_line};
 
 use super::code::{self, Outcome};
+pub(crate) use frames::{Backtrace, file_name};
+pub(crate) use source::Sources;
+pub(crate) use trap::Shown;
 
 /// Says what went wrong, and answers the exit code.
 pub(crate) fn error(error: &anyhow::Error) -> u8 {
@@ -35,7 +46,7 @@ pub(crate) fn failure(error: &anyhow::Error) {
 }
 
 /// Shows help, the version, or what is wrong with the command line; answers the exit code.
-fn usage(usage: &clap::Error) -> u8 {
+pub(crate) fn usage(usage: &clap::Error) -> u8 {
     let plain = usage.render().to_string();
     let shown = printable(&plain);
     if shown == plain {
@@ -61,11 +72,6 @@ pub(crate) fn ended(outcome: &Outcome) {
     }
 }
 
-/// Says an error that no isolate listened for, in the library's words.
-pub(crate) fn uncaught(uncaught: &Uncaught) {
-    say(&uncaught.to_string());
-}
-
 /// Shows what was asked for, on standard output.
 pub(crate) fn show(text: &str) {
     // Whoever does not read it to its end has seen enough.
@@ -75,6 +81,21 @@ pub(crate) fn show(text: &str) {
 /// A remark about what is done now.
 pub(crate) fn note(text: &str) {
     say(&format!("insula: {}", printable(text)));
+}
+
+/// Other people's text within a line.
+pub(crate) fn line(text: &str) -> String {
+    printable_line(text).into_owned()
+}
+
+/// What is said beside results, with colours.
+pub(crate) fn aside(text: &str) {
+    say(text);
+}
+
+/// The panic that ended a guest, where it told of that on standard error: what it said, and what it had written before.
+pub(crate) fn told_panic<'a>(exit: &Exit, stderr: &'a str) -> Option<(String, &'a str)> {
+    panic::of(Some(exit), stderr).map(|told| (told.message, told.before))
 }
 
 /// A path for a message.

@@ -16,7 +16,7 @@ pub(crate) struct Dead {
     pub(crate) uncaught: Option<RemoteError>,
     /// Children that end with this isolate: before it goes, or the run would seem asleep in between.
     pub(crate) scoped: Vec<IsolateId>,
-    _over: Over,
+    over: Over,
 }
 
 impl Control {
@@ -55,7 +55,14 @@ impl Control {
         let uncaught = tell_error(&mut left, exit.error());
         left.exit_listeners.drain(..).for_each(|listener| listener.post(Kind::Exit));
         let over = Over { control: Arc::clone(self), exit };
-        Some(Dead { uncaught, scoped: left.scoped, _over: over })
+        Some(Dead { uncaught, scoped: left.scoped, over })
+    }
+}
+
+impl Dead {
+    /// What it died of.
+    pub(crate) fn exit(&self) -> &Exit {
+        &self.over.exit
     }
 }
 

@@ -62,6 +62,10 @@ pub(crate) struct Control {
     pub(crate) data: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
     /// The last of its standard error, for as long as somebody holds it.
     pub(crate) tail: Mutex<Option<Weak<dyn Any + Send + Sync>>>,
+    /// Where it lives, for as long as it does.
+    pub(crate) home: Mutex<Option<Weak<dyn Any + Send + Sync>>>,
+    /// Where in a guest's code it was spawned, if the embedder wants to know.
+    pub(crate) site: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
     state: Mutex<State>,
 }
 
@@ -153,6 +157,8 @@ impl Control {
             census: cradle.census,
             data: Mutex::new(None),
             tail: Mutex::new(None),
+            home: Mutex::new(None),
+            site: Mutex::new(None),
             state: Mutex::new(State {
                 name: cradle.name,
                 errors_fatal: cradle.errors_fatal,

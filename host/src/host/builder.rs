@@ -75,6 +75,7 @@ pub struct HostBuilder {
     compile_child: Option<CompileChild>,
     module_folder: Option<PathBuf>,
     on_uncaught: Option<Arc<OnUncaught>>,
+    spawn_frames: bool,
     on_warning: Option<(u8, Arc<OnWarning>)>,
     #[cfg(feature = "testing")]
     stage: Option<Arc<Stage>>,
@@ -101,6 +102,7 @@ impl Default for HostBuilder {
             compile_child: None,
             module_folder: None,
             on_uncaught: None,
+            spawn_frames: false,
             on_warning: None,
             #[cfg(feature = "testing")]
             stage: None,
@@ -221,6 +223,13 @@ impl HostBuilder {
         self
     }
 
+    /// Keeps, of each isolate that a guest spawns, where in the guest's code that was, for [`Origin::frames`](crate::Origin::frames):
+    /// a walk of the stack for each spawn, some microseconds. Not kept by default.
+    pub fn spawn_frames(mut self, kept: bool) -> HostBuilder {
+        self.spawn_frames = kept;
+        self
+    }
+
     /// What is told when an isolate has so many percent of one of its [`Limits`](crate::Limits): of memory, CPU time, either
     /// deadline, messages or bytes in its mailbox, handles, blobs or open ports, or, with all that descend from it, of those
     /// of its tree; and when the host has so many of its own, of live isolates or of memory. Nobody by default.
@@ -241,8 +250,7 @@ impl HostBuilder {
         self.check()?;
         let world = self.world();
         let ticker = Ticker::new(&world);
-        let io = io().map_err(failed)?;
-        let io_handle = io.handle().clone();
+        let (io, io_handle) = io().map_err(failed)?;
         let (stdout, stderr) = (Sink::stdout(), Sink::stderr());
         let reporter = self.reporter(&world, [stdout.clone(), stderr.clone()])?;
         let watch = self.on_warning.clone().map(|(percent, told)| watch(percent, told, &reporter));
@@ -270,8 +278,7 @@ impl HostBuilder {
             }
         };
         ticker.start(&checked.scheduler).map_err(failed)?;
-        let trusted_threads = self.seed.is_none().then(|| self.trusted_threads.unwrap_or(TRUSTED_THREADS));
-        let trusted = Trusted::new(ground(self.trusted_isolates), trusted_threads);
+        let trusted = Trusted::new(ground(self.trusted_isolates), self.threads_of_trusted());
         let inner = Arc::new(Inner {
             links,
             checked,
@@ -293,6 +300,7 @@ impl HostBuilder {
             stderr,
             left_behind: Mutex::default(),
             isolates_max: self.isolates,
+            spawn_frames: self.spawn_frames,
             watch,
             account: Account::below(None, of_all(self.total_memory_bytes_max), alarm.as_ref()),
             memory_bytes_max: self.memory_bytes_max,
@@ -325,6 +333,11 @@ impl HostBuilder {
         reporter.note_on(world.stage());
         let _ = world;
         Ok(reporter)
+    }
+
+    /// None where there are no trusted modules.
+    fn threads_of_trusted(&self) -> Option<usize> {
+        self.seed.is_none().then(|| self.trusted_threads.unwrap_or(TRUSTED_THREADS))
     }
 
     fn shape(&self, isolates: u32) -> Shape {
@@ -409,13 +422,15 @@ const TRUSTED_THREADS: usize = 2;
 const BLOCKING_THREADS_MAX: usize = 64;
 
 /// What serves WASI's timers, and the host's own tasks.
-fn io() -> std::io::Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
+fn io() -> std::io::Result<(Runtime, tokio::runtime::Handle)> {
+    let io = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .max_blocking_threads(BLOCKING_THREADS_MAX)
         .thread_name("insula-io")
         .enable_all()
-        .build()
+        .build()?;
+    let handle = io.handle().clone();
+    Ok((io, handle))
 }
 
 fn cores() -> usize {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use insula_wire::RemoteError;
 
-use super::uncaught::Uncaught;
+use super::uncaught::Report;
 use super::{Host, Inner};
 use crate::control::{Control, Flags};
 use crate::exit::{Exit, IsolateId};
@@ -135,7 +135,7 @@ impl Inner {
         let message =
             "it is trusted, was to end, and did not wait: it is dead, and its thread is left behind in its code";
         let error = RemoteError { message: message.to_owned(), stack: String::new() };
-        self.reporter.tell(Uncaught { isolate: control.id, name: control.name(), error }, None);
+        self.reporter.tell(Report::new(control, &self.links, (error, control.exit()), None));
     }
 
     /// Everything that was printed and reported is out when this returns.

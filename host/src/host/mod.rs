@@ -8,6 +8,7 @@
 //! - `loading`: modules, from bytes and files, here and off the caller's thread; `precompiled`: from code as well.
 //! - `nursery`: admission, for embedder and guests alike; the one implementer of `Spawner`.
 //! - `observers`: who is told all that happens.
+//! - `origin`: who spawned an isolate, and where.
 //! - `quarters`: engine, code and threads of one kind of isolates: checked, trusted.
 //! - `run`: a whole program, from main to the end of all (semantics 5.5).
 //! - `uncaught`: errors that no listener hears, told off the workers.
@@ -21,6 +22,7 @@ mod last_words;
 mod loading;
 mod nursery;
 mod observers;
+mod origin;
 mod precompiled;
 mod quarters;
 mod run;
@@ -31,6 +33,7 @@ pub use builder::HostBuilder;
 pub use loading::Loading;
 pub(crate) use nursery::room;
 pub use observers::Observation;
+pub use origin::Origin;
 pub use run::{Ended, Sleeper, Wait};
 pub(crate) use shares::{Share, Shares};
 pub use uncaught::Uncaught;
@@ -102,6 +105,8 @@ pub(crate) struct Inner {
     /// Trusted isolates that were declared dead in the middle of their code.
     left_behind: Mutex<Vec<Arc<Control>>>,
     isolates_max: u32,
+    /// Whether it is kept where in their code isolates spawn others.
+    spawn_frames: bool,
     /// What all isolates together are charged to, where the host bounds it.
     account: Option<Arc<Account>>,
     /// Who is told of isolates that are near a limit.

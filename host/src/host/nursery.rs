@@ -12,8 +12,8 @@ use insula_wire::{RemoteError, Status};
 
 use super::last_words::{self, LastWords};
 use super::quarters::Quarters;
-use super::uncaught::{Reporter, Uncaught, resolve, resolves_soon};
-use super::{Inner, grants};
+use super::uncaught::{Report, Reporter, resolve, resolves_soon};
+use super::{Inner, grants, origin};
 use crate::abi::{Fetching, Place, Recent, State};
 use crate::control::{Accounts, Control, Cradle, Flags, Lineage, Links, NotAdmitted, Registry};
 use crate::error::{SendError, SpawnError};
@@ -40,6 +40,13 @@ struct Nursery {
     place: Weak<Place>,
 }
 
+/// Who spawns, where that is a guest.
+#[derive(Clone, Copy)]
+struct Parent<'a> {
+    control: &'a Arc<Control>,
+    module: &'a Module,
+}
+
 impl Spawner for Nursery {
     fn spawn(&self, parent: &Arc<Control>, birth: Birth) -> Result<Arc<Control>, SpawnError> {
         let host = self.host.upgrade().ok_or(SpawnError::HostClosed)?;
@@ -60,6 +67,7 @@ impl Spawner for Nursery {
                 (host.place(&module, Arc::clone(&outfit)), outfit)
             }
         };
+        let parent = Parent { control: parent, module: &self.module };
         host.admit(&module, birth, Some(parent), place, outfit).map(|(control, _)| control)
     }
 }
@@ -135,6 +143,7 @@ impl Inner {
             limits: spawn.limits,
             ends: NEVER,
             grants: Vec::new(),
+            frames: Vec::new(),
             #[cfg(feature = "testing")]
             faults: spawn.faults,
         };
@@ -165,7 +174,10 @@ impl Inner {
                 outfit,
                 place: place.clone(),
             }),
-            uncaught: Box::new(move |control, error| tell(&links, &reporter, control, error, Some(&told_module))),
+            uncaught: Box::new(move |control, error, exit| {
+                note_uncaught(&links, control, &error);
+                reporter.tell(Report::new(control, &links, (error, exit.cloned()), Some(&told_module)));
+            }),
             resolve: Box::new(move |stack| {
                 if resolves_soon(&resolved_module, &stack) {
                     return Box::pin(std::future::ready(resolve(&resolved_module, &stack)));
@@ -178,6 +190,7 @@ impl Inner {
             }),
             fetch: self.fetcher(grants),
             fine_clock,
+            spawn_frames: self.spawn_frames,
         })
     }
 
@@ -205,7 +218,7 @@ impl Inner {
         self: &Arc<Inner>,
         module: &Module,
         mut birth: Birth,
-        parent: Option<&Arc<Control>>,
+        parent: Option<Parent<'_>>,
         place: Arc<Place>,
         outfit: Arc<Outfit>,
     ) -> Result<(Arc<Control>, Arc<Tail>), SpawnError> {
@@ -213,6 +226,8 @@ impl Inner {
         let elsewhere = || SpawnError::Invalid(format!("{}: the module was loaded by another host", module.name()));
         let quarters = self.quarters_of(module).ok_or_else(elsewhere)?;
         birth.limits.memory_bytes_max = birth.limits.memory_bytes_max.min(self.memory_bytes_max);
+        let spawner = parent;
+        let parent = parent.map(|parent| parent.control);
         let control = self.control(module, &mut birth, parent)?;
         if birth.is_main {
             control.flags.set(Flags::MAIN);
@@ -225,6 +240,7 @@ impl Inner {
         listen(&control, birth.on_exit, birth.on_error)?;
         self.bear(module, &control, parent, admitted)?;
         let tail = last_words::tail(&control, birth.limits.stderr_bytes_max);
+        origin::settle(&control, &place, birth.frames, spawner.map(|spawner| spawner.module));
         let state = State {
             control: Arc::clone(&control),
             place,
@@ -399,10 +415,9 @@ pub(crate) fn room(limits: &Limits) -> Room {
     }
 }
 
-fn tell(links: &Links, reporter: &Reporter, control: &Control, error: RemoteError, module: Option<&Module>) {
+/// Tells whoever observes of an error that nobody listened for.
+fn note_uncaught(links: &Links, control: &Control, error: &RemoteError) {
     links.recorder.rare(links.world.now(), control.id, || Happened::Uncaught { message: error.message.clone() });
-    let uncaught = Uncaught { isolate: control.id, name: control.name(), error };
-    reporter.tell(uncaught, module.cloned());
 }
 
 /// The death step of this host: the isolate's own, and what is left for the host to do after it.
@@ -431,10 +446,16 @@ pub(super) fn undertaker(links: &Arc<Links>, reporter: &Arc<Reporter>) -> Arc<Un
         last_words.keep(control);
         #[cfg(feature = "testing")]
         ended.into_iter().for_each(|ended| links.world.note(|| format!("{} ended: {ended}", control.label())));
-        match (dead.uncaught.take().filter(|_| !handed_on), place) {
-            (Some(error), Some(place)) => (place.uncaught)(control, error),
-            (Some(error), None) => tell(&links, &reporter, control, error, None),
-            (None, _) => {}
+        if let Some(error) = dead.uncaught.take().filter(|_| !handed_on) {
+            // One that is ended from outside is found where it lives.
+            let home = if place.is_none() { origin::home(control) } else { None };
+            match place.or(home.as_deref()) {
+                Some(place) => (place.uncaught)(control, error, Some(dead.exit())),
+                None => {
+                    note_uncaught(&links, control, &error);
+                    reporter.tell(Report::new(control, &links, (error, Some(dead.exit().clone())), None));
+                }
+            }
         }
         end_scoped(&links.registry, id, std::mem::take(&mut dead.scoped));
         drop(dead);

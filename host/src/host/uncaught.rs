@@ -9,10 +9,12 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use insula_wire::RemoteError;
 
-use crate::exit::IsolateId;
+use super::origin::{Origin, origin};
+use crate::control::{Control, Links};
+use crate::exit::{Exit, IsolateId};
 use crate::isolate::Module;
 use crate::printable::printable_line as printable;
-use crate::stdio::Sink;
+use crate::stdio::{Captured, Sink, Tail};
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex};
 
@@ -32,6 +34,41 @@ pub struct Uncaught {
     pub name: String,
     /// What happened; the stack has file and line where the module carries them.
     pub error: RemoteError,
+    /// The end that this error is, with its frames; none where the isolate goes on, as one whose errors are not fatal.
+    pub exit: Option<Exit>,
+    /// What it runs, which knows the lines of those frames; none where it was ended from outside, and is gone.
+    pub module: Option<Module>,
+    /// Who spawned it; none where the embedder did.
+    pub origin: Option<Origin>,
+    /// The last of its standard error so far, as much as [its limit](crate::Limits::stderr) says.
+    pub stderr: Captured,
+}
+
+/// An uncaught error that is still to be told.
+pub(super) struct Report {
+    uncaught: Uncaught,
+    tail: Option<Arc<Tail>>,
+}
+
+impl Report {
+    /// Of the isolate's present state. The module adds lines to the error's stack.
+    pub(super) fn new(
+        control: &Control,
+        links: &Links,
+        (error, exit): (RemoteError, Option<Exit>),
+        module: Option<&Module>,
+    ) -> Report {
+        let uncaught = Uncaught {
+            isolate: control.id,
+            name: control.name(),
+            error,
+            exit,
+            module: module.cloned(),
+            origin: origin(control, links),
+            stderr: Captured::default(),
+        };
+        Report { uncaught, tail: Tail::of(control) }
+    }
 }
 
 impl fmt::Display for Uncaught {
@@ -128,7 +165,7 @@ struct Backlog {
 
 /// What waits: of reports so many at most, and of all else what the embedder asked for beforehand.
 enum Job {
-    Tell { uncaught: Uncaught, module: Option<Module> },
+    Tell(Box<Report>),
     Warn(Box<dyn FnOnce() + Send>),
     Run(Box<dyn FnOnce() + Send>),
     Flush(Sender<()>),
@@ -164,12 +201,12 @@ impl Reporter {
     }
 
     /// Tells an error, later; resolved by the module's lines if one is given. Never waits.
-    pub(super) fn tell(&self, uncaught: Uncaught, module: Option<Module>) {
+    pub(super) fn tell(&self, report: Report) {
         #[cfg(feature = "testing")]
-        self.stage.get().into_iter().for_each(|stage| stage.note(uncaught.line()));
+        self.stage.get().into_iter().for_each(|stage| stage.note(report.uncaught.line()));
         if self.has_room() {
             // After the end of the thread nobody is told.
-            let _ = self.hand_over(Job::Tell { uncaught, module });
+            let _ = self.hand_over(Job::Tell(Box::new(report)));
         } else {
             self.backlog.untold.fetch_add(1, Ordering::Relaxed);
         }
@@ -234,11 +271,13 @@ impl Reporter {
 fn work(jobs: &Receiver<Job>, told: &Told, printed: &[Sink; 2], backlog: &Backlog) {
     for job in jobs {
         match job {
-            Job::Tell { mut uncaught, module } => {
+            Job::Tell(report) => {
+                let Report { mut uncaught, tail } = *report;
                 backlog.waiting.fetch_sub(1, Ordering::Relaxed);
-                if let Some(module) = module {
-                    uncaught.error.stack = resolve(&module, &uncaught.error.stack);
+                if let Some(module) = &uncaught.module {
+                    uncaught.error.stack = resolve(module, &uncaught.error.stack);
                 }
+                uncaught.stderr = tail.map(|tail| tail.captured()).unwrap_or_default();
                 let more = backlog.untold.swap(0, Ordering::Relaxed);
                 if more > 0 {
                     uncaught.error.message.push_str(&format!("\n(and {more} uncaught errors that came too fast)"));

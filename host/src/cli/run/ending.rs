@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use insula::{HostBuilder, Uncaught, Wait};
 
-use crate::cli::report;
+use crate::cli::report::{Backtrace, Shown};
 use crate::cli::units::duration;
 
 /// The flags of a run's end.
@@ -26,6 +26,10 @@ pub(in crate::cli) struct EndingFlags {
     /// What an error that no isolate listens for means for the exit code of a main that returned
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = OnChildError::Report)]
     pub(super) on_child_error: OnChildError,
+
+    /// Which frames of an isolate that failed are shown; by default short, or full if RUST_BACKTRACE=full
+    #[arg(long, value_name = "FRAMES", value_enum)]
+    pub(super) backtrace: Option<Backtrace>,
 }
 
 /// Whom a run waits for.
@@ -61,11 +65,11 @@ pub(super) struct Unheard(Arc<AtomicBool>);
 
 impl Unheard {
     /// Has a host tell of such errors, and notes that there was one.
-    pub(super) fn noted_by(&self, builder: HostBuilder) -> HostBuilder {
+    pub(super) fn noted_by(&self, builder: HostBuilder, shown: Shown) -> HostBuilder {
         let noted = Arc::clone(&self.0);
-        builder.on_uncaught(move |uncaught: &Uncaught| {
+        builder.spawn_frames(true).on_uncaught(move |uncaught: &Uncaught| {
             noted.store(true, Ordering::SeqCst);
-            report::uncaught(uncaught);
+            shown.tell(uncaught);
         })
     }
 

@@ -12,11 +12,11 @@ use crate::cli::grants::{Folder, Offer, Variable};
 pub(in crate::cli) struct GivenFlags {
     /// A folder that the program may read and write, and the name that it has there
     #[arg(long = "dir", value_name = "HOST[::GUEST]", value_hint = ValueHint::DirPath)]
-    folders: Vec<Folder>,
+    pub(super) folders: Vec<Folder>,
 
     /// An environment variable for the program; without a value, the one of this process
     #[arg(long = "env", value_name = "NAME[=VALUE]")]
-    variables: Vec<Variable>,
+    pub(super) variables: Vec<Variable>,
 
     /// A module that the program may spawn, and its name; those beside the program it may spawn in any case
     #[arg(long = "module", value_name = "NAME=TARGET", value_hint = ValueHint::AnyPath)]
@@ -24,7 +24,7 @@ pub(in crate::cli) struct GivenFlags {
 
     /// Run this export of the module, which takes and returns nothing, as main
     #[arg(long, value_name = "NAME")]
-    invoke: Option<String>,
+    pub(super) invoke: Option<String>,
 
     /// Load what `insula compile` made, too. It runs unchecked: only for files that you made yourself, and nobody else
     /// could write to
@@ -35,7 +35,7 @@ pub(in crate::cli) struct GivenFlags {
     /// Begin each line that is printed with the name and the number of its isolate
     #[arg(long, value_name = "true|false", action = ArgAction::Set, num_args = 0..=1, require_equals = true,
         default_value_t = false, default_missing_value = "true", hide_default_value = true, hide_possible_values = true)]
-    label: bool,
+    pub(super) label: bool,
 }
 
 impl GivenFlags {

@@ -25,6 +25,8 @@ pub(super) use elsewhere::explained;
 pub(super) use program::{cache_folder, compile_limits};
 
 use super::code::Outcome;
+use super::grants::{Folder, Variable};
+use super::report::Backtrace;
 use super::signals::Signals;
 use super::{config, report};
 use ending::EndingFlags;
@@ -109,6 +111,22 @@ impl Run {
     /// Its flags and nothing else, for whoever reads them from elsewhere.
     pub(super) fn command() -> clap::Command {
         Run::augment_args(clap::Command::new("run").bin_name("insula run"))
+    }
+
+    /// What these words ask for, of which the first is the command.
+    pub(super) fn of_words(words: impl IntoIterator<Item = OsString>) -> Result<Run> {
+        #[derive(clap::Parser)]
+        struct Words {
+            #[command(flatten)]
+            run: Run,
+        }
+        Ok(<Words as clap::Parser>::try_parse_from(words)?.run)
+    }
+
+    /// The same, with these grants.
+    pub(super) fn with_grants(self, folders: Vec<Folder>, variables: Vec<Variable>, shown: Option<Backtrace>) -> Run {
+        let given = GivenFlags { folders, variables, ..self.given };
+        Run { given, ending: EndingFlags { backtrace: shown, ..self.ending }, ..self }
     }
 
     pub(super) fn run(self) -> Result<Outcome> {

@@ -10,9 +10,10 @@ use insula::{CompileLimits, Grant, Host, Module};
 use super::Run;
 use super::ending::{OnChildError, Unheard};
 use crate::cli::code::Outcome;
+use crate::cli::precompiled;
+use crate::cli::report::{self, Backtrace, Shown, Sources};
 use crate::cli::signals::Signals;
 use crate::cli::target::Target;
-use crate::cli::{precompiled, report};
 
 /// Longer than anybody waits.
 const COMPILE_TIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -108,7 +109,9 @@ impl Program {
         if let Some(folder) = cache_folder() {
             builder = builder.cache_folder(folder);
         }
-        Ok(unheard.noted_by(builder).build()?)
+        let backtrace = Backtrace::or_environment(self.flags.ending.backtrace);
+        let shown = Shown { backtrace, sources: Sources::around(module), with_stderr: true };
+        Ok(unheard.noted_by(builder, shown).build()?)
     }
 }
 

@@ -200,7 +200,7 @@ impl Document {
                 self.exit_code = code::of_signal(*signal);
                 self.signal = Some(*signal);
             }
-            Ok(Outcome::Answered(_) | Outcome::Done) => {}
+            Ok(_) => {}
             Err(error) => self.error = Some(format!("{error:#}")),
         }
     }
