@@ -244,7 +244,7 @@ impl HostBuilder {
         let io = io().map_err(failed)?;
         let io_handle = io.handle().clone();
         let (stdout, stderr) = (Sink::stdout(), Sink::stderr());
-        let reporter = self.reporter(&world, [stdout.clone(), stderr.clone()])?;
+        let reporter = self.reporter(&world, [stdout.clone(), stderr.clone()]);
         let watch = self.on_warning.clone().map(|(percent, told)| watch(percent, told, &reporter));
         let alarm = watch.as_ref().map(Alarm::of_host);
         let registry = Registry::new(self.isolates, self.trusted_isolates).watched_by(alarm.clone());
@@ -318,13 +318,13 @@ impl HostBuilder {
     }
 
     /// Who calls what the embedder is to be told by.
-    fn reporter(&self, world: &World, sinks: [Sink; 2]) -> Result<Arc<Reporter>, BuildError> {
+    fn reporter(&self, world: &World, sinks: [Sink; 2]) -> Arc<Reporter> {
         let told = self.on_uncaught.clone().unwrap_or_else(|| Arc::new(print));
-        let reporter = Reporter::start(told, sinks).map_err(failed)?;
+        let reporter = Reporter::new(told, sinks);
         #[cfg(feature = "testing")]
         reporter.note_on(world.stage());
         let _ = world;
-        Ok(reporter)
+        reporter
     }
 
     fn shape(&self, isolates: u32) -> Shape {
