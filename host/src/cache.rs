@@ -119,13 +119,14 @@ impl Place {
 
     /// The whole entry, in memory of ours: what is authenticated is what is used, whatever happens to the file.
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {
-        let file = File::open(self.folder.join(name))?;
+        let mut file = File::open(self.folder.join(name))?;
         let length = file.metadata()?.len();
         if length > ENTRY_BYTES_MAX {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-        file.take(ENTRY_BYTES_MAX).read_to_end(&mut bytes)?;
+        // An entry is renamed into its place whole: one that ends sooner now is broken, and one that goes on is not read on.
+        let mut bytes = vec![0; usize::try_from(length).map_err(|_| io::ErrorKind::FileTooLarge)?];
+        file.read_exact(&mut bytes)?;
         Ok(bytes)
     }
 

@@ -1,5 +1,6 @@
 //! A module's code: checked, compiled once, and what it exports.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{OnceLock, Weak};
 
@@ -63,7 +64,7 @@ impl Compiler {
     }
 
     /// Compiles bytes, or finds what was compiled from the same bytes before.
-    pub(crate) fn compile(&self, name: &str, bytes: &[u8]) -> Result<Arc<Code>, LoadError> {
+    pub(crate) fn compile(&self, name: &str, bytes: Cow<'_, [u8]>) -> Result<Arc<Code>, LoadError> {
         let limits = &self.workshop.limits;
         limits.check_length(bytes.len() as u64).map_err(|refusal| refusal.of(name))?;
         let bytes = binary(name, bytes)?;
@@ -141,12 +142,12 @@ pub(crate) fn expect(name: &str, bytes: &[u8], expected: &Sha256) -> Result<(), 
 }
 
 /// The binary form: text is assembled, what can be no core module is refused with its reason.
-pub(crate) fn binary(name: &str, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
+pub(crate) fn binary(name: &str, bytes: Cow<'_, [u8]>) -> Result<Vec<u8>, LoadError> {
     let name = name.to_owned();
-    if Engine::detect_precompiled(bytes).is_some() || Artefact::detect(bytes) {
+    if Engine::detect_precompiled(&bytes).is_some() || Artefact::detect(&bytes) {
         return Err(LoadError::Precompiled { name });
     }
-    if wasmparser::Parser::is_component(bytes) {
+    if wasmparser::Parser::is_component(&bytes) {
         return Err(LoadError::Component { name });
     }
     let not_wasm = |reason: String| LoadError::NotWasm { name: name.clone(), reason };
@@ -154,10 +155,10 @@ pub(crate) fn binary(name: &str, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
         return Err(not_wasm("it is empty".to_owned()));
     }
     if bytes.starts_with(b"\0asm") {
-        return Ok(bytes.to_vec());
+        return Ok(bytes.into_owned());
     }
-    if looks_like_text(bytes) {
-        let text = wat::parse_bytes(bytes).map_err(|error| not_wasm(first_line(&error.to_string())))?;
+    if looks_like_text(&bytes) {
+        let text = wat::parse_bytes(&bytes).map_err(|error| not_wasm(first_line(&error.to_string())))?;
         return Ok(text.into_owned());
     }
     Err(not_wasm("it begins with neither `\\0asm` nor `(`".to_owned()))

@@ -5,6 +5,7 @@
 //! is trusted cannot be preempted, so it shares no thread with what can; and since nothing of either engine is of use to
 //! the other, neither do they share a place in a pool, a compiled module, or an entry of the cache.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use wasmtime::Engine;
@@ -100,7 +101,7 @@ impl Quarters {
         Ok(Quarters { compiler, linker, scheduler, hooks: Arc::new(hooks) })
     }
 
-    pub(super) fn load(&self, name: &str, bytes: &[u8]) -> Result<Module, LoadError> {
+    pub(super) fn load(&self, name: &str, bytes: Cow<'_, [u8]>) -> Result<Module, LoadError> {
         let code = self.compiler.compile(name, bytes)?;
         Module::link(&self.linker, code)
     }
