@@ -117,6 +117,9 @@ impl std::fmt::Debug for HostBuilder {
 impl HostBuilder {
     /// How many isolates may live at once. All hosts of a process share what the kernel allows: about 10,000 on a
     /// stock Linux.
+    ///
+    /// A host of 2,000 or less begins with room for a few, so that it is there at once, and makes room for all when the
+    /// 17th isolate is born, which takes some milliseconds then.
     pub fn isolates(mut self, isolates: u32) -> HostBuilder {
         self.isolates = isolates;
         self
