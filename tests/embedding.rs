@@ -10,6 +10,7 @@ mod examples;
 mod files;
 mod functions;
 mod grants;
+mod growth;
 mod handles;
 mod joining;
 mod last_words;

@@ -90,6 +90,14 @@ impl<'a> Vouched<'a> {
     }
 }
 
+/// The same module for another engine that takes its code.
+///
+/// # Errors
+/// Where the system has no memory for it.
+pub(crate) fn loaded_again(engine: &Engine, module: &Module) -> wasmtime::Result<Module> {
+    deserialize(engine, Vouched(&module.serialize()?))
+}
+
 /// Compiled code as bytes.
 pub(crate) fn serialized(module: &Module) -> Vec<u8> {
     module.serialize().expect("only a part of a component has no bytes of its own")
@@ -102,10 +110,10 @@ pub(crate) fn serialized(module: &Module) -> Vec<u8> {
 #[allow(unsafe_code, reason = "the one call that turns bytes into machine code")]
 pub(crate) fn deserialize(engine: &Engine, Vouched(compiled): Vouched<'_>) -> wasmtime::Result<Module> {
     // SAFETY: `deserialize` asks for bytes that `serialize` or `precompile_module` made, unchanged, and reads them from our
-    // memory. There are three who make a `Vouched`: `Place::authentic`, after it saw our HMAC over exactly these bytes
+    // memory. There are four who make a `Vouched`: `Place::authentic`, after it saw our HMAC over exactly these bytes
     // (only this user can read the key, and `Place::write` signs only what `serialize` returned; the signed name holds the
-    // engine's settings and version); `Vouched::by_child`, of a program that the embedder named for this; and
-    // `Vouched::by_embedder`, whose caller promises it.
+    // engine's settings and version); `loaded_again`, of what `serialize` returned to it; `Vouched::by_child`, of a program
+    // that the embedder named for this; and `Vouched::by_embedder`, whose caller promises it.
     unsafe { Module::deserialize(engine, compiled) }
 }
 
@@ -119,13 +127,14 @@ impl Place {
 
     /// The whole entry, in memory of ours: what is authenticated is what is used, whatever happens to the file.
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {
-        let file = File::open(self.folder.join(name))?;
+        let mut file = File::open(self.folder.join(name))?;
         let length = file.metadata()?.len();
         if length > ENTRY_BYTES_MAX {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-        file.take(ENTRY_BYTES_MAX).read_to_end(&mut bytes)?;
+        // An entry is renamed into its place whole: one that ends sooner now is broken, and one that goes on is not read on.
+        let mut bytes = vec![0; usize::try_from(length).map_err(|_| io::ErrorKind::FileTooLarge)?];
+        file.read_exact(&mut bytes)?;
         Ok(bytes)
     }
 

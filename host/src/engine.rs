@@ -1,7 +1,7 @@
 //! wasmtime's engines as this host sets them up, and the budget of memory maps that all hosts of a process share.
 //!
-//! There is one engine for each [`Kind`] of code. They differ in epoch checks and in nothing else, and compiled code of
-//! one is nothing to the other.
+//! Engines of two [`Kind`]s of code differ in epoch checks, and compiled code of one is nothing to the other. Engines of one
+//! kind differ in the sizes of their pools only, and take each other's code.
 //!
 //! Pool sizes are set together and derived from one number, how many isolates may live. Figures behind the settings:
 //! six memory maps for each live isolate, and wasmtime fails hard when the kernel refuses one, so that number is held
@@ -46,8 +46,16 @@ const SLACK: u32 = 512;
 /// Dead memories that are given back at a time. More make a spawn cheaper, and as many keep their pages until then.
 const DECOMMIT_BATCH: usize = 64;
 
-/// What the slack costs of the budget: a place without an isolate has a third of its mappings.
-const SLACK_COST: u32 = SLACK / 3;
+/// Places of the pool that a host begins with. Each is taken once, so that neither the dead nor a batch that is given back
+/// is in anybody's way.
+pub(crate) const FIRST_PLACES: u32 = 16;
+
+/// A host that grows has no more isolates than this. Only a larger one may lack the address space for all of them, and
+/// that is to be found out when it is built.
+const GROWING_MAX: u32 = 2_000;
+
+/// Of the budget, a place without an isolate costs a third of one with.
+const EMPTY_PLACES_PER_COST: u32 = 3;
 
 /// Memory maps of one live isolate.
 const MAPS_PER_ISOLATE: u64 = 6;
@@ -73,7 +81,8 @@ impl Places {
     pub(crate) fn take(wanted: u32) -> Result<Places, BuildError> {
         let budget = budget();
         let mut taken = TAKEN.lock();
-        let cost = wanted.saturating_add(SLACK_COST);
+        let further = if grows(wanted) { SLACK + FIRST_PLACES } else { SLACK };
+        let cost = wanted.saturating_add(further / EMPTY_PLACES_PER_COST);
         match taken.checked_add(cost) {
             Some(sum) if sum <= budget => {
                 *taken = sum;
@@ -100,10 +109,30 @@ pub(crate) fn budget() -> u32 {
     })
 }
 
-/// An engine for code of this kind, with a pool of this shape.
+impl Shape {
+    /// Whether a host begins with a pool of [`FIRST_PLACES`], since making one takes time for each of its places.
+    pub(crate) fn grows(&self) -> bool {
+        grows(self.isolates)
+    }
+}
+
+fn grows(isolates: u32) -> bool {
+    isolates <= GROWING_MAX
+}
+
+/// An engine for code of this kind, with a pool of this shape, for all isolates that may live.
 pub(crate) fn engine(kind: Kind, shape: &Shape) -> Result<Engine, BuildError> {
+    pooled(kind, shape, shape.isolates + SLACK)
+}
+
+/// As [`engine`], with [`FIRST_PLACES`] and no more. It takes the code of the other one, and refuses the same modules.
+pub(crate) fn first_engine(kind: Kind, shape: &Shape) -> Result<Engine, BuildError> {
+    pooled(kind, shape, FIRST_PLACES)
+}
+
+fn pooled(kind: Kind, shape: &Shape, places: u32) -> Result<Engine, BuildError> {
     let mut config = config(kind, shape.memory_reservation_bytes);
-    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(shape)));
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(shape, places)));
     Engine::new(&config).map_err(|error| BuildError::Engine(format!("{error:#}")))
 }
 
@@ -152,8 +181,7 @@ pub(crate) fn without_frames(error: wasmtime::Error) -> wasmtime::Error {
     }
 }
 
-fn pool(shape: &Shape) -> PoolingAllocationConfig {
-    let places = shape.isolates + SLACK;
+fn pool(shape: &Shape, places: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_core_instances(places)
         .total_memories(places)

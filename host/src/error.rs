@@ -324,6 +324,15 @@ pub enum SpawnError {
         /// The limit.
         max: u32,
     },
+    /// The system does not have what the host needs for as many isolates as it was built for. That is known when the first
+    /// of them live: a host begins with room for a few.
+    #[error("the system has no room for {max} isolates (HostBuilder::isolates): {reason}")]
+    NoRoom {
+        /// As many as the host was built for.
+        max: u32,
+        /// What the system does not have.
+        reason: String,
+    },
     /// A bound of an ancestor's tree, or of the host, leaves no room.
     #[error("the limit `{which}` of {value} is reached")]
     Limit {
@@ -385,9 +394,10 @@ impl SpawnError {
             | SpawnError::EntryType { .. }
             | SpawnError::NoModule { .. }
             | SpawnError::InvalidGrant { .. } => Status::NotFound,
-            SpawnError::TooManyIsolates { .. } | SpawnError::TooManyTrusted { .. } | SpawnError::Limit { .. } => {
-                Status::Limit
-            }
+            SpawnError::TooManyIsolates { .. }
+            | SpawnError::TooManyTrusted { .. }
+            | SpawnError::NoRoom { .. }
+            | SpawnError::Limit { .. } => Status::Limit,
             SpawnError::Message(error) | SpawnError::Listener(error) => error.status,
             SpawnError::MissingGrant { .. } => Status::Denied,
             SpawnError::Invalid(_) => Status::Invalid,

@@ -231,7 +231,7 @@ impl fmt::Display for ItemType {
 /// [`LoadError`], under this name, where the bytes are no module. What the module needs and a host does not have is no
 /// error here.
 pub fn inspect(name: &str, bytes: &[u8]) -> Result<ModuleInfo, LoadError> {
-    let bytes = binary(name, bytes)?;
+    let bytes = binary(name, bytes.into())?;
     let types = validate(&bytes).map_err(|refusal| refusal.of(name))?;
     let not_wasm =
         |error: wasmparser::BinaryReaderError| LoadError::NotWasm { name: name.to_owned(), reason: error.to_string() };

@@ -1,9 +1,10 @@
 //! A module's code: checked, compiled once, and what it exports.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{OnceLock, Weak};
 
-use wasmtime::{Engine, ExternType, ModuleExport};
+use wasmtime::Engine;
 
 use crate::cache::{Cache, Vouched, deserialize, engine_digest, serialized};
 use crate::compile::{Artefact, Digest, Flights, Order, Refusal, Workshop};
@@ -30,11 +31,10 @@ pub(crate) struct Code {
     _places: Arc<Places>,
 }
 
-/// Compiles for one engine of a host. It knows the modules that are in use, by digest, and perhaps a folder that keeps
+/// Compiles for the engines of one kind that a host has. It knows the modules that are in use, by digest, and perhaps a folder that keeps
 /// them: compilers of both kinds may share it, since an entry is of one engine.
 pub(crate) struct Compiler {
     kind: Kind,
-    engine: Engine,
     memory_reservation_bytes: u64,
     places: Arc<Places>,
     known: Mutex<HashMap<Digest, Weak<Code>>>,
@@ -51,19 +51,15 @@ pub(crate) struct Equipment {
 }
 
 impl Compiler {
-    pub(crate) fn new(kind: Kind, engine: Engine, places: Places, equipment: Equipment) -> Compiler {
+    pub(crate) fn new(kind: Kind, places: Places, equipment: Equipment) -> Compiler {
         let Equipment { folder, workshop, memory_reservation_bytes } = equipment;
         let (places, known, flights) = (Arc::new(places), Mutex::default(), Flights::default());
-        Compiler { kind, engine, memory_reservation_bytes, places, known, flights, folder, workshop }
+        Compiler { kind, memory_reservation_bytes, places, known, flights, folder, workshop }
     }
 
-    /// Whether it compiled this code.
-    pub(crate) fn made(&self, code: &Code) -> bool {
-        Engine::same(&self.engine, code.compiled.engine())
-    }
-
-    /// Compiles bytes, or finds what was compiled from the same bytes before.
-    pub(crate) fn compile(&self, name: &str, bytes: &[u8]) -> Result<Arc<Code>, LoadError> {
+    /// Compiles bytes for this engine, or finds what was compiled from the same bytes before, perhaps for another one of
+    /// its kind.
+    pub(crate) fn compile(&self, engine: &Engine, name: &str, bytes: Cow<'_, [u8]>) -> Result<Arc<Code>, LoadError> {
         let limits = &self.workshop.limits;
         limits.check_length(bytes.len() as u64).map_err(|refusal| refusal.of(name))?;
         let bytes = binary(name, bytes)?;
@@ -75,7 +71,7 @@ impl Compiler {
         }
         let bytes = Arc::new(bytes);
         let known = || self.known(&digest).map(|code| code.compiled.clone());
-        let brought = self.flights.bring(self.order(digest, &bytes), known);
+        let brought = self.flights.bring(self.order(engine, digest, &bytes), known);
         let (compiled, flight) = brought.map_err(|refusal| refusal.of(name))?;
         let code = self.keep(name, digest, bytes, compiled);
         // Not before: until then nobody else would find the code.
@@ -83,13 +79,19 @@ impl Compiler {
         Ok(code)
     }
 
-    /// The code of a module that was compiled elsewhere, for an engine of this digest.
-    pub(crate) fn adopt(&self, name: &str, artefact: &Artefact<'_>, code: Vouched<'_>) -> Result<Arc<Code>, LoadError> {
-        if !artefact.is_of_here() || artefact.engine != engine_digest(&self.engine) {
+    /// The code of a module that was compiled elsewhere, for an engine that makes the same code as this one.
+    pub(crate) fn adopt(
+        &self,
+        engine: &Engine,
+        name: &str,
+        artefact: &Artefact<'_>,
+        code: Vouched<'_>,
+    ) -> Result<Arc<Code>, LoadError> {
+        if !artefact.is_of_here() || artefact.engine != engine_digest(engine) {
             let (version, machine) = (artefact.version.clone(), artefact.machine.clone());
             return Err(LoadError::OtherEngine { name: name.to_owned(), version, machine });
         }
-        let compiled = deserialize(&self.engine, code);
+        let compiled = deserialize(engine, code);
         let compiled = compiled.map_err(|error| Refusal::by_wasmtime(&error).of(name))?;
         let Sha256(digest) = Sha256::of(artefact.module);
         Ok(self.keep(name, digest, Arc::new(artefact.module.to_vec()), compiled))
@@ -118,10 +120,10 @@ impl Compiler {
         code
     }
 
-    fn order(&self, digest: Digest, bytes: &Arc<Vec<u8>>) -> Order {
+    fn order(&self, engine: &Engine, digest: Digest, bytes: &Arc<Vec<u8>>) -> Order {
         Order {
             workshop: Arc::clone(&self.workshop),
-            engine: self.engine.clone(),
+            engine: engine.clone(),
             kind: self.kind,
             memory_reservation_bytes: self.memory_reservation_bytes,
             folder: self.folder.clone(),
@@ -142,12 +144,12 @@ pub(crate) fn expect(name: &str, bytes: &[u8], expected: &Sha256) -> Result<(), 
 }
 
 /// The binary form: text is assembled, what can be no core module is refused with its reason.
-pub(crate) fn binary(name: &str, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
+pub(crate) fn binary(name: &str, bytes: Cow<'_, [u8]>) -> Result<Vec<u8>, LoadError> {
     let name = name.to_owned();
-    if Engine::detect_precompiled(bytes).is_some() || Artefact::detect(bytes) {
+    if Engine::detect_precompiled(&bytes).is_some() || Artefact::detect(&bytes) {
         return Err(LoadError::Precompiled { name });
     }
-    if wasmparser::Parser::is_component(bytes) {
+    if wasmparser::Parser::is_component(&bytes) {
         return Err(LoadError::Component { name });
     }
     let not_wasm = |reason: String| LoadError::NotWasm { name: name.clone(), reason };
@@ -155,10 +157,10 @@ pub(crate) fn binary(name: &str, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
         return Err(not_wasm("it is empty".to_owned()));
     }
     if bytes.starts_with(b"\0asm") {
-        return Ok(bytes.to_vec());
+        return Ok(bytes.into_owned());
     }
-    if looks_like_text(bytes) {
-        let text = wat::parse_bytes(bytes).map_err(|error| not_wasm(first_line(&error.to_string())))?;
+    if looks_like_text(&bytes) {
+        let text = wat::parse_bytes(&bytes).map_err(|error| not_wasm(first_line(&error.to_string())))?;
         return Ok(text.into_owned());
     }
     Err(not_wasm("it begins with neither `\\0asm` nor `(`".to_owned()))
@@ -204,25 +206,6 @@ impl Names {
 }
 
 impl Code {
-    /// The export of this name, if it is a function without parameters and results (`Some(true)`) or something else.
-    pub(crate) fn entry(&self, name: &str, parameters: usize) -> Option<(ModuleExport, bool)> {
-        let export = self.compiled.get_export_index(name)?;
-        let fits = match self.compiled.get_export(name)? {
-            ExternType::Func(function) => {
-                let takes = function.params().len() == parameters && function.results().len() == 0;
-                takes && function.params().all(|parameter| parameter.is_i32())
-            }
-            _ => false,
-        };
-        Some((export, fits))
-    }
-
-    /// The linear memory that it exports.
-    pub(crate) fn memory(&self) -> Option<ModuleExport> {
-        let export = self.compiled.get_export_index("memory")?;
-        matches!(self.compiled.get_export("memory")?, ExternType::Memory(_)).then_some(export)
-    }
-
     /// The module and its code, for [`Compiler::adopt`].
     pub(crate) fn precompiled(&self) -> Vec<u8> {
         let engine = engine_digest(self.compiled.engine());

@@ -119,6 +119,9 @@ impl std::fmt::Debug for HostBuilder {
 impl HostBuilder {
     /// How many isolates may live at once. All hosts of a process share what the kernel allows: about 10,000 on a
     /// stock Linux.
+    ///
+    /// A host of 2,000 or less begins with room for a few, so that it is there at once, and makes room for all when the
+    /// 17th isolate is born, which takes some milliseconds then.
     pub fn isolates(mut self, isolates: u32) -> HostBuilder {
         self.isolates = isolates;
         self
@@ -252,7 +255,7 @@ impl HostBuilder {
         let ticker = Ticker::new(&world);
         let (io, io_handle) = io().map_err(failed)?;
         let (stdout, stderr) = (Sink::stdout(), Sink::stderr());
-        let reporter = self.reporter(&world, [stdout.clone(), stderr.clone()])?;
+        let reporter = self.reporter(&world, [stdout.clone(), stderr.clone()]);
         let watch = self.on_warning.clone().map(|(percent, told)| watch(percent, told, &reporter));
         let alarm = watch.as_ref().map(Alarm::of_host);
         let registry = Registry::new(self.isolates, self.trusted_isolates).watched_by(alarm.clone());
@@ -326,13 +329,13 @@ impl HostBuilder {
     }
 
     /// Who calls what the embedder is to be told by.
-    fn reporter(&self, world: &World, sinks: [Sink; 2]) -> Result<Arc<Reporter>, BuildError> {
+    fn reporter(&self, world: &World, sinks: [Sink; 2]) -> Arc<Reporter> {
         let told = self.on_uncaught.clone().unwrap_or_else(|| Arc::new(print));
-        let reporter = Reporter::start(told, sinks).map_err(failed)?;
+        let reporter = Reporter::new(told, sinks);
         #[cfg(feature = "testing")]
         reporter.note_on(world.stage());
         let _ = world;
-        Ok(reporter)
+        reporter
     }
 
     /// None where there are no trusted modules.

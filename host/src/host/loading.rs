@@ -4,6 +4,7 @@
 //! load off the caller's thread belongs to nobody: who drops its [`Loading`] drops the answer, and when the host closes the
 //! answer is that.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -76,7 +77,7 @@ impl Host {
     /// # Errors
     /// [`LoadError`] says what is wrong with it, under this name.
     pub fn load(&self, name: &str, bytes: &[u8]) -> Result<Module, LoadError> {
-        self.inner().load(name, bytes)
+        self.inner().load(name, bytes.into())
     }
 
     /// As [`Host::load`], of the bytes that have this sha256 and no others. It is that of the bytes as they are given
@@ -97,7 +98,7 @@ impl Host {
     /// [`LoadError::WrongDigest`], and those of [`Host::load`].
     pub fn load_expecting(&self, name: &str, bytes: &[u8], sha256: &Sha256) -> Result<Module, LoadError> {
         expect(name, bytes, sha256)?;
-        self.inner().load(name, bytes)
+        self.inner().load(name, bytes.into())
     }
 
     /// As [`Host::load_expecting`], from a `.wasm` or `.wat` file, which is read once.
@@ -142,7 +143,7 @@ impl Host {
     /// [`LoadError`] as [`Host::load`]; [`LoadError::NotTrusted`] where there is no room for trusted isolates, and in a
     /// host with a seed, whose one thread is for isolates that can be preempted.
     pub fn load_trusted(&self, name: &str, bytes: &[u8]) -> Result<Module, LoadError> {
-        self.inner().load_trusted(name, bytes)
+        self.inner().load_trusted(name, bytes.into())
     }
 
     /// As [`Host::load_trusted`], from a `.wasm` or `.wat` file.
@@ -151,7 +152,7 @@ impl Host {
     /// As [`Host::load_trusted`].
     pub fn load_trusted_file(&self, path: impl AsRef<Path>) -> Result<Module, LoadError> {
         let (name, bytes) = self.inner().read(path.as_ref())?;
-        self.inner().load_trusted(&name, &bytes)
+        self.inner().load_trusted(&name, bytes.into())
     }
 
     /// As [`Host::load`], off the calling thread: the load begins now, and the future has what comes of it. As many are under
@@ -161,7 +162,7 @@ impl Host {
     /// As [`Host::load`], and [`LoadError::HostClosed`] when the host is dropped meanwhile.
     pub fn load_async(&self, name: &str, bytes: impl Into<Vec<u8>>) -> Loading {
         let (called, bytes) = (name.to_owned(), bytes.into());
-        self.inner().load_aside(name.to_owned(), move |host| host.load(&called, &bytes))
+        self.inner().load_aside(name.to_owned(), move |host| host.load(&called, bytes.into()))
     }
 
     /// As [`Host::load_async`], of a `.wasm` or `.wat` file, which is read off the calling thread too.
@@ -187,7 +188,7 @@ impl Host {
 impl Inner {
     pub(super) fn load_file(&self, path: &Path) -> Result<Module, LoadError> {
         let (name, bytes) = self.read(path)?;
-        self.load(&name, &bytes)
+        self.load(&name, bytes.into())
     }
 
     /// What a file holds, and its name. Of one that exceeds the limit no more is read.
@@ -202,11 +203,11 @@ impl Inner {
         }
     }
 
-    fn load(&self, name: &str, bytes: &[u8]) -> Result<Module, LoadError> {
+    fn load(&self, name: &str, bytes: Cow<'_, [u8]>) -> Result<Module, LoadError> {
         self.checked.load(name, bytes)
     }
 
-    fn load_trusted(&self, name: &str, bytes: &[u8]) -> Result<Module, LoadError> {
+    fn load_trusted(&self, name: &str, bytes: Cow<'_, [u8]>) -> Result<Module, LoadError> {
         self.trusted_for(name)?.load(name, bytes)
     }
 

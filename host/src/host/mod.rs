@@ -4,12 +4,13 @@
 //! - `catalog`: modules that isolates may spawn, by name.
 //! - `closing`: the end of all isolates, and who is left behind.
 //! - `crew`: the threads of host functions.
+//! - `floors`: the engines of one kind, small and large.
 //! - `grants`: what an isolate may be given.
 //! - `loading`: modules, from bytes and files, here and off the caller's thread; `precompiled`: from code as well.
 //! - `nursery`: admission, for embedder and guests alike; the one implementer of `Spawner`.
 //! - `observers`: who is told all that happens.
 //! - `origin`: who spawned an isolate, and where.
-//! - `quarters`: engine, code and threads of one kind of isolates: checked, trusted.
+//! - `quarters`: engines, code and threads of one kind of isolates: checked, trusted.
 //! - `run`: a whole program, from main to the end of all (semantics 5.5).
 //! - `uncaught`: errors that no listener hears, told off the workers.
 
@@ -17,6 +18,7 @@ mod builder;
 mod catalog;
 mod closing;
 mod crew;
+mod floors;
 mod grants;
 mod last_words;
 mod loading;

@@ -10,6 +10,8 @@ use std::time::Duration;
 use insula_wire::codec::Unsendable;
 use insula_wire::{RemoteError, Status};
 
+#[cfg(feature = "testing")]
+use super::floors;
 use super::last_words::{self, LastWords};
 use super::quarters::Quarters;
 use super::uncaught::{Report, Reporter, resolve, resolves_soon};
@@ -222,13 +224,14 @@ impl Inner {
         place: Arc<Place>,
         outfit: Arc<Outfit>,
     ) -> Result<(Arc<Control>, Arc<Tail>), SpawnError> {
-        let entry = module.entry_point(&birth.entry)?;
         let elsewhere = || SpawnError::Invalid(format!("{}: the module was loaded by another host", module.name()));
         let quarters = self.quarters_of(module).ok_or_else(elsewhere)?;
+        let module = quarters.place(module)?;
+        let entry = module.entry_point(&birth.entry)?;
         birth.limits.memory_bytes_max = birth.limits.memory_bytes_max.min(self.memory_bytes_max);
         let spawner = parent;
         let parent = parent.map(|parent| parent.control);
-        let control = self.control(module, &mut birth, parent)?;
+        let control = self.control(&module, &mut birth, parent)?;
         if birth.is_main {
             control.flags.set(Flags::MAIN);
         }
@@ -238,7 +241,7 @@ impl Inner {
         let admitted = self.world.now();
         let ends = ends(&birth, admitted);
         listen(&control, birth.on_exit, birth.on_error)?;
-        self.bear(module, &control, parent, admitted)?;
+        self.bear(&module, &control, parent, admitted)?;
         let tail = last_words::tail(&control, birth.limits.stderr_bytes_max);
         origin::settle(&control, &place, birth.frames, spawner.map(|spawner| spawner.module));
         let state = State {
@@ -299,24 +302,23 @@ impl Inner {
         Ok(())
     }
 
-    fn launch(&self, quarters: &Quarters, module: &Module, entry: EntryPoint, state: State) {
+    fn launch(&self, quarters: &Quarters, module: Module, entry: EntryPoint, state: State) {
         let control = Arc::clone(&state.control);
         if let Some(data) = &state.wasi.outfit.data {
             *control.data.lock() = Some(Arc::clone(data));
         }
         let kept = Kept { metered: state.limits.cpu_time_max.is_some(), timed: state.limits.run_deadline.is_some() };
         #[cfg(feature = "testing")]
-        let gated = state.script.is_some().then(|| quarters.gated(module));
-        #[cfg(feature = "testing")]
-        let module = gated.as_ref().unwrap_or(module);
+        let module = if state.script.is_some() { floors::gated(&module) } else { module };
+        let is_trusted = module.is_trusted();
         let life = Box::new(Life {
             state,
-            module: module.clone(),
+            module,
             entry,
             scheduler: Arc::downgrade(&quarters.scheduler),
             undertaker: Arc::clone(&self.undertaker),
         });
-        let life: Living = if module.is_trusted() { Box::pin(live_trusted(life)) } else { Box::pin(live(life)) };
+        let life: Living = if is_trusted { Box::pin(live_trusted(life)) } else { Box::pin(live(life)) };
         Task::launch(life, control, &quarters.scheduler, &quarters.hooks, &self.world, kept);
     }
 

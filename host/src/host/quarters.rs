@@ -1,31 +1,29 @@
-//! What the isolates of one kind have of their own: an engine with its pool, the code that is compiled for it, and the
+//! What the isolates of one kind have of their own: engines with their pools, the code that is compiled for it, and the
 //! threads that run it.
 //!
 //! A host has [`Quarters`] for checked code from the start, and for trusted code from the first trusted module on. What
-//! is trusted cannot be preempted, so it shares no thread with what can; and since nothing of either engine is of use to
-//! the other, neither do they share a place in a pool, a compiled module, or an entry of the cache.
+//! is trusted cannot be preempted, so it shares no thread with what can; and since nothing of an engine of one kind is of
+//! use to the other, neither do they share a place in a pool, a compiled module, or an entry of the cache.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
-use wasmtime::Engine;
-
-use crate::abi::{self, Definer};
+use super::floors::Floors;
 use crate::cache::{Cache, Vouched};
 use crate::compile::{Artefact, Workshop};
-use crate::engine::{Kind, Places, Shape, engine};
-use crate::error::{BuildError, LoadError};
+use crate::engine::{Kind, Places, Shape};
+use crate::error::{BuildError, LoadError, SpawnError};
 use crate::event::Recorder;
 use crate::exit::Exit;
 use crate::isolate::{Module, Undertaker};
-use crate::module::{Compiler, Equipment};
+use crate::module::{Code, Compiler, Equipment};
 use crate::scheduler::{CutShort, Hooks, Outcome, Preemption, Scheduler, Seeded, Ticker, TwoQueues};
 use crate::sync::{Arc, Mutex};
-use crate::wasi;
 
-/// An engine, its code, and its threads.
+/// Engines, their code, and their threads.
 pub(super) struct Quarters {
     compiler: Compiler,
-    linker: Definer,
+    floors: Arc<Floors>,
     pub(super) scheduler: Arc<dyn Scheduler>,
     pub(super) hooks: Arc<Hooks>,
 }
@@ -58,9 +56,9 @@ impl Quarters {
     /// For code with epoch checks, which the ticker makes give way.
     pub(super) fn checked(ground: &Ground, threads: &Threads, ticker: &Arc<Ticker>) -> Result<Quarters, BuildError> {
         let places = Places::take(ground.shape.isolates)?;
-        let engine = engine(Kind::Checked, &ground.shape)?;
-        let bump = engine.clone();
-        let interrupt = move || bump.increment_epoch();
+        let floors = Floors::new(Kind::Checked, ground.shape, &ground.io)?;
+        let interrupted = Arc::clone(&floors);
+        let interrupt = move || interrupted.interrupt();
         let hooks = Hooks { interrupt: Box::new(interrupt.clone()), ..ground.hooks() };
         let interrupt = Box::new(interrupt);
         let scheduler: Arc<dyn Scheduler> = match *threads {
@@ -70,60 +68,59 @@ impl Quarters {
                 TwoQueues::start("insula-worker", threads, &ground.io, Some(preemption)).map_err(failed)?
             }
         };
-        Quarters::new(Kind::Checked, engine, places, ground, scheduler, hooks)
+        Ok(Quarters::new(Kind::Checked, floors, places, ground, scheduler, hooks))
     }
 
     /// For code without.
     fn trusted(ground: &Ground, threads: usize) -> Result<Quarters, BuildError> {
         let places = Places::take(ground.shape.isolates)?;
-        let engine = engine(Kind::Trusted, &ground.shape)?;
+        let floors = Floors::new(Kind::Trusted, ground.shape, &ground.io)?;
         let scheduler = TwoQueues::start("insula-trusted", threads, &ground.io, None).map_err(failed)?;
         let hooks = ground.hooks();
-        Quarters::new(Kind::Trusted, engine, places, ground, scheduler, hooks)
+        Ok(Quarters::new(Kind::Trusted, floors, places, ground, scheduler, hooks))
     }
 
     fn new(
         kind: Kind,
-        engine: Engine,
+        floors: Arc<Floors>,
         places: Places,
         ground: &Ground,
         scheduler: Arc<dyn Scheduler>,
         hooks: Hooks,
-    ) -> Result<Quarters, BuildError> {
-        let linker = linker(&engine).map_err(|error| BuildError::Engine(format!("{error:#}")))?;
+    ) -> Quarters {
         let equipment = Equipment {
             folder: ground.cache.clone(),
             workshop: Arc::clone(&ground.workshop),
             memory_reservation_bytes: ground.shape.memory_reservation_bytes,
         };
-        let compiler = Compiler::new(kind, engine, places, equipment);
-        Ok(Quarters { compiler, linker, scheduler, hooks: Arc::new(hooks) })
+        let compiler = Compiler::new(kind, places, equipment);
+        Quarters { compiler, floors, scheduler, hooks: Arc::new(hooks) }
     }
 
-    pub(super) fn load(&self, name: &str, bytes: &[u8]) -> Result<Module, LoadError> {
-        let code = self.compiler.compile(name, bytes)?;
-        Module::link(&self.linker, code)
+    pub(super) fn load(&self, name: &str, bytes: Cow<'_, [u8]>) -> Result<Module, LoadError> {
+        let code = self.compiler.compile(&self.floors.current().engine, name, bytes)?;
+        self.link(code)
     }
 
     /// A module that was compiled elsewhere.
     pub(super) fn adopt(&self, name: &str, artefact: &Artefact<'_>, code: Vouched<'_>) -> Result<Module, LoadError> {
-        let code = self.compiler.adopt(name, artefact, code)?;
-        Module::link(&self.linker, code)
+        let code = self.compiler.adopt(&self.floors.current().engine, name, artefact, code)?;
+        self.link(code)
     }
 
-    /// The module, with imports at which its isolates meet faults.
-    #[cfg(feature = "testing")]
-    pub(super) fn gated(&self, module: &Module) -> Module {
-        let linked = abi::link_gated(module.code().compiled.engine()).and_then(|mut linker| {
-            wasi::link(&mut linker)?;
-            Ok(Module::link(&linker, Arc::clone(module.code())))
-        });
-        linked.ok().and_then(Result::ok).expect("what was linked once has imports of the same names and types")
+    /// Of code that was known, the engine may be the first one still.
+    fn link(&self, code: Arc<Code>) -> Result<Module, LoadError> {
+        Module::link(self.floors.of(&code).linker(), code)
     }
 
     /// Whether a module was loaded here.
     pub(super) fn has(&self, module: &Module) -> bool {
-        self.compiler.made(module.code())
+        self.floors.has(module)
+    }
+
+    /// The module where the next isolate of it is born.
+    pub(super) fn place(&self, module: &Module) -> Result<Module, SpawnError> {
+        self.floors.place(module)
     }
 }
 
@@ -165,13 +162,6 @@ impl Trusted {
 
 pub(super) fn failed(error: std::io::Error) -> BuildError {
     BuildError::Engine(error.to_string())
-}
-
-/// Every import: ours, and WASI's.
-fn linker(engine: &Engine) -> wasmtime::Result<Definer> {
-    let mut linker = abi::link(engine)?;
-    wasi::link(&mut linker)?;
-    Ok(linker)
 }
 
 /// The death of an isolate whose future does not get to its own end.

@@ -148,11 +148,21 @@ const REPORTS_MAX: usize = 1_000;
 
 /// Tells uncaught errors, and calls what the embedder wants called, one after another, on a thread of its own.
 pub(crate) struct Reporter {
+    /// None when the host is closed.
     sender: Mutex<Option<Sender<Job>>>,
-    backlog: Arc<Backlog>,
+    /// Started with the first that there is to tell or to call: most programs that end soon have nothing.
     thread: Mutex<Option<JoinHandle<()>>>,
+    desk: Arc<Desk>,
     #[cfg(feature = "testing")]
     stage: std::sync::OnceLock<Arc<crate::world::stage::Stage>>,
+}
+
+/// What the thread works with.
+struct Desk {
+    jobs: Receiver<Job>,
+    told: Arc<Told>,
+    printed: [Sink; 2],
+    backlog: Backlog,
 }
 
 #[derive(Default)]
@@ -174,23 +184,16 @@ enum Job {
 type Told = dyn Fn(&Uncaught) + Send + Sync;
 
 impl Reporter {
-    /// Starts the thread.
-    ///
-    /// # Errors
-    /// When the system gives no thread.
-    pub(super) fn start(told: Arc<Told>, printed: [Sink; 2]) -> std::io::Result<Arc<Reporter>> {
+    /// One whose thread starts when there is something to tell.
+    pub(super) fn new(told: Arc<Told>, printed: [Sink; 2]) -> Arc<Reporter> {
         let (sender, jobs) = unbounded();
-        let backlog = Arc::<Backlog>::default();
-        let theirs = Arc::clone(&backlog);
-        let work = move || work(&jobs, &*told, &printed, &theirs);
-        let thread = std::thread::Builder::new().name("insula-reporter".to_owned()).spawn(work)?;
-        Ok(Arc::new(Reporter {
+        Arc::new(Reporter {
             sender: Mutex::new(Some(sender)),
-            backlog,
-            thread: Mutex::new(Some(thread)),
+            thread: Mutex::new(None),
+            desk: Arc::new(Desk { jobs, told, printed, backlog: Backlog::default() }),
             #[cfg(feature = "testing")]
             stage: std::sync::OnceLock::new(),
-        }))
+        })
     }
 
     /// Has all that is told in a test's record.
@@ -208,7 +211,7 @@ impl Reporter {
             // After the end of the thread nobody is told.
             let _ = self.hand_over(Job::Tell(Box::new(report)));
         } else {
-            self.backlog.untold.fetch_add(1, Ordering::Relaxed);
+            self.desk.backlog.untold.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -221,9 +224,10 @@ impl Reporter {
 
     /// Takes the room of one report.
     fn has_room(&self) -> bool {
-        let has_room = self.backlog.waiting.fetch_add(1, Ordering::Relaxed) < REPORTS_MAX;
+        let waiting = &self.desk.backlog.waiting;
+        let has_room = waiting.fetch_add(1, Ordering::Relaxed) < REPORTS_MAX;
         if !has_room {
-            self.backlog.waiting.fetch_sub(1, Ordering::Relaxed);
+            waiting.fetch_sub(1, Ordering::Relaxed);
         }
         has_room
     }
@@ -237,17 +241,25 @@ impl Reporter {
     }
 
     fn hand_over(&self, job: Job) -> Result<(), Job> {
-        match self.sender.lock().clone() {
-            Some(sender) => sender.send(job).map_err(|unsent| unsent.0),
-            None => Err(job),
+        let sender = self.sender.lock();
+        let Some(sender) = &*sender else { return Err(job) };
+        sender.send(job).map_err(|unsent| unsent.0)?;
+        let mut thread = self.thread.lock();
+        if thread.is_none() {
+            let desk = Arc::clone(&self.desk);
+            let started = std::thread::Builder::new().name("insula-reporter".to_owned()).spawn(move || work(&desk));
+            // Where the system gives no thread now, what waits is told with what comes next.
+            *thread = started.ok();
         }
+        Ok(())
     }
 
     /// Waits until all that was to be told so far is told.
     pub(super) fn flush(&self) {
-        // Who is told of an error may shut the host down: that thread cannot wait for itself.
+        // Where there never was a thread, nothing was to be told. And who is told of an error may shut the host down: that
+        // thread cannot wait for itself.
         let own = self.thread.lock().as_ref().map(|thread| thread.thread().id());
-        if own == Some(std::thread::current().id()) {
+        if own.is_none_or(|own| own == std::thread::current().id()) {
             return;
         }
         let (done, told) = bounded(1);
@@ -268,7 +280,8 @@ impl Reporter {
     }
 }
 
-fn work(jobs: &Receiver<Job>, told: &Told, printed: &[Sink; 2], backlog: &Backlog) {
+fn work(desk: &Desk) {
+    let Desk { jobs, told, printed, backlog } = desk;
     for job in jobs {
         match job {
             Job::Tell(report) => {

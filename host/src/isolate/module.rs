@@ -1,8 +1,11 @@
 //! A module that is compiled and linked, and its exports looked up, once.
 
-use wasmtime::{InstancePre, Linker, ModuleExport, UnknownImportError};
+use std::sync::OnceLock;
+
+use wasmtime::{Engine, ExternType, InstancePre, Linker, ModuleExport, UnknownImportError};
 
 use crate::abi::{State, is_newer, version};
+use crate::cache::loaded_again;
 use crate::digest::Sha256;
 use crate::engine::Kind;
 use crate::error::{LoadError, SpawnError};
@@ -28,7 +31,10 @@ pub struct Module(Arc<Linked>);
 
 struct Linked {
     code: Arc<Code>,
+    /// Of the code, or of the same in the other engine of its kind.
     instance: InstancePre<State>,
+    /// The module as it is in the engine that its host grew into, once that was needed.
+    moved: OnceLock<Module>,
     memory: Option<ModuleExport>,
     /// Where entries are called by their number, and whether that takes one.
     by_number: Option<(ModuleExport, bool)>,
@@ -79,14 +85,47 @@ impl Module {
             let (name, module) = (code.name.clone(), import.module().to_owned());
             return Err(LoadError::NewerAbi { name, module, host: version() });
         }
-        let instance = linker.instantiate_pre(&code.compiled).map_err(|error| does_not_link(&code.name, &error))?;
-        let plain = |name| code.entry(name, 0).filter(|(_, fits)| *fits).map(|(export, _)| export);
+        Module::link_compiled(linker, &code.compiled, Arc::clone(&code))
+    }
+
+    fn link_compiled(
+        linker: &Linker<State>,
+        compiled: &wasmtime::Module,
+        code: Arc<Code>,
+    ) -> Result<Module, LoadError> {
+        let instance = linker.instantiate_pre(compiled).map_err(|error| does_not_link(&code.name, &error))?;
+        let plain = |name| entry(compiled, name, 0).filter(|(_, fits)| *fits).map(|(export, _)| export);
         let (initialize, event_loop) = (plain("_initialize"), plain("insula_loop"));
         let report =
             |import: &wasmtime::ImportType<'_>| import.module().starts_with(REPORT) && import.name() == "entered";
-        let says_entered = code.compiled.imports().any(|import| report(&import));
-        let (memory, by_number) = (code.memory(), code.entry(BY_NUMBER, 1));
-        Ok(Module(Arc::new(Linked { memory, by_number, initialize, event_loop, says_entered, instance, code })))
+        let says_entered = compiled.imports().any(|import| report(&import));
+        let (memory, by_number, moved) = (memory(compiled), entry(compiled, BY_NUMBER, 1), OnceLock::new());
+        Ok(Module(Arc::new(Linked { memory, by_number, initialize, event_loop, says_entered, instance, moved, code })))
+    }
+
+    /// The same module in the same engine, with what this linker has for its imports.
+    #[cfg(feature = "testing")]
+    pub(crate) fn linked_anew(&self, linker: &Linker<State>) -> Result<Module, LoadError> {
+        Module::link_compiled(linker, self.0.instance.module(), Arc::clone(&self.0.code))
+    }
+
+    /// The same module in this engine, if it was loaded into it.
+    pub(crate) fn in_engine(&self, engine: &Engine) -> Option<Module> {
+        let there = |module: &&Module| Engine::same(module.engine(), engine);
+        Some(self).filter(there).or_else(|| self.0.moved.get().filter(there)).cloned()
+    }
+
+    /// The same module, loaded once more into the linker's engine, which is the other one of the host and of its kind.
+    pub(crate) fn load_into(&self, linker: &Linker<State>) -> Result<Module, LoadError> {
+        if let Some(there) = self.in_engine(linker.engine()) {
+            return Ok(there);
+        }
+        let code = &self.0.code;
+        let compiled = loaded_again(linker.engine(), &code.compiled)
+            .map_err(|error| LoadError::Compile { name: code.name.clone(), reason: format!("{error:#}") })?;
+        let moved = Module::link_compiled(linker, &compiled, Arc::clone(code))?;
+        // Where another thread was faster, its own is used by all.
+        Ok(self.0.moved.get_or_init(|| moved).clone())
     }
 
     /// The file it was loaded from, or what the embedder called it.
@@ -147,6 +186,11 @@ impl Module {
         &self.0.instance
     }
 
+    /// Where its isolates are made.
+    pub(crate) fn engine(&self) -> &Engine {
+        self.0.instance.module().engine()
+    }
+
     pub(crate) fn memory(&self) -> Option<&ModuleExport> {
         self.0.memory.as_ref()
     }
@@ -165,10 +209,11 @@ impl Module {
     }
 
     /// The export that an entry means.
-    pub(crate) fn entry_point(&self, entry: &Entry) -> Result<EntryPoint, SpawnError> {
-        let (name, index, found) = match entry {
-            Entry::Main => ("_start", None, self.0.code.entry("_start", 0)),
-            Entry::Export(name) => (name.as_str(), None, self.0.code.entry(name, 0)),
+    pub(crate) fn entry_point(&self, wanted: &Entry) -> Result<EntryPoint, SpawnError> {
+        let compiled = self.0.instance.module();
+        let (name, index, found) = match wanted {
+            Entry::Main => ("_start", None, entry(compiled, "_start", 0)),
+            Entry::Export(name) => (name.as_str(), None, entry(compiled, name, 0)),
             Entry::Index(index) => (BY_NUMBER, Some(*index), self.0.by_number),
         };
         match found {
@@ -177,6 +222,25 @@ impl Module {
             None => Err(SpawnError::NoEntry { module: self.name().to_owned(), entry: name.to_owned() }),
         }
     }
+}
+
+/// The export of this name, if it is a function of so many numbers and without results (`Some(true)`) or something else.
+fn entry(compiled: &wasmtime::Module, name: &str, parameters: usize) -> Option<(ModuleExport, bool)> {
+    let export = compiled.get_export_index(name)?;
+    let fits = match compiled.get_export(name)? {
+        ExternType::Func(function) => {
+            let takes = function.params().len() == parameters && function.results().len() == 0;
+            takes && function.params().all(|parameter| parameter.is_i32())
+        }
+        _ => false,
+    };
+    Some((export, fits))
+}
+
+/// The linear memory that it exports.
+fn memory(compiled: &wasmtime::Module) -> Option<ModuleExport> {
+    let export = compiled.get_export_index("memory")?;
+    matches!(compiled.get_export("memory")?, ExternType::Memory(_)).then_some(export)
 }
 
 /// Names the import that the linker does not have, or has with another type.

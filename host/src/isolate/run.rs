@@ -74,7 +74,7 @@ fn unboxed(life: Box<Life>) -> Life {
 }
 
 fn store(module: &Module, state: State, scheduler: std::sync::Weak<dyn Scheduler>) -> Store<State> {
-    let mut store = Store::new(module.code().compiled.engine(), state);
+    let mut store = Store::new(module.engine(), state);
     store.limiter(|state| state);
     store.set_hostcall_fuel(WASI_CALL_BYTES_MAX);
     if module.is_trusted() {

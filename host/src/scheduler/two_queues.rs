@@ -10,9 +10,11 @@
 //! hog and nothing ticks, and which does not wait for a task that runs on when it is closed.
 
 mod queue;
+mod threads;
 
 use std::cell::{Cell, RefCell};
-use std::thread::{JoinHandle, Thread};
+use std::sync::OnceLock;
+use std::thread::Thread;
 
 use super::task::{After, Task, empty_graves};
 use super::{Home, Scheduler, Ticker, did_something_else};
@@ -20,6 +22,7 @@ use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
 use crate::sync::atomic::{Ordering::Relaxed, Ordering::Release, Ordering::SeqCst};
 use crate::sync::{Arc, Mutex};
 use queue::Queue;
+use threads::Threads;
 
 /// Ticks after which the preempted queue is served although others are ready.
 const PREEMPTED_WAIT_TICKS: u64 = 8;
@@ -39,11 +42,13 @@ pub(crate) struct Preemption {
 /// The scheduler of a host.
 pub(crate) struct TwoQueues {
     shared: Arc<Shared>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 struct Shared {
     workers: Box<[Worker]>,
+    threads: OnceLock<Threads>,
+    /// Workers whose thread is not started yet.
+    without_thread: AtomicUsize,
     injector: Queue,
     preempted: Queue,
     preempted_served_tick: AtomicU64,
@@ -99,6 +104,8 @@ impl TwoQueues {
     fn new(workers: usize, preemption: Option<Preemption>) -> TwoQueues {
         let shared = Arc::new(Shared {
             workers: (0..workers).map(|_| Worker::default()).collect(),
+            threads: OnceLock::new(),
+            without_thread: AtomicUsize::new(0),
             injector: Queue::default(),
             preempted: Queue::default(),
             preempted_served_tick: AtomicU64::new(0),
@@ -109,35 +116,23 @@ impl TwoQueues {
             dying: std::sync::atomic::AtomicI64::new(0),
             preemption,
         });
-        TwoQueues { shared, threads: Mutex::new(Vec::new()) }
+        TwoQueues { shared }
     }
 
-    /// Starts the workers, whose threads are called `name` and a number, each inside the context of `io`, which serves
-    /// the host's tasks.
+    /// Starts the first worker, and others when they are needed. Their threads are called `name` and a number, each inside
+    /// the context of `io`, which serves the host's tasks.
     ///
     /// # Errors
     /// When the system gives no thread.
     pub(crate) fn start(
         name: &str,
-        threads: usize,
+        workers: usize,
         io: &tokio::runtime::Handle,
         preemption: Option<Preemption>,
     ) -> std::io::Result<Arc<TwoQueues>> {
-        let scheduler = Arc::new(TwoQueues::new(threads, preemption));
-        for index in 0..threads {
-            let (shared, io) = (Arc::clone(&scheduler.shared), io.clone());
-            let spawned = std::thread::Builder::new().name(format!("{name}-{index}")).spawn(move || {
-                let _context = io.enter();
-                work(shared, index);
-            });
-            match spawned {
-                Ok(thread) => scheduler.threads.lock().push(thread),
-                Err(error) => {
-                    scheduler.close();
-                    return Err(error);
-                }
-            }
-        }
+        let scheduler = Arc::new(TwoQueues::new(workers, preemption));
+        let shared = &scheduler.shared;
+        shared.threads.get_or_init(|| Threads::new(name, io)).start(shared)?;
         Ok(scheduler)
     }
 
@@ -201,7 +196,7 @@ impl Scheduler for TwoQueues {
         for worker in &self.shared.workers {
             worker.wake();
         }
-        let threads = std::mem::take(&mut *self.threads.lock());
+        let threads = self.shared.threads.get().map(Threads::take).unwrap_or_default();
         for (worker, thread) in self.shared.workers.iter().zip(threads) {
             // What a task runs in stays for as long as it does: all of it is held by this thread, and by nobody else.
             let runs_on = self.shared.preemption.is_none() && worker.runs.load(SeqCst) != 0;
@@ -249,7 +244,7 @@ impl Shared {
     }
 
     /// From outside of the workers, or from a hog.
-    fn inject(&self, task: Arc<Task>) {
+    fn inject(self: &Arc<Shared>, task: Arc<Task>) {
         self.injector.push(task);
         self.notify();
         if self.closing.load(SeqCst) {
@@ -278,9 +273,17 @@ impl Shared {
         woken.inspect(|index| self.workers[*index].wake()).is_some()
     }
 
-    /// Somebody is ready: an idle worker wakes, or a hog makes room.
-    fn notify(&self) {
-        if self.wake_idle() {
+    /// Starts the thread of one more worker, if there is one without. Where the system gives none, the others do the work.
+    fn start_worker(self: &Arc<Shared>) -> bool {
+        if self.without_thread.load(Relaxed) == 0 {
+            return false;
+        }
+        self.threads.get().is_some_and(|threads| threads.start(self).unwrap_or(false))
+    }
+
+    /// Somebody is ready: an idle worker wakes, or a further one begins, or a hog makes room.
+    fn notify(self: &Arc<Shared>) {
+        if self.wake_idle() || self.start_worker() {
             return;
         }
         self.want_ticks();
@@ -419,8 +422,8 @@ impl Local {
     fn put_back(&self, queue: &Queue, task: Arc<Task>) {
         let others = self.worker().slot_taken.load(Relaxed) || self.shared.has_queued();
         queue.push(task);
-        if others {
-            self.shared.wake_idle();
+        if others && !self.shared.wake_idle() {
+            self.shared.start_worker();
         }
     }
 

@@ -34,6 +34,7 @@ fn control(id: u64) -> Arc<Control> {
 /// A scheduler without preemption, and what starts tasks on it.
 struct Bench {
     scheduler: Arc<dyn Scheduler>,
+    shared: Arc<Shared>,
     hooks: Arc<Hooks>,
     world: Arc<World>,
     _io: tokio::runtime::Runtime,
@@ -43,9 +44,10 @@ impl Bench {
     fn new(threads: usize) -> Bench {
         let io = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
         let scheduler = TwoQueues::start("test", threads, io.handle(), None).unwrap();
+        let shared = Arc::clone(&scheduler.shared);
         let cut_short = Box::new(|control: &Arc<Control>, _| drop(control.die(Exit::HostClosed, || {})));
         let hooks = Arc::new(Hooks { cut_short, recorder: Recorder::new(), interrupt: Box::new(|| {}) });
-        Bench { scheduler, hooks, world: World::new(), _io: io }
+        Bench { scheduler, shared, hooks, world: World::new(), _io: io }
     }
 
     fn launch(&self, control: &Arc<Control>, life: impl Future<Output = ()> + Send + 'static) {
@@ -125,6 +127,20 @@ fn one_that_runs_on_holds_up_its_own_thread_only() {
     assert_eq!(is_done.iter().take(98).count(), 98);
     drop(held);
     bench.scheduler.close();
+}
+
+#[test]
+fn a_worker_has_a_thread_when_there_is_work_for_it_and_none_after_the_end() {
+    let bench = Bench::new(3);
+    let without_thread = || bench.shared.without_thread.load(Relaxed);
+    assert_eq!(without_thread(), 2);
+    let held: Vec<_> = (1..=3).map(|id| bench.held_up(&control(id))).collect();
+    assert_eq!(without_thread(), 0, "each of the three has a thread of its own");
+    drop(held);
+    bench.scheduler.close();
+    let late = Bench::new(2);
+    late.scheduler.close();
+    assert!(!late.shared.start_worker());
 }
 
 #[test]

@@ -1,0 +1,146 @@
+//! The engines of one kind of isolates: a small one that a host begins with, and one for all that may live.
+//!
+//! wasmtime makes a pool whole, with a call of the system for each place, and the kernel takes each down again: for a
+//! program that prints a line that is most of its time. So a host begins with an engine of few places, and makes the
+//! other one when more isolates were born than it has. From then on all are born in that, and what was loaded before is
+//! loaded into it once more. Which of the two an isolate lives in means nothing to anybody but its Store.
+//!
+//! Each place of the first engine is taken once. So it is never full, whoever died and was not cleaned away yet, and a
+//! host that many are born in has the spawns of the second one.
+
+use std::sync::OnceLock;
+use std::thread::Builder;
+
+use wasmtime::Engine;
+
+use crate::abi::{self, Definer};
+use crate::engine::{FIRST_PLACES, Kind, Shape, engine, first_engine};
+use crate::error::{BuildError, SpawnError};
+use crate::isolate::Module;
+use crate::module::Code;
+use crate::sync::atomic::{AtomicU32, Ordering};
+use crate::sync::{Arc, Mutex};
+use crate::wasi;
+
+/// The engines of one kind.
+pub(super) struct Floors {
+    kind: Kind,
+    shape: Shape,
+    first: Arc<Floor>,
+    /// Places of the first that nobody was born in yet; none where it is for all.
+    free: Option<AtomicU32>,
+    second: OnceLock<Floor>,
+    growing: Mutex<()>,
+}
+
+/// An engine, and what its guests import.
+pub(super) struct Floor {
+    pub(super) engine: Engine,
+    linker: OnceLock<Definer>,
+}
+
+impl Floors {
+    /// Makes the first engine. What its guests import is made on the thread of `io`, while the caller does something else.
+    pub(super) fn new(kind: Kind, shape: Shape, io: &tokio::runtime::Handle) -> Result<Arc<Floors>, BuildError> {
+        let grows = shape.grows();
+        let first = if grows { first_engine(kind, &shape) } else { engine(kind, &shape) };
+        let first = Arc::new(Floor::of(first?));
+        let theirs = Arc::clone(&first);
+        io.spawn(async move { _ = theirs.linker() });
+        let free = grows.then(|| AtomicU32::new(FIRST_PLACES));
+        Ok(Arc::new(Floors { kind, shape, first, free, second: OnceLock::new(), growing: Mutex::new(()) }))
+    }
+
+    /// Where modules are loaded now.
+    pub(super) fn current(&self) -> &Floor {
+        self.second.get().unwrap_or(&self.first)
+    }
+
+    /// Where this code was loaded.
+    pub(super) fn of(&self, code: &Code) -> &Floor {
+        let second = self.second.get().filter(|second| Engine::same(&second.engine, code.compiled.engine()));
+        second.unwrap_or(&self.first)
+    }
+
+    /// Whether a module was loaded here.
+    pub(super) fn has(&self, module: &Module) -> bool {
+        let engines = [Some(&*self.first), self.second.get()];
+        engines.into_iter().flatten().any(|floor| Engine::same(&floor.engine, module.engine()))
+    }
+
+    /// The module where the next isolate is born. Makes the second engine when the first has no place left.
+    ///
+    /// # Errors
+    /// [`SpawnError::NoRoom`] where the system has no room for it; the next birth asks again.
+    pub(super) fn place(&self, module: &Module) -> Result<Module, SpawnError> {
+        match self.of_next_birth().and_then(|floor| module.in_engine(&floor.engine)) {
+            Some(module) => Ok(module),
+            None => self.grow(module).map_err(|reason| SpawnError::NoRoom { max: self.shape.isolates, reason }),
+        }
+    }
+
+    /// Makes every running isolate look at its flags.
+    pub(super) fn interrupt(&self) {
+        self.first.engine.increment_epoch();
+        if let Some(second) = self.second.get() {
+            second.engine.increment_epoch();
+        }
+    }
+
+    /// An engine with a place for one more, if there is one yet.
+    fn of_next_birth(&self) -> Option<&Floor> {
+        let Some(free) = &self.free else { return Some(&self.first) };
+        if let Some(second) = self.second.get() {
+            return Some(second);
+        }
+        let taken = free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |free| free.checked_sub(1));
+        taken.is_ok().then_some(&*self.first)
+    }
+
+    /// Makes the second engine, if that is not there, and loads the module into it: on a thread of its own, since a guest
+    /// that spawns may have left little of the stack that it calls us on.
+    fn grow(&self, module: &Module) -> Result<Module, String> {
+        let make = || module.load_into(self.second()?.linker()).map_err(|error| error.to_string());
+        std::thread::scope(|scope| {
+            let thread = Builder::new().name("insula-growth".to_owned()).spawn_scoped(scope, make);
+            let made = thread.map_err(|error| error.to_string())?.join();
+            made.unwrap_or_else(|_| Err("wasmtime panicked".to_owned()))
+        })
+    }
+
+    fn second(&self) -> Result<&Floor, String> {
+        let _growing = self.growing.lock();
+        if let Some(second) = self.second.get() {
+            return Ok(second);
+        }
+        let second = engine(self.kind, &self.shape).map_err(|error| error.to_string())?;
+        Ok(self.second.get_or_init(|| Floor::of(second)))
+    }
+}
+
+impl Floor {
+    fn of(engine: Engine) -> Floor {
+        Floor { engine, linker: OnceLock::new() }
+    }
+
+    /// Every import: ours, and WASI's. Made when it is first asked for, and waited for where that is under way.
+    pub(super) fn linker(&self) -> &Definer {
+        self.linker.get_or_init(|| linker(&self.engine).expect("no two imports have one name: a test lists them"))
+    }
+}
+
+fn linker(engine: &Engine) -> wasmtime::Result<Definer> {
+    let mut linker = abi::link(engine)?;
+    wasi::link(&mut linker)?;
+    Ok(linker)
+}
+
+/// The module, with imports at which its isolates meet faults.
+#[cfg(feature = "testing")]
+pub(super) fn gated(module: &Module) -> Module {
+    let linked = abi::link_gated(module.engine()).and_then(|mut linker| {
+        wasi::link(&mut linker)?;
+        Ok(module.linked_anew(&linker))
+    });
+    linked.ok().and_then(Result::ok).expect("what was linked once has imports of the same names and types")
+}

@@ -1,0 +1,48 @@
+//! The threads of the workers: one from the start, each further one when somebody is ready and no worker is idle. A
+//! machine may have many cores, and a program one isolate.
+
+use std::io;
+use std::thread::{Builder, JoinHandle};
+
+use super::{Shared, work};
+use crate::sync::atomic::Ordering::Relaxed;
+use crate::sync::{Arc, Mutex};
+
+pub(super) struct Threads {
+    name: String,
+    io: tokio::runtime::Handle,
+    /// Those of the first workers, in their order; none when they are to end.
+    started: Mutex<Option<Vec<JoinHandle<()>>>>,
+}
+
+impl Threads {
+    /// Threads that are called `name` and a number, each inside the context of `io`.
+    pub(super) fn new(name: &str, io: &tokio::runtime::Handle) -> Threads {
+        Threads { name: name.to_owned(), io: io.clone(), started: Mutex::new(Some(Vec::new())) }
+    }
+
+    /// Starts that of one more worker. False: all have theirs, or are to end.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(super) fn start(&self, shared: &Arc<Shared>) -> io::Result<bool> {
+        let mut started = self.started.lock();
+        let Some(threads) = &mut *started else { return Ok(false) };
+        let index = threads.len();
+        if index == shared.workers.len() {
+            return Ok(false);
+        }
+        let (theirs, io) = (Arc::clone(shared), self.io.clone());
+        threads.push(Builder::new().name(format!("{}-{index}", self.name)).spawn(move || {
+            let _context = io.enter();
+            work(theirs, index);
+        })?);
+        shared.without_thread.store(shared.workers.len() - threads.len(), Relaxed);
+        Ok(true)
+    }
+
+    /// All of them; no further ones are started.
+    pub(super) fn take(&self) -> Vec<JoinHandle<()>> {
+        self.started.lock().take().unwrap_or_default()
+    }
+}
