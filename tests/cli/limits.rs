@@ -53,10 +53,10 @@ fn w_timeout_is_one_for_main_and_all_below() {
 #[test]
 fn w_run_timeout_and_w_cpu_time_end_who_is_busy() {
     is_ended("cpu", &["-W", "run-timeout=50ms"], "deadline passed");
-    is_ended("cpu", &["-W", "cpu-time=50ms"], "limit exceeded: cpu-time");
+    is_ended("cpu", &["-W", "cpu-time=50ms"], "exceeded its limit: cpu-time");
     let ran = beyond("child cpu", &["--wasm", "cpu-time=50ms"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "the child is gone\n"), "each has its own: {ran:?}");
-    assert!(ran.stderr.contains("`spins`") && ran.stderr.contains("limit exceeded: cpu-time"), "{ran:?}");
+    assert!(ran.stderr.contains("`spins`") && ran.stderr.contains("exceeded its limit: cpu-time"), "{ran:?}");
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn w_max_memory_size_and_w_max_total_memory() {
 fn w_max_table_elements_bounds_and_widens() {
     let refused = table(200, &["-W", "max-table-elements=100"]);
     assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert!(refused.stderr.contains("limit exceeded: table-elements 100"), "{refused:?}");
+    assert!(refused.stderr.contains("exceeded its limit: table-elements 100"), "{refused:?}");
     let refused = table(150_000, &[]);
     assert_eq!(refused.code, Some(1), "there are 100,000 by default: {refused:?}");
     assert!(refused.stderr.contains("exceeds the limit of 100000"), "{refused:?}");

@@ -81,7 +81,7 @@ fn ps_lists_runs_and_isolates_and_top_once_the_same() {
     assert_eq!(runs.len(), 1, "{runs:?}");
     assert_eq!((runs[0]["pid"].to_string(), &runs[0]["program"]), (pid.clone(), &"looked_into.wasm".into()));
     let table = running.done(["ps"]);
-    assert!(table.starts_with("pid ") && table.contains(&pid), "{table}");
+    assert!(table.trim_start().starts_with("pid ") && table.contains(&pid), "{table}");
 
     let waits = |rows: &Vec<Value>| rows[0]["state"] == "waiting: ports.receive";
     let mut looks = std::iter::repeat_with(|| running.rows()).take(LOOKS_MAX);
@@ -96,6 +96,8 @@ fn ps_lists_runs_and_isolates_and_top_once_the_same() {
     }
     let once: Vec<Value> = serde_json::from_str(&running.done(["top", "--once", "--json", &pid])).expect("it is JSON");
     assert_eq!(once.len(), 2);
+    assert!(running.done(["top", "--every", "50", "--once", &pid]).contains("loops"));
+    assert_eq!(running.insula(["top", "--every", "49", &pid]).code, Some(2));
     let socket = running.sockets().pop().expect("there is one");
     assert!(running.done(["ps", socket.to_str().expect("text")]).contains("loops"));
     assert_eq!(running.end(), (Some(0), "the child ended\n".to_owned()));

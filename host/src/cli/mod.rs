@@ -61,12 +61,16 @@ enum Command {
     Ps(live::Ps),
     Top(live::Top),
     /// Ends an isolate of a run at once
+    #[command(after_help = "Examples:\n  insula kill 4711 3")]
     Kill(live::One),
     /// Pauses an isolate of a run: it takes no message until it is resumed
+    #[command(after_help = "Examples:\n  insula pause 4711 3")]
     Pause(live::One),
     /// Lets an isolate go on that `insula pause` paused
+    #[command(after_help = "Examples:\n  insula resume 4711 3")]
     Resume(live::One),
     /// Says how long an isolate of a run takes to the end of its turn
+    #[command(after_help = "Examples:\n  insula ping 4711 3")]
     Ping(live::One),
     Compile(compile::Compile),
     Inspect(inspect::Inspect),

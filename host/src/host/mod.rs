@@ -12,6 +12,7 @@
 //! - `origin`: who spawned an isolate, and where.
 //! - `quarters`: engines, code and threads of one kind of isolates: checked, trusted.
 //! - `run`: a whole program, from main to the end of all (semantics 5.5).
+//! - `undertaker`: what the host does when an isolate dies.
 //! - `uncaught`: errors that no listener hears, told off the workers.
 
 mod builder;
@@ -30,6 +31,7 @@ mod quarters;
 mod run;
 mod shares;
 mod uncaught;
+mod undertaker;
 
 pub use builder::HostBuilder;
 pub use loading::Loading;

@@ -3,26 +3,26 @@
 #[cfg(feature = "testing")]
 mod staged;
 
-use std::cell::RefCell;
 use std::sync::{OnceLock, Weak};
 use std::time::Duration;
 
+use insula_wire::Status;
 use insula_wire::codec::Unsendable;
-use insula_wire::{RemoteError, Status};
 
 #[cfg(feature = "testing")]
 use super::floors;
-use super::last_words::{self, LastWords};
+use super::last_words;
 use super::quarters::Quarters;
-use super::uncaught::{Report, Reporter, resolve, resolves_soon};
+use super::uncaught::{Report, resolve, resolves_soon};
+use super::undertaker::note_uncaught;
 use super::{Inner, grants, origin};
 use crate::abi::{Fetching, Place, Recent, State};
-use crate::control::{Accounts, Control, Cradle, Flags, Lineage, Links, NotAdmitted, Registry};
+use crate::control::{Accounts, Control, Cradle, Flags, Lineage, NotAdmitted};
 use crate::error::{SendError, SpawnError};
 use crate::event::Happened;
-use crate::exit::{Exit, IsolateId, Killer};
+use crate::exit::{Exit, Killer};
 use crate::grant::Grant;
-use crate::isolate::{EntryPoint, Life, Module, Undertaker, live, live_trusted};
+use crate::isolate::{EntryPoint, Life, Module, live, live_trusted};
 use crate::limits::Limits;
 use crate::outfit::{Outfit, Seed, Wasi};
 use crate::port::codec::Encoded;
@@ -415,94 +415,4 @@ pub(crate) fn room(limits: &Limits) -> Room {
         message_bytes_max: limits.message_bytes_max,
         ports_max: limits.ports_max,
     }
-}
-
-/// Tells whoever observes of an error that nobody listened for.
-fn note_uncaught(links: &Links, control: &Control, error: &RemoteError) {
-    links.recorder.rare(links.world.now(), control.id, || Happened::Uncaught { message: error.message.clone() });
-}
-
-/// The death step of this host: the isolate's own, and what is left for the host to do after it.
-pub(super) fn undertaker(links: &Arc<Links>, reporter: &Arc<Reporter>) -> Arc<Undertaker> {
-    let (links, reporter, last_words) = (Arc::clone(links), Arc::clone(reporter), LastWords::default());
-    Arc::new(move |control: &Arc<Control>, exit: Exit, place: Option<&Place>| {
-        let id = control.id;
-        // The exit code of a run's main is what the run answers: no news for standard error.
-        let handed_on = matches!(exit, Exit::ProcExit { .. }) && control.flags.any(Flags::MAIN);
-        #[cfg(feature = "testing")]
-        let ended = links.world.stage().is_some().then(|| exit.to_string());
-        let credit = || {
-            if control.flags.any(Flags::NAMED) {
-                links.names.forget(id);
-            }
-            links.registry.remove(control);
-        };
-        let recorded = links.recorder.has_lives().then(|| exit.clone());
-        let Some(mut dead) = control.die(exit, credit) else {
-            came_home(&links, control);
-            return false;
-        };
-        if let Some(exit) = recorded {
-            links.recorder.rare(links.world.now(), id, || Happened::Ended { exit });
-        }
-        last_words.keep(control);
-        #[cfg(feature = "testing")]
-        ended.into_iter().for_each(|ended| links.world.note(|| format!("{} ended: {ended}", control.label())));
-        if let Some(error) = dead.uncaught.take().filter(|_| !handed_on) {
-            // One that is ended from outside is found where it lives.
-            let home = if place.is_none() { origin::home(control) } else { None };
-            match place.or(home.as_deref()) {
-                Some(place) => (place.uncaught)(control, error, Some(dead.exit())),
-                None => {
-                    note_uncaught(&links, control, &error);
-                    reporter.tell(Report::new(control, &links, (error, Some(dead.exit().clone())), None));
-                }
-            }
-        }
-        end_scoped(&links.registry, id, std::mem::take(&mut dead.scoped));
-        drop(dead);
-        true
-    })
-}
-
-/// One that was left behind is out of its code at last: what it got hold of since its death is released.
-fn came_home(links: &Links, control: &Control) {
-    if !control.flags.any(Flags::LEFT_BEHIND) {
-        return;
-    }
-    if control.flags.any(Flags::NAMED) {
-        links.names.forget(control.id);
-    }
-    let held = control.table.lock().clear();
-    drop(held);
-    control.flags.clear(Flags::LEFT_BEHIND);
-}
-
-thread_local! {
-    /// Children that this thread is to end, while it does: a chain of them is ended by a loop, not by recursion.
-    static ORPHANS: RefCell<Option<Vec<(IsolateId, IsolateId)>>> = const { RefCell::new(None) };
-}
-
-/// Ends the children of a dead parent. One that dies within this loop leaves its own children to it.
-fn end_scoped(registry: &Registry, parent: IsolateId, children: Vec<IsolateId>) {
-    let children = children.into_iter().map(|child| (parent, child));
-    let nested = ORPHANS.with_borrow_mut(|orphans| match orphans {
-        Some(orphans) => {
-            orphans.extend(children);
-            true
-        }
-        None => {
-            *orphans = Some(children.collect());
-            false
-        }
-    });
-    if nested {
-        return;
-    }
-    while let Some((parent, child)) = ORPHANS.with_borrow_mut(|orphans| orphans.as_mut().and_then(Vec::pop)) {
-        if let Some(child) = registry.find(child) {
-            child.end_now(Exit::Killed { by: Killer::Isolate(parent) });
-        }
-    }
-    ORPHANS.set(None);
 }

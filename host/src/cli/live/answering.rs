@@ -103,13 +103,13 @@ impl Shared {
 
     fn answer(&self, ask: &Ask) -> Answer {
         match *ask {
-            Ask::Run => Answer::Run(Run {
+            Ask::Run {} => Answer::Run(Run {
                 pid: std::process::id(),
                 program: self.program.clone(),
                 isolates: self.host.live() as u64,
                 seconds: self.began.elapsed().as_secs_f64(),
             }),
-            Ask::List => Answer::List { isolates: self.host.isolates().iter().map(row).collect() },
+            Ask::List {} => Answer::List { isolates: self.host.isolates().iter().map(row).collect() },
             Ask::Kill { isolate } => self.with(isolate, |isolate| {
                 isolate.kill(Priority::Immediate);
                 Answer::Done

@@ -53,7 +53,7 @@ impl Asker {
 
     /// Its isolates.
     pub(super) fn isolates(&mut self) -> Result<Vec<Row>> {
-        match self.ask(&Ask::List)? {
+        match self.ask(&Ask::List {})? {
             Answer::List { isolates } => Ok(isolates),
             _ => bail!("the run answers something else than was asked"),
         }
@@ -61,7 +61,7 @@ impl Asker {
 
     /// Which run it is.
     pub(super) fn run(&mut self) -> Result<Run> {
-        match self.ask(&Ask::Run)? {
+        match self.ask(&Ask::Run {})? {
             Answer::Run(run) => Ok(run),
             _ => bail!("the run answers something else than was asked"),
         }

@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What can be asked of a run.
+/// What can be asked of a run. Those without fields are written as records, so that what they do not know is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "ask", deny_unknown_fields)]
 pub(super) enum Ask {
     /// Which run it is.
-    Run,
+    Run {},
     /// Its isolates.
-    List,
+    List {},
     /// To end one at once.
     Kill { isolate: u64 },
     /// To hold one back.

@@ -39,7 +39,10 @@ pub(super) fn of(uncaught: &Uncaught, message: &str, trace: &Trace) -> Vec<Strin
                 .to_owned(),
         ),
         Some(Exit::Limit { which, .. }) if which == "memory" => {
-            hints.push("a program gives an isolate that it spawns more with `limits`; main has 256 MiB".to_owned());
+            hints.push(
+                "`-W max-memory-size=512MiB` gives main more; a program gives an isolate that it spawns more with `limits`"
+                    .to_owned(),
+            );
         }
         _ => {}
     }

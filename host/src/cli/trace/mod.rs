@@ -31,6 +31,7 @@ pub(super) struct Command {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Makes a page of it that any browser shows: a timeline, and a sequence diagram
+    #[command(after_help = "Examples:\n  insula trace show run.json")]
     Show {
         /// A file that `insula run --trace` wrote
         file: PathBuf,
@@ -39,6 +40,7 @@ enum What {
         output: Option<PathBuf>,
     },
     /// Prints how long each isolate ran, waited and was ready, and what it sent and received
+    #[command(after_help = "Examples:\n  insula trace stats --json run.json")]
     Stats {
         /// A file that `insula run --trace` wrote
         file: PathBuf,
@@ -47,6 +49,7 @@ enum What {
         json: bool,
     },
     /// Prints its messages as a sequence diagram, in the language of Mermaid
+    #[command(after_help = "Examples:\n  insula trace mermaid --limit 50 run.json")]
     Mermaid {
         /// A file that `insula run --trace` wrote
         file: PathBuf,
