@@ -136,9 +136,9 @@ struct Handed {
 }
 
 const EXAMPLES: &str = "\
-The tests can print, read the clock, draw random numbers, and read the package's folder, both as the present
-folder and by its whole path. More they have as --dir and --env say. Tests that should panic are not run:
-libtest skips them on wasm.
+The tests can print, read the clock, draw random numbers, and read the package's folder, both as
+the present folder and by its whole path. More they have as --dir and --env say. Tests that should
+panic are not run: libtest skips them on wasm.
 
 Examples:
   insula test                      the package here

@@ -24,7 +24,7 @@ use crate::cli::trace::Recording;
 #[derive(Args, Debug)]
 #[command(next_help_heading = "What is kept of it, and who looks at it")]
 pub(in crate::cli) struct RecordFlags {
-    /// Records what happens in the run, in the format of Chromium's traces; see `insula trace`
+    /// Record what happens in the run, in the format of Chromium's traces; see `insula trace`
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
 
