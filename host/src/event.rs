@@ -91,7 +91,7 @@ pub enum Happened {
     },
     /// An error of its had no listener.
     Uncaught {
-        /// The error's text.
+        /// The error's text, the first 4 KiB of it.
         message: String,
     },
     /// It ended; nothing more happens to it.

@@ -13,7 +13,9 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Notify;
@@ -22,6 +24,12 @@ use crate::sync::{Arc, Mutex};
 
 /// Threads of one host.
 const HOST_MAX: usize = 512;
+
+/// Threads that are kept while they do nothing.
+const KEPT_MAX: usize = 16;
+
+/// A thread ends with its desk, and not before.
+const FOR_GOOD: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// What the file operations of a host run on.
 pub(crate) struct Desks {
@@ -72,8 +80,12 @@ struct Desk(Option<Runtime>);
 
 impl Desk {
     fn new() -> io::Result<Desk> {
-        let runtime = Builder::new_current_thread().max_blocking_threads(1).thread_name("insula-file").build()?;
-        Ok(Desk(Some(runtime)))
+        let mut builder = Builder::new_current_thread();
+        let runtime = builder.max_blocking_threads(1).thread_keep_alive(FOR_GOOD).thread_name("insula-file").build()?;
+        let desk = Desk(Some(runtime));
+        // Its thread is there from here on: where the system gives none, tokio panics, and would in an operation.
+        let begun = catch_unwind(AssertUnwindSafe(|| drop(desk.handle().spawn_blocking(|| ()))));
+        begun.map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory)).map(|()| desk)
     }
 
     fn handle(&self) -> &Handle {
@@ -208,7 +220,7 @@ impl Place {
             count.under_way -= 1;
             count.left_behind -= usize::from(left_behind);
         }
-        let unneeded = if state.closed {
+        let unneeded = if state.closed || state.free.len() >= KEPT_MAX {
             Some(desk)
         } else {
             state.free.push(desk);

@@ -52,6 +52,9 @@ fn what_is_wrong_in_a_file_is_one_line_with_its_place_and_what_was_meant() {
         ("[run.wasm]\nmax-memory = 1\n", "did you mean `max-memory-size`?"),
         ("[run]\nwatch = true\n", "line 2: `watch` is for the command line only"),
         ("[run]\ndir = ['/etc::/etc']\n", "line 2: `/etc` is outside of this folder"),
+        ("[run]\nallow-precompiled = true\n", "line 2: precompiled code runs unchecked"),
+        ("[run.module]\nx = 'package'\n", "line 2: a file that was merely found names modules, .wasm or .wat"),
+        ("[run.module]\nx = 'src/main.rs'\n", "line 2: a file that was merely found names modules, .wasm or .wat"),
         ("[run\n", "line 1: "),
     ] {
         let path = folder.file("insula.toml", text);
@@ -77,4 +80,28 @@ fn a_file_that_is_named_may_give_what_a_found_one_may_not() {
     command.env("PASSED", "on").args(["run", "--config", &file, &surroundings]);
     let ran = output(command);
     assert!(ran.stdout.contains("from outside") && ran.stdout.contains("(\"PASSED\", \"on\")"), "{ran:?}");
+}
+
+#[test]
+fn a_link_that_leads_nowhere_yet_does_not_lead_out_of_the_folder() {
+    let (folder, outside) = (Folder::new("config-dangling"), Folder::new("config-dangling-outside"));
+    let made = outside.path().join("made.json");
+    std::os::unix::fs::symlink(&made, folder.path().join("out")).expect("the folder is ours");
+    folder.file("insula.toml", "[run]\nreport = 'out'\n");
+    let ran = run_below(&folder, &[&guest("exceeds").display().to_string(), "memory"]);
+    assert!(ran.code == Some(1) && ran.stderr.contains("`out` is outside of this folder"), "{ran:?}");
+    assert!(!made.exists());
+}
+
+#[test]
+fn a_file_that_all_can_write_to_is_left_out_and_that_is_said() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new("config-open");
+    let path = folder.file("insula.toml", "[run]\nlabel = true\n");
+    let exceeds = guest("exceeds").display().to_string();
+    assert_eq!(run_below(&folder, &[&exceeds, "memory"]).stdout, "[exceeds #1] 64 MiB: true\n");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).expect("it is ours");
+    let ran = run_below(&folder, &[&exceeds, "memory"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "64 MiB: true\n"), "{ran:?}");
+    assert!(ran.stderr.contains("insula.toml` is left out"), "{ran:?}");
 }

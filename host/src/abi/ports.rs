@@ -97,10 +97,10 @@ fn send(
         Ok(message) => message,
         Err(status) => return answer(Err(status)),
     };
-    let (moves, cost) = (Moves::of(&message), message.cost());
+    let (moves, cost, at) = (Moves::of(&message), message.cost(), state.sends());
     match port.mailbox().send_from(state.sender_to(port), port, message, None) {
         Ok(message) => {
-            state.sent(port, message, cost);
+            state.sent(at, port, message, cost);
             moves.done(state);
         }
         Err(refused) => return answer(Err(refused.status)),
@@ -155,8 +155,10 @@ async fn send_waiting(
     let own = Arc::ptr_eq(port.mailbox(), &state.control.mailbox);
     let sender = state.sender_to(&port);
     let mut waiting = AtTheDoor { port: Arc::clone(&port), waker: None };
-    let sent = wait(&mut caller, until, |_: &mut &mut Caller<'_, State>, waker: &Waker| {
+    let mut at = None;
+    let sent = wait(&mut caller, until, |caller: &mut &mut Caller<'_, State>, waker: &Waker| {
         let message = unsent.take()?;
+        at = caller.data().sends();
         if !own {
             waiting.waker.get_or_insert_with(|| waker.clone());
         }
@@ -170,7 +172,7 @@ async fn send_waiting(
     });
     let sent = sent.await?.unwrap_or(Err(Status::TimedOut));
     if let (Ok(message), Some((moves, cost))) = (sent, moves) {
-        caller.data().sent(&port, message, cost);
+        caller.data().sent(at, &port, message, cost);
         moves.done(caller.data());
     }
     answer(sent.map(|_| ()))

@@ -144,12 +144,16 @@ impl State {
     }
 
     /// A message of this isolate's was accepted, the how-manieth of its receiver's mailbox.
-    pub(super) fn sent(&self, port: &Port, message: u64, cost: u64) {
+    pub(super) fn sent(&self, at: Option<Nanos>, port: &Port, message: u64, cost: u64) {
         self.control.meter.sends(cost);
-        if self.place.links.recorder.has_all() {
-            let (now, to) = (self.place.world.now(), port.mailbox().owner());
-            self.place.links.recorder.sent(now, self.control.id.0, to, message, cost);
+        if let Some(at) = at {
+            self.place.links.recorder.sent(at, self.control.id.0, port.mailbox().owner(), message, cost);
         }
+    }
+
+    /// When it sends, if anybody observes: before its message can be received.
+    pub(super) fn sends(&self) -> Option<Nanos> {
+        self.place.links.recorder.has_all().then(|| self.place.world.now())
     }
 
     /// It took a message, the how-manieth of its mailbox.

@@ -54,7 +54,15 @@ impl File {
         // Where somebody removed the working directory nothing is above it.
         let here = std::env::current_dir().ok()?;
         let mut paths = here.ancestors().map(|folder| folder.join(NAME));
-        paths.find(|path| path.is_file()).map(|path| File { path, is_named: false })
+        let path = paths.find(|path| path.is_file())?;
+        if !is_ours(&path) {
+            let named = report::path(&path);
+            report::note(&format!(
+                "{named} is left out, since it is not this user's alone: name it by --config if it is meant"
+            ));
+            return None;
+        }
+        Some(File { path, is_named: false })
     }
 
     /// What it says for `command`, as flags of the command line. All of the section is read, and each value tried.
@@ -138,6 +146,12 @@ impl Reader<'_> {
         if found && flag.get_long() == Some("env") && !value.contains('=') {
             bail!("a variable of this process is passed on by the command line, or by a file that --config names");
         }
+        if found && flag.get_long() == Some("allow-precompiled") {
+            bail!("precompiled code runs unchecked: allow it on the command line, or in a file that --config names");
+        }
+        if found && self.folder.to_str().is_none_or(|folder| folder.contains("::")) {
+            bail!("this folder's name has `::` in it: name the file by --config");
+        }
         let (before, path, after) = match (flag.get_long(), flag.get_value_hint()) {
             (Some("module"), _) => match value.split_once('=') {
                 Some((name, path)) => (format!("{name}="), path, String::new()),
@@ -152,6 +166,10 @@ impl Reader<'_> {
         };
         if found {
             self.hold_within(path)?;
+        }
+        if found && flag.get_long() == Some("module") && !is_module(Path::new(path)) {
+            // To build it would run what its package says, outside of any isolate.
+            bail!("a file that was merely found names modules, .wasm or .wat, and has nothing built");
         }
         let mut joined = OsString::from(before);
         // An empty path is no folder of ours, and refused as it is on the command line.
@@ -168,11 +186,11 @@ impl Reader<'_> {
         if steps.into_iter().any(|step| !matches!(step, Component::Normal(_) | Component::CurDir)) {
             return Err(outside());
         }
-        let canonical = |path: &Path| path.canonicalize().ok();
-        // Of what is not there yet, the part that is.
+        // Of what is not there yet, the part that is; a link that leads nowhere is there.
         let whole = self.folder.join(path);
-        let real = whole.ancestors().find_map(canonical);
-        match (real, canonical(self.folder)) {
+        let there = whole.ancestors().find(|part| part.symlink_metadata().is_ok());
+        let real = there.and_then(|part| part.canonicalize().ok());
+        match (real, self.folder.canonicalize().ok()) {
             (Some(real), Some(folder)) if real.starts_with(&folder) => Ok(()),
             _ => Err(outside()),
         }
@@ -183,6 +201,15 @@ impl Reader<'_> {
         let line = 1 + self.text.bytes().take(at.start).filter(|byte| *byte == b'\n').count();
         anyhow!("{}, line {line}: {text}", report::path(&self.file.path))
     }
+}
+
+/// Whether a file and its folder are this user's, or root's, and not for all to write.
+fn is_ours(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let user = rustix::process::geteuid().as_raw();
+    let owned = |path: &Path| std::fs::metadata(path).ok().filter(|found| [user, 0].contains(&found.uid()));
+    owned(path).is_some_and(|file| file.mode() & 0o002 == 0)
+        && path.parent().is_some_and(|folder| owned(folder).is_some())
 }
 
 /// The values that a flag is given, as they would be typed, and where they are.
@@ -206,6 +233,11 @@ fn values(flag: &Arg, key: &str, value: &Spanned<DeValue<'_>>) -> Result<Vec<(Ra
         DeValue::Table(_) => Err(format!("`{key}` is a value, not a section")),
         other => Ok(vec![(value.span(), scalar(key, other)?)]),
     }
+}
+
+/// Whether a path is one of a module's file, by its name.
+fn is_module(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "wasm" || extension == "wat")
 }
 
 /// A value as it would be typed.

@@ -193,32 +193,43 @@ impl Test {
 
     fn test(&self, binaries: &[Binary]) -> Result<Outcome> {
         let mut show = Show::new(self.format(), self.choice.nocapture, self.choice.show_output, self.junit.clone());
+        let mut all_ran = true;
         for binary in binaries {
-            let reports = Reports::default();
-            let host = self.host(binary, &reports)?;
-            let module = host.load_file(&binary.file)?;
-            let plan = Plan {
-                host: &host,
-                module: &module,
-                grants: self.grants(binary)?,
-                timeout: (!self.timeout.is_zero()).then_some(self.timeout),
-                reports: &reports,
-                also_ignored: self.choice.ignored || self.choice.include_ignored,
-            };
-            let all = plan.list().with_context(|| report::path(&binary.file))?;
-            let total = all.len();
-            let chosen: Vec<_> = all.into_iter().filter(|test| self.chooses(&test.name, test.ignored)).collect();
-            if self.choice.list {
-                show.list(&chosen);
-                continue;
+            // One that has no list of tests keeps the others from nothing, and is no success.
+            if let Err(error) = self.test_one(binary, &mut show) {
+                report::failure(&error);
+                all_ran = false;
             }
-            let named = (!self.is_runner).then_some(binary.file.as_path());
-            show.begins(&binary.title, named, chosen.len(), total - chosen.len());
-            plan.run(&chosen, self.threads(), |done| show.ended(done));
-            show.is_over(plan.leftovers());
         }
         show.finish()?;
-        Ok(Outcome::Tested { all_passed: show.all_passed() })
+        Ok(Outcome::Tested { all_passed: all_ran && show.all_passed() })
+    }
+
+    /// The tests of one binary.
+    fn test_one(&self, binary: &Binary, show: &mut Show) -> Result<()> {
+        let reports = Reports::default();
+        let host = self.host(binary, &reports)?;
+        let module = host.load_file(&binary.file)?;
+        let plan = Plan {
+            host: &host,
+            module: &module,
+            grants: self.grants(binary)?,
+            timeout: (!self.timeout.is_zero()).then_some(self.timeout),
+            reports: &reports,
+            also_ignored: self.choice.ignored || self.choice.include_ignored,
+        };
+        let all = plan.list().with_context(|| report::path(&binary.file))?;
+        let total = all.len();
+        let chosen: Vec<_> = all.into_iter().filter(|test| self.chooses(&test.name, test.ignored)).collect();
+        if self.choice.list {
+            show.list(&chosen);
+            return Ok(());
+        }
+        let named = (!self.is_runner).then_some(binary.file.as_path());
+        show.begins(&binary.title, named, chosen.len(), total - chosen.len());
+        plan.run(&chosen, self.threads(), |done| show.ended(done));
+        show.is_over(plan.leftovers());
+        Ok(())
     }
 
     fn chooses(&self, name: &str, ignored: bool) -> bool {

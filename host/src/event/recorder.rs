@@ -13,8 +13,11 @@ use crate::sync::{Arc, Mutex};
 /// Pieces: more than threads that are likely to record at one time.
 const PIECES: usize = 16;
 
-/// Records of one piece that wait, at most: some 4 MiB.
+/// Records of one piece that wait, at most: some 3 MiB.
 const WAITING_MAX: usize = 1 << 16;
+
+/// Records of one piece that have texts, which may be long.
+const RARE_MAX: usize = 1 << 11;
 
 /// What was put down, as small as it can be: it is done on the way of every message.
 pub(crate) struct Record {
@@ -46,8 +49,15 @@ pub(crate) enum Detail {
 /// What happens in one host, for as long as somebody observes.
 pub(crate) struct Recorder {
     detail: AtomicU8,
-    pieces: [Mutex<Vec<Record>>; PIECES],
+    pieces: [Mutex<Piece>; PIECES],
     missed: AtomicU64,
+}
+
+#[derive(Default)]
+struct Piece {
+    records: Vec<Record>,
+    /// How many of them have texts.
+    rare: usize,
 }
 
 thread_local! {
@@ -118,8 +128,10 @@ impl Recorder {
 
     fn put(&self, record: Record) {
         let mut piece = self.pieces[thread() as usize % PIECES].lock();
-        if piece.len() < WAITING_MAX {
-            piece.push(record);
+        let rare = usize::from(matches!(record.what, What::Rare(_)));
+        if piece.records.len() < WAITING_MAX && piece.rare + rare <= RARE_MAX {
+            piece.rare += rare;
+            piece.records.push(record);
         } else {
             self.missed.fetch_add(1, Ordering::Relaxed);
         }
@@ -129,7 +141,10 @@ impl Recorder {
     pub(crate) fn drain(&self, spare: &mut Vec<Record>, events: &mut Vec<Event>) {
         events.clear();
         for piece in &self.pieces {
-            std::mem::swap(&mut *piece.lock(), spare);
+            let mut piece = piece.lock();
+            piece.rare = 0;
+            std::mem::swap(&mut piece.records, spare);
+            drop(piece);
             events.extend(spare.drain(..).map(Record::event));
         }
         events.sort_by_key(|event| event.at);

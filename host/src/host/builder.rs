@@ -280,7 +280,11 @@ impl HostBuilder {
                 return Err(error);
             }
         };
-        ticker.start(&checked.scheduler).map_err(failed)?;
+        if let Err(error) = ticker.start(&checked.scheduler) {
+            checked.scheduler.close();
+            io.shutdown_background();
+            return Err(failed(error));
+        }
         let trusted = Trusted::new(ground(self.trusted_isolates), self.threads_of_trusted());
         let inner = Arc::new(Inner {
             links,

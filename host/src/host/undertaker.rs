@@ -14,6 +14,9 @@ use crate::exit::{Exit, IsolateId, Killer};
 use crate::isolate::Undertaker;
 use crate::sync::Arc;
 
+/// Bytes of an error's text that observers are told.
+const UNCAUGHT_BYTES_MAX: usize = 4 << 10;
+
 /// The death step of this host: the isolate's own, and what is left for the host to do after it.
 pub(super) fn undertaker(links: &Arc<Links>, reporter: &Arc<Reporter>) -> Arc<Undertaker> {
     let (links, reporter, last_words) = (Arc::clone(links), Arc::clone(reporter), LastWords::default());
@@ -48,7 +51,7 @@ pub(super) fn undertaker(links: &Arc<Links>, reporter: &Arc<Reporter>) -> Arc<Un
                 }
             }
         }
-        // The last that happens to it, and before anybody sees it dead.
+        // The last that happens to it, and before anybody who joins it comes back.
         if let Some(exit) = recorded {
             links.recorder.rare(links.world.now(), id, || Happened::Ended { exit });
         }
@@ -60,7 +63,8 @@ pub(super) fn undertaker(links: &Arc<Links>, reporter: &Arc<Reporter>) -> Arc<Un
 
 /// Tells whoever observes of an error that nobody listened for.
 pub(super) fn note_uncaught(links: &Links, control: &Control, error: &RemoteError) {
-    links.recorder.rare(links.world.now(), control.id, || Happened::Uncaught { message: error.message.clone() });
+    let message = || error.message[..error.message.floor_char_boundary(UNCAUGHT_BYTES_MAX)].to_owned();
+    links.recorder.rare(links.world.now(), control.id, || Happened::Uncaught { message: message() });
 }
 
 /// One that was left behind is out of its code at last: what it got hold of since its death is released.

@@ -145,10 +145,12 @@ impl<T: Serialize> SendPort<T> {
     fn post(&self, unsent: &mut Unsent, waker: Option<&Waker>) -> Option<Result<(), Status>> {
         let (message, claims) = unsent.take()?;
         let (port, cost) = (self.right.port(), message.cost());
+        // Before the message can be received.
+        let at = self.links.recorder.has_all().then(|| self.links.world.now());
         match port.mailbox().send(port, message, waker) {
             Ok(number) => {
-                if self.links.recorder.has_all() {
-                    self.links.recorder.sent(self.links.world.now(), 0, port.mailbox().owner(), number, cost);
+                if let Some(at) = at {
+                    self.links.recorder.sent(at, 0, port.mailbox().owner(), number, cost);
                 }
                 claims.settle();
                 Some(Ok(()))

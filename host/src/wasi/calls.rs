@@ -14,17 +14,27 @@ use crate::control::Call;
 use crate::files::FileWork;
 use crate::sync::Arc;
 
+/// Which argument is the descriptor that an operation is at: the first, where nothing else is said.
+macro_rules! descriptor {
+    ($first:ident) => {
+        $first
+    };
+    ($first:ident $at:ident) => {
+        $at
+    };
+}
+
 macro_rules! define {
     ($linker:ident, $($name:ident as $call:ident(
         $fd:ident: i32 $(, $argument:ident: $type:ty)*
-    ) $(moves [$($moved:ident),*])?;)*) => {$(
+    ) $(at $at:ident)? $(moves [$($moved:ident),*])?;)*) => {$(
         $linker.func_wrap_async(
             PREVIEW_1,
             stringify!($name),
             |mut caller: Caller<'_, State>, ($fd, $($argument,)*): (i32, $($type,)*)| {
                 Box::new(async move {
                     let control = Arc::clone(&caller.data().control);
-                    let files = caller.data().wasi.files($fd).cloned();
+                    let files = caller.data().wasi.files(descriptor!($fd $($at)?)).cloned();
                     $(caller.data_mut().wasi.moved(&[$($moved),*]);)?
                     let _at_work = caller.data().place.world.at_work();
                     let call = async {
@@ -82,7 +92,7 @@ fn link_paths(linker: &mut Definer) -> Result<()> {
         path_readlink as PathReadlink(fd: i32, path: i32, length: i32, at: i32, capacity: i32, result: i32);
         path_remove_directory as PathRemoveDirectory(fd: i32, path: i32, length: i32);
         path_rename as PathRename(fd: i32, path: i32, length: i32, to_fd: i32, to_path: i32, to_length: i32);
-        path_symlink as PathSymlink(path: i32, length: i32, fd: i32, to_path: i32, to_length: i32);
+        path_symlink as PathSymlink(path: i32, length: i32, fd: i32, to_path: i32, to_length: i32) at fd;
         path_unlink_file as PathUnlinkFile(fd: i32, path: i32, length: i32);
     }
     Ok(())

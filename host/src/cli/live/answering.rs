@@ -1,11 +1,12 @@
 //! The side of the run: a thread that answers who asks over the socket, as long as the process lives.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::io::{BufRead, BufReader, ErrorKind, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -21,21 +22,37 @@ const ASKERS_MAX: usize = 8;
 /// How long an isolate has for the end of its turn.
 const PING: Duration = Duration::from_secs(5);
 
-/// A run that can be asked. Dropped, its socket is gone.
+/// How long one that cannot be let in waits, where the process has no descriptor left.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// A run that can be asked. Dropped, its socket is gone, and nobody here holds its host any more.
 pub(in crate::cli) struct Answering {
     socket: PathBuf,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Drop for Answering {
     fn drop(&mut self) {
+        self.shared.over.store(true, Ordering::SeqCst);
+        drop(self.shared.host.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.shared.paused().clear();
+        // Its thread waits for who comes next.
+        let woken = UnixStream::connect(&self.socket).is_ok();
         // Who asks finds nobody in any case.
         let _ = std::fs::remove_file(&self.socket);
+        if let Some(thread) = self.thread.take().filter(|_| woken) {
+            // It does not panic.
+            let _ = thread.join();
+        }
     }
 }
 
 /// What those who ask share.
 struct Shared {
-    host: Host,
+    /// Until the run is over.
+    host: Mutex<Option<Host>>,
+    over: AtomicBool,
     program: String,
     began: Instant,
     /// Who is paused from here. As long as it is, somebody can wake it: so its handle is kept.
@@ -48,24 +65,54 @@ impl Answering {
     pub(in crate::cli) fn listen(host: &Host, program: &str, path: Option<PathBuf>) -> Result<Answering> {
         let socket = path.map_or_else(|| socket::of(std::process::id()), Ok)?;
         let cannot = || format!("cannot listen at {}", report::path(&socket));
-        let listener = UnixListener::bind(&socket).with_context(cannot)?;
-        let only_owner = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-        std::fs::set_permissions(&socket, only_owner).with_context(cannot)?;
+        let listener = bind(&socket).with_context(cannot)?;
         let shared = Arc::new(Shared {
-            host: host.clone(),
+            host: Mutex::new(Some(host.clone())),
+            over: AtomicBool::new(false),
             program: program.to_owned(),
             began: Instant::now(),
             paused: Mutex::default(),
             asking: AtomicUsize::new(0),
         });
+        let theirs = Arc::clone(&shared);
+        // From here on the socket goes with it.
+        let mut answering = Answering { socket: socket.clone(), shared, thread: None };
+        let only_owner = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&socket, only_owner).with_context(cannot)?;
         let thread = std::thread::Builder::new().name("insula-socket".to_owned());
-        thread.spawn(move || accept(&listener, &shared)).with_context(cannot)?;
-        Ok(Answering { socket })
+        answering.thread = Some(thread.spawn(move || accept(&listener, &theirs)).with_context(cannot)?);
+        Ok(answering)
     }
 }
 
+/// Binds the socket, in the place of one that nobody listens at any more.
+fn bind(socket: &Path) -> std::io::Result<UnixListener> {
+    let refused =
+        |socket: &Path| UnixStream::connect(socket).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused);
+    match UnixListener::bind(socket) {
+        Err(error) if error.kind() == ErrorKind::AddrInUse && is_socket(socket) && refused(socket) => {
+            std::fs::remove_file(socket)?;
+            UnixListener::bind(socket)
+        }
+        bound => bound,
+    }
+}
+
+fn is_socket(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt as _;
+    std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket())
+}
+
 fn accept(listener: &UnixListener, shared: &Arc<Shared>) {
-    for asker in listener.incoming().map_while(std::result::Result::ok) {
+    for asker in listener.incoming() {
+        if shared.over.load(Ordering::SeqCst) {
+            return;
+        }
+        let Ok(asker) = asker else {
+            // As long as the process has no descriptor left there is nothing to wait for but time.
+            std::thread::sleep(AGAIN);
+            continue;
+        };
         if shared.asking.fetch_add(1, Ordering::SeqCst) >= ASKERS_MAX {
             shared.asking.fetch_sub(1, Ordering::SeqCst);
             continue;
@@ -102,29 +149,23 @@ impl Shared {
     }
 
     fn answer(&self, ask: &Ask) -> Answer {
+        let host = self.host.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(host) = host else { return Answer::Refused { why: "the run is over".to_owned() } };
         match *ask {
             Ask::Run {} => Answer::Run(Run {
                 pid: std::process::id(),
                 program: self.program.clone(),
-                isolates: self.host.live() as u64,
+                isolates: host.live() as u64,
                 seconds: self.began.elapsed().as_secs_f64(),
             }),
-            Ask::List {} => Answer::List { isolates: self.host.isolates().iter().map(row).collect() },
-            Ask::Kill { isolate } => self.with(isolate, |isolate| {
+            Ask::List {} => Answer::List { isolates: host.isolates().iter().map(row).collect() },
+            Ask::Kill { isolate } => with(&host, isolate, |isolate| {
                 isolate.kill(Priority::Immediate);
                 Answer::Done
             }),
-            Ask::Pause { isolate } => self.with(isolate, |isolate| self.pause(isolate)),
+            Ask::Pause { isolate } => with(&host, isolate, |isolate| self.pause(isolate)),
             Ask::Resume { isolate } => self.resume(isolate),
-            Ask::Ping { isolate } => self.with(isolate, |isolate| self.ping(isolate)),
-        }
-    }
-
-    fn with(&self, number: u64, act: impl FnOnce(&Isolate) -> Answer) -> Answer {
-        let isolates = self.host.isolates();
-        match isolates.iter().find(|isolate| isolate.id().number() == number) {
-            Some(isolate) => act(isolate),
-            None => Answer::Refused { why: format!("there is no isolate #{number}, or it has ended") },
+            Ask::Ping { isolate } => with(&host, isolate, |isolate| ping(&host, isolate)),
         }
     }
 
@@ -148,16 +189,24 @@ impl Shared {
             None => Answer::Refused { why: format!("isolate #{number} was not paused by `insula pause`") },
         }
     }
+}
 
-    fn ping(&self, isolate: &Isolate) -> Answer {
-        let port = self.host.receive_port::<()>();
-        let began = Instant::now();
-        let asked = isolate.ping(&port.send_port(), (), Priority::BeforeNextEvent);
-        match asked.map(|()| port.recv_timeout(PING)) {
-            Ok(Ok(())) => Answer::Pong { micros: began.elapsed().as_secs_f64() * 1e6 },
-            _ if isolate.exit().is_some() => Answer::Refused { why: format!("isolate {} has ended", isolate.id()) },
-            _ => Answer::Refused { why: format!("isolate {} did not end its turn within 5 s", isolate.id()) },
-        }
+fn with(host: &Host, number: u64, act: impl FnOnce(&Isolate) -> Answer) -> Answer {
+    let isolates = host.isolates();
+    match isolates.iter().find(|isolate| isolate.id().number() == number) {
+        Some(isolate) => act(isolate),
+        None => Answer::Refused { why: format!("there is no isolate #{number}, or it has ended") },
+    }
+}
+
+fn ping(host: &Host, isolate: &Isolate) -> Answer {
+    let port = host.receive_port::<()>();
+    let began = Instant::now();
+    let asked = isolate.ping(&port.send_port(), (), Priority::BeforeNextEvent);
+    match asked.map(|()| port.recv_timeout(PING)) {
+        Ok(Ok(())) => Answer::Pong { micros: began.elapsed().as_secs_f64() * 1e6 },
+        _ if isolate.exit().is_some() => Answer::Refused { why: format!("isolate {} has ended", isolate.id()) },
+        _ => Answer::Refused { why: format!("isolate {} did not end its turn within 5 s", isolate.id()) },
     }
 }
 

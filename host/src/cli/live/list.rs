@@ -51,14 +51,15 @@ pub(super) fn isolates(rows: &[Row], json: bool) -> Result<()> {
     Ok(())
 }
 
-/// Prints the runs of this user. A socket that nobody answers at any more is removed.
+/// Prints the runs of this user. The socket of a process that is gone is removed.
 pub(super) fn runs(json: bool) -> Result<()> {
     let mut runs: Vec<Run> = Vec::new();
     for socket in socket::all()? {
         match Asker::at(&socket) {
             // One that ends right now is no run any more.
             Ok(mut asker) => runs.extend(asker.run().ok()),
-            Err(_) => drop(std::fs::remove_file(&socket)),
+            Err(_) if socket::is_of_nobody(&socket) => drop(std::fs::remove_file(&socket)),
+            Err(_) => {}
         }
     }
     let mut out = std::io::stdout().lock();

@@ -46,6 +46,12 @@ pub(super) fn all() -> Result<Vec<PathBuf>> {
     Ok(sockets)
 }
 
+/// Whether the process whose socket this is is gone.
+pub(super) fn is_of_nobody(socket: &Path) -> bool {
+    let pid = socket.file_stem().and_then(|stem| stem.to_str()?.parse().ok()).and_then(rustix::process::Pid::from_raw);
+    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH))
+}
+
 /// The socket that a process's number or a path names.
 pub(super) fn named(run: &str) -> Result<PathBuf> {
     match run.parse::<u32>() {

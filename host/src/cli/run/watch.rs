@@ -15,8 +15,8 @@ use insula::Sha256;
 use super::program::{Built, Loaded, Program};
 use super::sources::{Sources, Watcher};
 use crate::cli::code::{self, Outcome};
-use crate::cli::report;
 use crate::cli::signals::Signals;
+use crate::cli::{precompiled, report};
 
 /// A change is over when nothing more came for so long: who saves a file writes it in several steps, and often not only
 /// that one.
@@ -102,7 +102,7 @@ impl Session {
         }
         if let Some(current) = &self.current {
             // Its host finds out what is wrong with the new one, and leaves its code in the cache.
-            current.loaded.host.load_file(&built.module)?;
+            precompiled::load(&current.loaded.host, &built.module, self.program.flags().given.allow_precompiled)?;
             report::note("its sources changed: it is started again");
         }
         self.end_current();

@@ -127,7 +127,10 @@ impl Plan<'_> {
         let took = began.elapsed();
         // What a test leaves running ends with it.
         isolate.kill_tree();
-        let (stdout, stderr) = (isolate.stdout().to_string(), isolate.stderr().to_string());
+        let (stdout, stderr) = (isolate.stdout(), isolate.stderr().to_string());
+        let is_cut = stdout.bytes_cut > 0;
+        // Of one that printed more than is kept, libtest's first words are gone.
+        let stdout = if is_cut { libtest::headed(&test.name, &stdout.to_string()) } else { stdout.to_string() };
         let (said, printed) = libtest::read(&test.name, &stdout);
         let told = told_panic(&exit, &stderr);
         let verdict = match &told {

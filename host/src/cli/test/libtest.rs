@@ -70,9 +70,19 @@ pub(super) fn names(list: &str) -> Result<Vec<&str>> {
     list.lines().map(|line| name(line).with_context(|| format!("`{line}` is no line of a list of tests"))).collect()
 }
 
+/// What it says before a test.
+fn head(name: &str) -> String {
+    format!("\nrunning 1 test\ntest {name}")
+}
+
+/// The rest of what it said, with what it says before a test.
+pub(super) fn headed(name: &str, rest: &str) -> String {
+    format!("{} ... {rest}", head(name))
+}
+
 /// What it said of a test, and what the test printed itself.
 pub(super) fn read<'a>(name: &str, stdout: &'a str) -> (Said, &'a str) {
-    let frame = format!("\nrunning 1 test\ntest {name}");
+    let frame = head(name);
     let Some(rest) = stdout.strip_prefix(&frame) else { return (Said::Nothing, stdout) };
     let should_panic = rest.strip_prefix(" - should panic");
     let rest = should_panic.unwrap_or(rest);
@@ -108,6 +118,12 @@ mod tests {
             "\nrunning 1 test\ntest a::b ... hello\nok\n\ntest result: ok. 1 passed; 0 failed; 0 ignored; {SUMMARY}"
         );
         assert_eq!(read("a::b", &passed), (Said::Passed, "hello\n"));
+        // Of what was printed too much of to be kept, the end says how it was.
+        let cut = format!(
+            "[9 bytes before this are not kept]\nlo\nok\n\ntest result: ok. 1 passed; 0 failed; 0 ignored; {SUMMARY}"
+        );
+        let headed = headed("a::b", &cut);
+        assert_eq!(read("a::b", &headed), (Said::Passed, "[9 bytes before this are not kept]\nlo\n"));
         let failed = format!(
             "\nrunning 1 test\ntest a ... oh\nFAILED\n\nfailures:\n\nfailures:\n    a\n\ntest result: FAILED. 0 passed; 1 failed; 0 ignored; {SUMMARY}"
         );

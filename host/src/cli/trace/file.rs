@@ -118,7 +118,7 @@ impl<W: Write> Writer<'_, W> {
     fn born(&mut self, at: Duration, track: u64, name: &str, module: &str, parent: Option<IsolateId>) -> Result<()> {
         self.track(track, &format!("#{track} {name}"))?;
         // Until it runs it waits to be run.
-        self.rests.insert(track, (at, Then::Preempted));
+        self.rests.entry(track).or_insert((at, Then::Preempted));
         let args = json!({ "module": module, "parent": parent.map_or(0, number) });
         self.mark(at, track, "born", "born", args)
     }
@@ -287,9 +287,9 @@ impl Trace {
         let mut trace =
             Trace { program, missed: whole.head["missed"].as_u64().unwrap_or_default(), ..Trace::default() };
         let mut open = HashMap::new();
-        for entry in whole.entries {
-            trace.take(entry, &mut open);
-        }
+        // Both ends of an arrow may be of one moment: where it begins is read before where it ends.
+        let (ends, others): (Vec<_>, Vec<_>) = whole.entries.into_iter().partition(|entry| entry.ph == "f");
+        others.into_iter().chain(ends).for_each(|entry| trace.take(entry, &mut open));
         trace.slices.sort_by(|a, b| a.at.total_cmp(&b.at));
         Ok(trace)
     }

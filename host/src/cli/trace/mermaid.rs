@@ -53,8 +53,7 @@ fn line(mark: &Mark) -> Option<String> {
 fn plain(text: &str) -> String {
     let text = insula::printable_line(text);
     let escaped = text.chars().take(80).map(|character| match character {
-        '#' => "#35;".to_owned(),
-        ';' => "#59;".to_owned(),
+        '#' | ';' | '%' | '{' | '}' | '<' | '>' | '$' => format!("#{};", u32::from(character)),
         other => other.to_string(),
     });
     escaped.collect()

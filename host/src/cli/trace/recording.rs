@@ -12,8 +12,11 @@ use insula::{Event, Happened, Host, Observation};
 use super::super::report;
 use super::file;
 
-/// Events that are kept, some 300 MB of them; of those beyond only the number.
-const EVENTS_MAX: usize = 1 << 22;
+/// Events that are kept, some 250 MB of them; of those beyond only the number.
+const EVENTS_MAX: usize = 1 << 21;
+
+/// Bytes of the texts in them.
+const TEXT_BYTES_MAX: usize = 64 << 20;
 
 /// A run that is recorded.
 pub(in crate::cli) struct Recording {
@@ -26,6 +29,7 @@ pub(in crate::cli) struct Recording {
 #[derive(Default)]
 struct Kept {
     events: Vec<Event>,
+    text_bytes: usize,
     missed: u64,
 }
 
@@ -48,7 +52,7 @@ impl Recording {
     pub(in crate::cli) fn end(self, program: &str) -> Result<()> {
         let Recording { path, file, observation, kept } = self;
         drop(observation);
-        let Kept { mut events, missed } = std::mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner));
+        let Kept { mut events, missed, .. } = std::mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner));
         events.sort_by_key(|event| event.at);
         let mut out = BufWriter::with_capacity(1 << 20, file);
         let written = file::write(&mut out, program, &events, missed).and_then(|()| Ok(out.flush()?));
@@ -65,9 +69,28 @@ impl Kept {
         for event in events {
             match event.what {
                 Happened::Missed { events } => self.missed += events,
-                _ if self.events.len() < EVENTS_MAX => self.events.push(event.clone()),
-                _ => self.missed += 1,
+                _ => self.keep_one(event),
             }
         }
+    }
+
+    fn keep_one(&mut self, event: &Event) {
+        let text_bytes = self.text_bytes + text_bytes(&event.what);
+        if self.events.len() < EVENTS_MAX && text_bytes <= TEXT_BYTES_MAX {
+            self.text_bytes = text_bytes;
+            self.events.push(event.clone());
+        } else {
+            self.missed += 1;
+        }
+    }
+}
+
+/// Bytes of what a guest says in it, about.
+fn text_bytes(what: &Happened) -> usize {
+    match what {
+        Happened::Born { name, module, .. } => name.len() + module.len(),
+        Happened::Uncaught { message } => message.len(),
+        Happened::Ended { exit } => format!("{exit:?}").len(),
+        _ => 0,
     }
 }
