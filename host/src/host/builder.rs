@@ -274,16 +274,11 @@ impl HostBuilder {
         let threads = self.seed.map_or_else(|| Threads::Many(self.threads.unwrap_or_else(cores)), Threads::Seeded);
         let checked = match Quarters::checked(&ground(self.isolates), &threads, &ticker) {
             Ok(checked) => checked,
-            Err(error) => {
-                // Dropping it would panic where the embedder builds hosts within a tokio of its own.
-                io.shutdown_background();
-                return Err(error);
-            }
+            Err(error) => return Err(given_up(io, error)),
         };
         if let Err(error) = ticker.start(&checked.scheduler) {
             checked.scheduler.close();
-            io.shutdown_background();
-            return Err(failed(error));
+            return Err(given_up(io, failed(error)));
         }
         let trusted = Trusted::new(ground(self.trusted_isolates), self.threads_of_trusted());
         let inner = Arc::new(Inner {
@@ -415,6 +410,12 @@ fn watch(percent: u8, told: Arc<OnWarning>, reporter: &Arc<Reporter>) -> Watch {
         reporter.warn(Box::new(move || told(&warning)));
     };
     Watch { percent, tell: Arc::new(tell) }
+}
+
+/// Nothing comes of the host. To drop its runtime of tokio's would panic where the embedder builds hosts within another.
+fn given_up(io: Runtime, error: BuildError) -> BuildError {
+    io.shutdown_background();
+    error
 }
 
 /// The bounds of all isolates together.

@@ -195,9 +195,7 @@ impl Task {
             polled.ended.set(result.is_ok().then_some(ended));
             polled.yielding.replace(false)
         });
-        if self.hooks.recorder.has_all() {
-            self.record((began, ended), result.as_ref().is_ok_and(Poll::is_pending), yielding);
-        }
+        self.record((began, ended), result.as_ref().is_ok_and(Poll::is_pending), yielding);
         match result {
             Ok(Poll::Pending) => {
                 drop(slot);
@@ -228,8 +226,15 @@ impl Task {
     }
 
     /// Tells whoever observes of a poll.
+    #[inline]
+    fn record(&self, times: (Nanos, Nanos), is_pending: bool, yielding: bool) {
+        if self.hooks.recorder.has_all() {
+            self.put_down(times, is_pending, yielding);
+        }
+    }
+
     #[cold]
-    fn record(&self, (began, ended): (Nanos, Nanos), is_pending: bool, yielding: bool) {
+    fn put_down(&self, (began, ended): (Nanos, Nanos), is_pending: bool, yielding: bool) {
         let flags = &self.control.flags;
         let then = match (is_pending, yielding) {
             (false, _) => Then::Over,
