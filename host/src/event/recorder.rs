@@ -13,8 +13,8 @@ use crate::sync::{Arc, Mutex};
 /// Pieces: more than threads that are likely to record at one time.
 const PIECES: usize = 16;
 
-/// Records of one piece that wait, at most: some 3 MiB.
-const WAITING_MAX: usize = 1 << 16;
+/// Records of one piece that wait, at most, some 12 MiB: as much as a pair that plays ping-pong makes in a tenth of a second.
+const WAITING_MAX: usize = 1 << 18;
 
 /// Records of one piece that have texts, which may be long.
 const RARE_MAX: usize = 1 << 11;

@@ -20,7 +20,7 @@ impl Host {
     /// It is called with one batch of events after another, every 10 ms or so where there are some, on a thread that all
     /// observers of a host share, and not under way of what happens: an observer that takes its time is told later, and
     /// holds up no isolate. Events of a batch are in the order of time; one that was put down late may be in the next
-    /// batch. Up to 65,536 events of a thread wait; of those beyond, the number is told ([`Happened::Missed`]). An observer
+    /// batch. Up to 262,144 events of a thread wait; of those beyond, the number is told ([`Happened::Missed`]). An observer
     /// that panics is told no more.
     ///
     /// What is observed costs each turn and each message of every isolate a look at the clock and a short lock; a host

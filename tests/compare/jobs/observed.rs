@@ -20,13 +20,14 @@ pub(super) fn round_trips(wasm: &Wasm, effort: Effort) -> anyhow::Result<Vec<Row
     let (nanos, unobserved) = effort.in_turns(lives, alone)?;
     let lives = Row::cost("ping-pong, lives observed", nanos, unobserved, 0.97, "ns");
     let all = || {
-        let kept = Arc::<Mutex<Vec<Event>>>::default();
+        let kept = Arc::<Mutex<Vec<Vec<Event>>>>::default();
         let observation = keeping(&ours, &kept)?;
         let nanos = alone()?;
         drop(observation);
         let kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
         // Two turns, two sends and two receives, or something was not kept.
-        anyhow::ensure!(kept.len() as u64 >= 6 * u64::from(count), "{} events", kept.len());
+        let events = kept.iter().map(Vec::len).sum::<usize>() as u64;
+        anyhow::ensure!(events >= 6 * u64::from(count), "{events} events of {count} round trips");
         Ok(nanos)
     };
     let (nanos, unobserved) = effort.in_turns(all, alone)?;
@@ -34,8 +35,8 @@ pub(super) fn round_trips(wasm: &Wasm, effort: Effort) -> anyhow::Result<Vec<Row
 }
 
 /// An observer that keeps all of it, as that of `insula run --trace` does.
-fn keeping(ours: &Ours, kept: &Arc<Mutex<Vec<Event>>>) -> anyhow::Result<Observation> {
+fn keeping(ours: &Ours, kept: &Arc<Mutex<Vec<Vec<Event>>>>) -> anyhow::Result<Observation> {
     let kept = Arc::clone(kept);
-    let keep = move |events: &[Event]| kept.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(events);
+    let keep = move |events: &[Event]| kept.lock().unwrap_or_else(PoisonError::into_inner).push(events.to_vec());
     Ok(ours.host.observe(keep)?)
 }

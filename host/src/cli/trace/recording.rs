@@ -28,7 +28,9 @@ pub(in crate::cli) struct Recording {
 
 #[derive(Default)]
 struct Kept {
-    events: Vec<Event>,
+    /// A piece for each batch: one that grows would be copied now and then, for as long as events are lost in.
+    batches: Vec<Vec<Event>>,
+    count: usize,
     text_bytes: usize,
     missed: u64,
 }
@@ -52,7 +54,8 @@ impl Recording {
     pub(in crate::cli) fn end(self, program: &str) -> Result<()> {
         let Recording { path, file, observation, kept } = self;
         drop(observation);
-        let Kept { mut events, missed, .. } = std::mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner));
+        let Kept { batches, missed, .. } = std::mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut events: Vec<Event> = batches.into_iter().flatten().collect();
         events.sort_by_key(|event| event.at);
         let mut out = BufWriter::with_capacity(1 << 20, file);
         let written = file::write(&mut out, program, &events, missed).and_then(|()| Ok(out.flush()?));
@@ -66,22 +69,24 @@ impl Recording {
 
 impl Kept {
     fn keep(&mut self, events: &[Event]) {
+        let mut batch = Vec::with_capacity(events.len());
         for event in events {
             match event.what {
                 Happened::Missed { events } => self.missed += events,
-                _ => self.keep_one(event),
+                _ if self.has_room_for(event) => batch.push(event.clone()),
+                _ => self.missed += 1,
             }
         }
+        self.batches.push(batch);
     }
 
-    fn keep_one(&mut self, event: &Event) {
+    fn has_room_for(&mut self, event: &Event) -> bool {
         let text_bytes = self.text_bytes + text_bytes(&event.what);
-        if self.events.len() < EVENTS_MAX && text_bytes <= TEXT_BYTES_MAX {
-            self.text_bytes = text_bytes;
-            self.events.push(event.clone());
-        } else {
-            self.missed += 1;
+        let has_room = self.count < EVENTS_MAX && text_bytes <= TEXT_BYTES_MAX;
+        if has_room {
+            (self.count, self.text_bytes) = (self.count + 1, text_bytes);
         }
+        has_room
     }
 }
 
