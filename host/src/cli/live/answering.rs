@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,9 @@ const ASKERS_MAX: usize = 8;
 /// How long an isolate has for the end of its turn.
 const PING: Duration = Duration::from_secs(5);
 
+/// How long an answer waits for who asked.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// How long one that cannot be let in waits, where the process has no descriptor left.
 const AGAIN: Duration = Duration::from_millis(50);
 
@@ -35,6 +38,8 @@ pub(in crate::cli) struct Answering {
 impl Drop for Answering {
     fn drop(&mut self) {
         self.shared.over.store(true, Ordering::SeqCst);
+        // What was asked may be what ended the run: whoever asked it is told that it was done.
+        drop(self.shared.answers.write());
         drop(self.shared.host.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.shared.paused().clear();
         // Its thread waits for who comes next.
@@ -53,6 +58,8 @@ struct Shared {
     /// Until the run is over.
     host: Mutex<Option<Host>>,
     over: AtomicBool,
+    /// Held by who answers, but for what may take a while.
+    answers: RwLock<()>,
     program: String,
     began: Instant,
     /// Who is paused from here. As long as it is, somebody can wake it: so its handle is kept.
@@ -69,6 +76,7 @@ impl Answering {
         let shared = Arc::new(Shared {
             host: Mutex::new(Some(host.clone())),
             over: AtomicBool::new(false),
+            answers: RwLock::default(),
             program: program.to_owned(),
             began: Instant::now(),
             paused: Mutex::default(),
@@ -132,13 +140,18 @@ fn accept(listener: &UnixListener, shared: &Arc<Shared>) {
 
 impl Shared {
     fn serve(&self, asker: &UnixStream) -> std::io::Result<()> {
+        // Nobody waits long for who does not read.
+        asker.set_write_timeout(Some(PATIENCE))?;
         let mut lines = BufReader::new(asker);
         loop {
             let mut line = String::new();
             if lines.by_ref().take(ASK_BYTES_MAX).read_line(&mut line)? == 0 {
                 return Ok(());
             }
-            let answer = match serde_json::from_str::<Ask>(&line) {
+            let ask = serde_json::from_str::<Ask>(&line);
+            let takes_a_while = matches!(ask, Ok(Ask::Ping { .. }));
+            let _answers = (!takes_a_while).then(|| self.answers.read());
+            let answer = match ask {
                 Ok(ask) => self.answer(&ask),
                 Err(error) => Answer::Refused { why: format!("this is nothing that can be asked: {error}") },
             };
