@@ -256,10 +256,10 @@ impl Reporter {
 
     /// Waits until all that was to be told so far is told.
     pub(super) fn flush(&self) {
-        // Where there never was a thread, nothing was to be told. And who is told of an error may shut the host down: that
-        // thread cannot wait for itself.
+        // Who is told of an error may shut the host down: that thread cannot wait for itself.
         let own = self.thread.lock().as_ref().map(|thread| thread.thread().id());
-        if own.is_none_or(|own| own == std::thread::current().id()) {
+        let Some(own) = own else { return self.desk.tell_what_waits() };
+        if own == std::thread::current().id() {
             return;
         }
         let (done, told) = bounded(1);
@@ -272,43 +272,54 @@ impl Reporter {
     pub(super) fn close(&self) {
         drop(self.sender.lock().take());
         let thread = self.thread.lock().take();
-        if let Some(thread) = thread
-            && thread.thread().id() != std::thread::current().id()
-        {
-            drop(thread.join());
+        match thread {
+            Some(thread) if thread.thread().id() != std::thread::current().id() => drop(thread.join()),
+            Some(_) => {}
+            None => self.desk.tell_what_waits(),
         }
     }
 }
 
 fn work(desk: &Desk) {
-    let Desk { jobs, told, printed, backlog } = desk;
-    for job in jobs {
+    desk.jobs.iter().for_each(|job| desk.do_job(job));
+}
+
+impl Desk {
+    /// Does what waits, where it is asked for: the system gave no thread for it.
+    fn tell_what_waits(&self) {
+        self.jobs.try_iter().for_each(|job| self.do_job(job));
+    }
+
+    fn do_job(&self, job: Job) {
         match job {
             Job::Tell(report) => {
-                let Report { mut uncaught, tail } = *report;
-                backlog.waiting.fetch_sub(1, Ordering::Relaxed);
-                if let Some(module) = &uncaught.module {
-                    uncaught.error.stack = resolve(module, &uncaught.error.stack);
-                }
-                uncaught.stderr = tail.map(|tail| tail.captured()).unwrap_or_default();
-                let more = backlog.untold.swap(0, Ordering::Relaxed);
-                if more > 0 {
-                    uncaught.error.message.push_str(&format!("\n(and {more} uncaught errors that came too fast)"));
-                }
-                // What the guest printed before it failed comes before the report.
-                for sink in printed {
-                    sink.drain_for(PATIENCE);
-                }
-                // An embedder's panic is its own; the next error is told all the same.
-                drop(catch_unwind(AssertUnwindSafe(|| told(&uncaught))));
+                self.backlog.waiting.fetch_sub(1, Ordering::Relaxed);
+                self.tell(*report);
             }
             Job::Warn(call) => {
-                backlog.waiting.fetch_sub(1, Ordering::Relaxed);
+                self.backlog.waiting.fetch_sub(1, Ordering::Relaxed);
                 drop(catch_unwind(AssertUnwindSafe(call)));
             }
             Job::Run(call) => drop(catch_unwind(AssertUnwindSafe(call))),
             Job::Flush(done) => drop(done.send(())),
         }
+    }
+
+    fn tell(&self, Report { mut uncaught, tail }: Report) {
+        if let Some(module) = &uncaught.module {
+            uncaught.error.stack = resolve(module, &uncaught.error.stack);
+        }
+        uncaught.stderr = tail.map(|tail| tail.captured()).unwrap_or_default();
+        let more = self.backlog.untold.swap(0, Ordering::Relaxed);
+        if more > 0 {
+            uncaught.error.message.push_str(&format!("\n(and {more} uncaught errors that came too fast)"));
+        }
+        // What the guest printed before it failed comes before the report.
+        for sink in &self.printed {
+            sink.drain_for(PATIENCE);
+        }
+        // An embedder's panic is its own; the next error is told all the same.
+        drop(catch_unwind(AssertUnwindSafe(|| (self.told)(&uncaught))));
     }
 }
 
@@ -333,6 +344,24 @@ mod tests {
         assert!(resolved.len() < 128 << 10, "{}", resolved.len());
         assert_eq!(resolved.matches('@').count(), 1_500, "every line is there");
         drop(host);
+    }
+
+    /// As where the system gives no thread: what was handed over waits, and nobody is there to do it.
+    #[test]
+    fn what_waits_without_a_thread_is_done_by_who_flushes_or_closes() {
+        let reporter = Reporter::new(Arc::new(|_: &Uncaught| ()), [Sink::null(), Sink::null()]);
+        let done = Arc::new(AtomicUsize::new(0));
+        let wait = || {
+            let done = Arc::clone(&done);
+            let job = Job::Run(Box::new(move || _ = done.fetch_add(1, Ordering::SeqCst)));
+            assert!(reporter.sender.lock().as_ref().unwrap().send(job).is_ok());
+        };
+        wait();
+        reporter.flush();
+        assert_eq!(done.load(Ordering::SeqCst), 1);
+        wait();
+        reporter.close();
+        assert_eq!(done.load(Ordering::SeqCst), 2);
     }
 
     #[test]
