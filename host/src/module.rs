@@ -6,7 +6,7 @@ use std::sync::{OnceLock, Weak};
 
 use wasmtime::Engine;
 
-use crate::cache::{Cache, Vouched, deserialize, engine_digest, serialized};
+use crate::cache::{Cache, Vouched, deserialize, engine_digest, loaded_again, serialized};
 use crate::compile::{Artefact, Digest, Flights, Order, Refusal, Workshop};
 use crate::digest::Sha256;
 use crate::engine::{Kind, Places};
@@ -20,6 +20,8 @@ pub(crate) struct Code {
     pub(crate) name: String,
     pub(crate) digest: Digest,
     pub(crate) compiled: wasmtime::Module,
+    /// The same in the other engine of its kind, once somebody was born there.
+    again: Arc<OnceLock<wasmtime::Module>>,
     pub(crate) kind: Kind,
     bytes: Arc<Vec<u8>>,
     lines: OnceLock<Option<Lines>>,
@@ -31,8 +33,8 @@ pub(crate) struct Code {
     _places: Arc<Places>,
 }
 
-/// Compiles for the engines of one kind that a host has. It knows the modules that are in use, by digest, and perhaps a folder that keeps
-/// them: compilers of both kinds may share it, since an entry is of one engine.
+/// Compiles for the engines of one kind that a host has. It knows the modules that are in use, by digest, and perhaps a
+/// folder that keeps them: compilers of both kinds may share it, since an entry is of one engine.
 pub(crate) struct Compiler {
     kind: Kind,
     memory_reservation_bytes: u64,
@@ -103,9 +105,14 @@ impl Compiler {
     }
 
     fn keep(&self, name: &str, digest: Digest, bytes: Arc<Vec<u8>>, compiled: wasmtime::Module) -> Arc<Code> {
+        let mut known = self.known.lock();
+        // Under another name it is the same code.
+        let before = known.get(&digest).and_then(Weak::upgrade);
+        let same = before.as_ref().filter(|code| wasmtime::Module::same(&code.compiled, &compiled));
         let code = Arc::new(Code {
             name: name.to_owned(),
             digest,
+            again: same.map(|code| Arc::clone(&code.again)).unwrap_or_default(),
             compiled,
             kind: self.kind,
             bytes,
@@ -114,7 +121,6 @@ impl Compiler {
             names: Names::default(),
             _places: Arc::clone(&self.places),
         });
-        let mut known = self.known.lock();
         known.retain(|_, code| code.strong_count() > 0);
         known.insert(digest, Arc::downgrade(&code));
         code
@@ -206,6 +212,19 @@ impl Names {
 }
 
 impl Code {
+    /// The same code in another engine of its kind.
+    ///
+    /// # Errors
+    /// Where the system has no memory for it.
+    pub(crate) fn again(&self, engine: &Engine) -> wasmtime::Result<&wasmtime::Module> {
+        if let Some(again) = self.again.get() {
+            return Ok(again);
+        }
+        let again = loaded_again(engine, &self.compiled)?;
+        // Where another thread was faster, its own is used by all.
+        Ok(self.again.get_or_init(|| again))
+    }
+
     /// The module and its code, for [`Compiler::adopt`].
     pub(crate) fn precompiled(&self) -> Vec<u8> {
         let engine = engine_digest(self.compiled.engine());

@@ -108,9 +108,12 @@ impl Quarters {
         self.link(code)
     }
 
-    /// Of code that was known, the engine may be the first one still.
+    /// Of code that was known, the engine may be the first one still: it is loaded into the second here, and not when the
+    /// first isolate of it is born.
     fn link(&self, code: Arc<Code>) -> Result<Module, LoadError> {
-        Module::link(self.floors.of(&code).linker(), code)
+        let module = Module::link(self.floors.of(&code).linker(), code)?;
+        module.load_into(self.floors.current().linker())?;
+        Ok(module)
     }
 
     /// Whether a module was loaded here.

@@ -5,7 +5,6 @@ use std::sync::OnceLock;
 use wasmtime::{Engine, ExternType, InstancePre, Linker, ModuleExport, UnknownImportError};
 
 use crate::abi::{State, is_newer, version};
-use crate::cache::loaded_again;
 use crate::digest::Sha256;
 use crate::engine::Kind;
 use crate::error::{LoadError, SpawnError};
@@ -121,9 +120,10 @@ impl Module {
             return Ok(there);
         }
         let code = &self.0.code;
-        let compiled = loaded_again(linker.engine(), &code.compiled)
+        let compiled = code
+            .again(linker.engine())
             .map_err(|error| LoadError::Compile { name: code.name.clone(), reason: format!("{error:#}") })?;
-        let moved = Module::link_compiled(linker, &compiled, Arc::clone(code))?;
+        let moved = Module::link_compiled(linker, compiled, Arc::clone(code))?;
         // Where another thread was faster, its own is used by all.
         Ok(self.0.moved.get_or_init(|| moved).clone())
     }
