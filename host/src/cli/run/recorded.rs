@@ -33,13 +33,13 @@ pub(in crate::cli) struct RecordFlags {
     report: Option<PathBuf>,
 
     /// Where the run can be looked into, as by `insula top`; by default where `insula ps` finds it
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", overrides_with = "no_socket")]
     socket: Option<PathBuf>,
 
     /// Let nobody look into the run
     #[arg(long, value_name = "true|false", action = ArgAction::Set, num_args = 0..=1, require_equals = true,
         default_value_t = false, default_missing_value = "true", hide_default_value = true, hide_possible_values = true,
-        conflicts_with = "socket")]
+        overrides_with = "socket")]
     no_socket: bool,
 }
 
