@@ -36,8 +36,12 @@ fn host() -> Host {
 
 /// Runs the program of two isolates that play ping-pong.
 fn pingpong(host: &Host) {
-    let module = host.load_file(harness::example("pingpong")).expect("the example is a module");
-    let ended = host.run(&module, Spawn::main().args(["pingpong"])).expect("it can be run");
+    runs(host, "pingpong");
+}
+
+fn runs(host: &Host, example: &str) {
+    let module = host.load_file(harness::example(example)).expect("the example is a module");
+    let ended = host.run(&module, Spawn::main().args([example])).expect("it can be run");
     assert_eq!(ended.main, Exit::Returned);
 }
 
@@ -85,6 +89,7 @@ fn a_message_that_was_received_was_sent_once_and_before() {
     let host = host();
     let observed = Observed::begin(&host);
     pingpong(&host);
+    runs(&host, "parallel"); // whose isolates say what they computed as they exit
     let events = observed.end();
     let sent = events.iter().filter_map(|event| match event.what {
         Happened::Sent { to: Some(to), message, bytes } => Some(((to, message), (event.at, bytes))),

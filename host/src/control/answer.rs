@@ -13,6 +13,13 @@ pub(super) struct Answer {
     pub(super) reserved: u64,
 }
 
+/// A message that was accepted: whose mailbox it came to, the how-manieth there, and what it cost.
+pub(crate) struct Said {
+    pub(crate) to: u64,
+    pub(crate) message: u64,
+    pub(crate) cost: u64,
+}
+
 pub(super) struct ErrorListener {
     pub(super) right: SendRight,
     pub(super) reserved: u64,
@@ -70,6 +77,14 @@ impl Answer {
         response.kind = kind;
         right.port().mailbox().post_then(right.port(), response, reserved, after);
         after.release(right);
+    }
+
+    /// Posts it as a message of the isolate's own.
+    pub(super) fn say(self) -> Option<Said> {
+        let Answer { right, response, reserved } = self;
+        let (mailbox, cost) = (right.port().mailbox(), response.cost());
+        let message = mailbox.post_then(right.port(), response, reserved, &mut After::default())?;
+        Some(Said { to: mailbox.owner(), message, cost })
     }
 
     pub(super) fn give_up(self) {

@@ -4,7 +4,7 @@ use std::task::Waker;
 
 use insula_wire::{Kind, RemoteError, codec};
 
-use super::answer::{Answer, ERROR_ROOM};
+use super::answer::{Answer, ERROR_ROOM, Said};
 use super::{Control, Flags, State};
 use crate::exit::{Exit, IsolateId};
 use crate::port::{After, Message};
@@ -16,6 +16,8 @@ pub(crate) struct Dead {
     pub(crate) uncaught: Option<RemoteError>,
     /// Children that end with this isolate: before it goes, or the run would seem asleep in between.
     pub(crate) scoped: Vec<IsolateId>,
+    /// The message of its exit, where it was accepted.
+    pub(crate) said: Option<Said>,
     over: Over,
 }
 
@@ -46,16 +48,19 @@ impl Control {
         for ping in left.pings.drain(..) {
             if answers_pings { ping.post(Kind::Ping) } else { ping.give_up() }
         }
-        match left.last_words.take() {
-            Some(words) if exit == Exit::Exited => words.post(Kind::Data),
-            Some(words) => words.give_up(),
-            None => {}
-        }
+        let said = match left.last_words.take() {
+            Some(words) if exit == Exit::Exited => words.say(),
+            Some(words) => {
+                words.give_up();
+                None
+            }
+            None => None,
+        };
         left.stop_listener.take().into_iter().for_each(Answer::give_up);
         let uncaught = tell_error(&mut left, exit.error());
         left.exit_listeners.drain(..).for_each(|listener| listener.post(Kind::Exit));
         let over = Over { control: Arc::clone(self), exit };
-        Some(Dead { uncaught, scoped: left.scoped, over })
+        Some(Dead { uncaught, scoped: left.scoped, said, over })
     }
 }
 
@@ -107,7 +112,7 @@ fn tell_error(left: &mut State, error: Option<RemoteError>) -> Option<RemoteErro
     for listener in left.error_listeners.drain(..) {
         let notice = error_notice(&error, listener.missed);
         let (port, mut after) = (listener.right.port(), After::default());
-        told |= port.mailbox().post_then(port, notice, listener.reserved, &mut after);
+        told |= port.mailbox().post_then(port, notice, listener.reserved, &mut after).is_some();
     }
     (!told).then_some(error)
 }

@@ -12,6 +12,7 @@ use crate::control::{Control, Flags, Links, Registry};
 use crate::event::Happened;
 use crate::exit::{Exit, IsolateId, Killer};
 use crate::isolate::Undertaker;
+use crate::scheduler::poll_began;
 use crate::sync::Arc;
 
 /// Bytes of an error's text that observers are told.
@@ -33,10 +34,15 @@ pub(super) fn undertaker(links: &Arc<Links>, reporter: &Arc<Reporter>) -> Arc<Un
             links.registry.remove(control);
         };
         let recorded = links.recorder.has_lives().then(|| exit.clone());
+        // When it stopped to run: before what it says at its end can be received.
+        let at = links.recorder.has_all().then(poll_began);
         let Some(mut dead) = control.die(exit, credit) else {
             came_home(&links, control);
             return false;
         };
+        if let (Some(at), Some(said)) = (at, &dead.said) {
+            links.recorder.sent(at, id.0, said.to, said.message, said.cost);
+        }
         last_words.keep(control);
         #[cfg(feature = "testing")]
         ended.into_iter().for_each(|ended| links.world.note(|| format!("{} ended: {ended}", control.label())));

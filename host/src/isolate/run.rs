@@ -48,7 +48,7 @@ pub(crate) async fn live(mut life: Box<Life>) -> Estate {
     let until = Until { deadline: NEVER, ports_only: no_end, no_end, call: 0 };
     if let Err(error) = wait(&mut life.state, until, |_: &mut &mut State, _: &Waker| Some(())).await {
         let exit = error.downcast_ref::<Ended>().map_or(Exit::HostClosed, |Ended(exit)| exit.clone());
-        last_poll(&control.meter, &world);
+        last_poll(&control, &life.state.place.links);
         (life.undertaker)(&control, exit, None);
         return None;
     }
@@ -63,7 +63,7 @@ pub(crate) async fn live(mut life: Box<Life>) -> Estate {
     }
     // Without epoch checks, what was to end it in the middle of its code acts here at the latest.
     let exit = control.ending().filter(|_| module.is_trusted()).unwrap_or(exit);
-    last_poll(&control.meter, &world);
+    last_poll(&control, &place.links);
     undertaker(&control, exit, Some(&place));
     Some(Box::new(store))
 }

@@ -261,17 +261,18 @@ impl Mailbox {
         self.post_then(port, notice, reserved, &mut After::default());
     }
 
-    /// As post, where the caller holds a lock: what follows from it waits in `after`. Answers whether the port was open.
-    pub(crate) fn post_then(&self, port: &Port, notice: Message, reserved: u64, after: &mut After) -> bool {
+    /// As post, where the caller holds a lock: what follows from it waits in `after`. Answers the how-manieth it is
+    /// that came here; none where the port was closed.
+    pub(crate) fn post_then(&self, port: &Port, notice: Message, reserved: u64, after: &mut After) -> Option<u64> {
         let mut inner = self.inner.lock();
         let Some(slot) = inner.slot_of(port) else {
             inner.credit(Sender::NOBODY, reserved, after);
             after.release_all(notice);
-            return false;
+            return None;
         };
         inner.change(reserved, notice.cost(), after);
         inner.push(slot, Sender::NOBODY, notice, after);
-        true
+        Some(inner.arrived)
     }
 
     /// Takes the first message that is wanted, if `fits` agrees; else registers the waker, if one is given.

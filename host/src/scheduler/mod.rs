@@ -24,9 +24,10 @@ use std::cell::Cell;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::limits::Meter;
+use crate::control::{Control, Links};
+use crate::event::Then;
 use crate::sync::Arc;
-use crate::world::{Nanos, World};
+use crate::world::Nanos;
 
 /// What tells schedulers apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,11 +130,16 @@ pub(crate) fn poll_began() -> Nanos {
 }
 
 /// The isolate that this thread polls is about to die: its CPU time ends here, so that what it used is all there when it
-/// is taken off the books. What follows from its death is charged to nobody.
-pub(crate) fn last_poll(meter: &Meter, world: &World) {
+/// is taken off the books, and that it had a CPU is told before its end is. What follows from its death is charged to
+/// nobody.
+pub(crate) fn last_poll(control: &Control, links: &Links) {
     POLLED.with(|polled| {
-        let now = world.now();
-        meter.polled(now.saturating_sub(polled.began.replace(now)));
+        let now = links.world.now();
+        let began = polled.began.replace(now);
+        control.meter.polled(now.saturating_sub(began));
+        if links.recorder.has_all() {
+            links.recorder.ran(control.id, began, now, Then::Over);
+        }
     });
 }
 

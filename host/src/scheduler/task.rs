@@ -195,7 +195,7 @@ impl Task {
             polled.ended.set(result.is_ok().then_some(ended));
             polled.yielding.replace(false)
         });
-        self.record((began, ended), result.as_ref().is_ok_and(Poll::is_pending), yielding);
+        self.record((began, ended), result.as_ref().map(Poll::is_pending).ok(), yielding);
         match result {
             Ok(Poll::Pending) => {
                 drop(slot);
@@ -225,18 +225,18 @@ impl Task {
         }
     }
 
-    /// Tells whoever observes of a poll.
+    /// Tells whoever observes of a poll; of the last one a life has told by itself, but for one that panicked.
     #[inline]
-    fn record(&self, times: (Nanos, Nanos), is_pending: bool, yielding: bool) {
-        if self.hooks.recorder.has_all() {
-            self.put_down(times, is_pending, yielding);
+    fn record(&self, times: (Nanos, Nanos), is_pending: Option<bool>, yielding: bool) {
+        if is_pending != Some(false) && self.hooks.recorder.has_all() {
+            self.put_down(times, is_pending.is_some(), yielding);
         }
     }
 
     #[cold]
-    fn put_down(&self, (began, ended): (Nanos, Nanos), is_pending: bool, yielding: bool) {
+    fn put_down(&self, (began, ended): (Nanos, Nanos), lives: bool, yielding: bool) {
         let flags = &self.control.flags;
-        let then = match (is_pending, yielding) {
+        let then = match (lives, yielding) {
             (false, _) => Then::Over,
             (true, true) => Then::Preempted,
             (true, false) if flags.any(Flags::PAUSED) => Then::Paused,
