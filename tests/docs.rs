@@ -180,6 +180,7 @@ fn the_table_of_limits_says_the_defaults() {
         "memory_bytes_max",
         "table_elements_max",
         "cpu_time_max",
+        "fuel_max",
         "deadline",
         "mailbox_messages_max",
         "mailbox_bytes_max",

@@ -12,9 +12,11 @@ use std::sync::OnceLock;
 
 mod apart;
 mod cargo;
+mod collector;
 mod folder;
 
 pub(crate) use apart::{apart, measure_from_here, resident};
+pub(crate) use collector::Collector;
 pub(crate) use folder::Folder;
 
 /// Where guests are compiled to.

@@ -1,6 +1,6 @@
 //! wasmtime's engines as this host sets them up, and the budget of memory maps that all hosts of a process share.
 //!
-//! Engines of two [`Kind`]s of code differ in epoch checks, and compiled code of one is nothing to the other. Engines of one
+//! Engines of different [`Kind`]s of code differ in what they check, and compiled code of one is nothing to the other. Engines of one
 //! kind differ in the sizes of their pools only, and take each other's code.
 //!
 //! Pool sizes are set together and derived from one number, how many isolates may live. Figures behind the settings:
@@ -18,10 +18,12 @@ use crate::error::BuildError;
 use crate::sync::Mutex;
 
 /// How code is compiled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Kind {
     /// With a check of the epoch in every loop and at every call: it can be preempted and killed anywhere.
     Checked,
+    /// So too, and what it does is counted, as fuel.
+    Counted,
     /// Without: it gives way only where it waits.
     Trusted,
 }
@@ -37,6 +39,8 @@ pub(crate) struct Shape {
     pub(crate) memory_reservation_bytes: u64,
     /// Elements that one table may have at most.
     pub(crate) table_elements_max: usize,
+    /// Whether who traps leaves a core dump.
+    pub(crate) core_dumps: bool,
 }
 
 /// Places beyond the isolates that may live, for the Stores of the dead that are not dropped yet and for the batch that
@@ -132,6 +136,7 @@ pub(crate) fn first_engine(kind: Kind, shape: &Shape) -> Result<Engine, BuildErr
 
 fn pooled(kind: Kind, shape: &Shape, places: u32) -> Result<Engine, BuildError> {
     let mut config = config(kind, shape.memory_reservation_bytes);
+    config.coredump_on_trap(shape.core_dumps);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(shape, places)));
     Engine::new(&config).map_err(|error| BuildError::Engine(format!("{error:#}")))
 }
@@ -149,7 +154,8 @@ fn config(kind: Kind, memory_reservation_bytes: u64) -> Config {
         .strategy(Strategy::Cranelift)
         .cranelift_opt_level(OptLevel::Speed)
         .concurrency_support(false)
-        .epoch_interruption(kind == Kind::Checked)
+        .epoch_interruption(kind != Kind::Trusted)
+        .consume_fuel(kind == Kind::Counted)
         .async_stack_size(FIBER_STACK_BYTES)
         .max_wasm_stack(WASM_STACK_BYTES)
         .async_stack_zeroing(false)

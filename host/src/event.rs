@@ -9,6 +9,7 @@ mod recorder;
 use std::time::Duration;
 
 use crate::exit::{Exit, IsolateId};
+use crate::trace_context::TraceContext;
 pub(crate) use recorder::{Detail, Recorder};
 
 /// One thing that happened in a host.
@@ -89,6 +90,15 @@ pub enum Happened {
         /// What the host told by it, if it is no message of a sender's.
         notice: Option<Notice>,
     },
+    /// What it does from here on is within this span of a trace, until it enters another one or ends; told where spans
+    /// are observed ([`Host::observe_spans`](crate::Host::observe_spans)), after its birth and after each message that it
+    /// takes.
+    Entered {
+        /// The span, which is new.
+        context: TraceContext,
+        /// The span that it is part of: of who sent the message, or spawned the isolate. None begins a trace.
+        parent: Option<u64>,
+    },
     /// An error of its had no listener.
     Uncaught {
         /// The error's text, the first 4 KiB of it.
@@ -151,7 +161,9 @@ impl Happened {
             Happened::Born { .. } | Happened::Uncaught { .. } | Happened::Ended { .. } | Happened::Missed { .. } => {
                 true
             }
-            Happened::Ran { .. } | Happened::Sent { .. } | Happened::Received { .. } => false,
+            Happened::Ran { .. } | Happened::Sent { .. } | Happened::Received { .. } | Happened::Entered { .. } => {
+                false
+            }
         }
     }
 }

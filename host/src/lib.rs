@@ -40,6 +40,8 @@ mod limits;
 mod lines;
 mod module;
 mod names;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 mod outfit;
 mod plugin;
 mod port;
@@ -52,6 +54,7 @@ mod stdio;
 mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod trace_context;
 mod until;
 mod usage;
 mod warning;
@@ -66,7 +69,7 @@ pub use error::{BuildError, ChildFailure, LoadError, SendError, SpawnError};
 pub use event::{Event, Happened, Notice, Then};
 pub use exit::{Exit, Frame, IsolateId, Killer, Phase};
 pub use grant::Grant;
-pub use host::{Ended, Host, HostBuilder, Loading, Observation, Origin, Sleeper, Uncaught, Wait};
+pub use host::{CoreDump, Ended, Host, HostBuilder, Loading, Observation, Origin, Sleeper, Uncaught, Wait};
 pub use inspect::{
     ExportInfo, ImportInfo, ImportOrigin, ItemType, ModuleInfo, PrecompiledInfo, SectionInfo, inspect,
     inspect_precompiled, is_precompiled,
@@ -80,12 +83,14 @@ pub use plugin::{Group, Plugin, PluginEvent, Strategy, UpgradeError};
 pub use ports::{
     Answers, AskError, Blob, BlobError, Broadcast, CallError, Caller, CheckedOut, Computation, Duplex, DuplexEnd,
     Either, ErrorNotice, Function, Listener, Messages, NameError, Names, PoolSize, RawReceivePort, ReceivePort,
-    Received, RecvError, Request, RunError, SendPort, Service, ServicePool, Subscription, Value, recv_any, recv_either,
+    Received, RecvError, Request, RunError, SendPort, Service, ServicePool, Subscription, Traced, Value, recv_any,
+    recv_either,
 };
 pub use printable::{printable, printable_line};
 pub use restart::Restart;
 pub use spawn::{Output, Spawn, Stdin};
 pub use stdio::Captured;
+pub use trace_context::{NotTraceContext, TraceContext};
 pub use usage::Usage;
 pub use warning::Warning;
 

@@ -26,6 +26,9 @@ pub struct Limits {
     pub table_elements_max: u64,
     /// Wall time inside polls, none by default.
     pub cpu_time_max: Option<Duration>,
+    /// Operations of WebAssembly, as [`HostBuilder::count_fuel`](crate::HostBuilder::count_fuel) has them counted; none by
+    /// default.
+    pub fuel_max: Option<u64>,
     /// Wall time from admission to the end, none by default.
     pub deadline: Option<Duration>,
     /// As `deadline`, without the time that it is queued for a CPU or paused; none by default.
@@ -66,6 +69,7 @@ impl Default for Limits {
             memory_bytes_max: 256 << 20,
             table_elements_max: 100_000,
             cpu_time_max: None,
+            fuel_max: None,
             deadline: None,
             run_deadline: None,
             mailbox_messages_max: 100_000,
@@ -111,6 +115,13 @@ impl Limits {
     #[must_use]
     pub fn cpu_time(mut self, time: Duration) -> Limits {
         self.cpu_time_max = Some(time);
+        self
+    }
+
+    /// Sets how many operations it may do, in a host that [counts them](crate::HostBuilder::count_fuel).
+    #[must_use]
+    pub fn fuel(mut self, operations: u64) -> Limits {
+        self.fuel_max = Some(operations);
         self
     }
 
@@ -206,16 +217,16 @@ impl Limits {
     /// The lower of both, bound by bound: what a child of `self` gets that asks for `wanted`.
     #[must_use]
     pub(crate) fn narrowed(&self, wanted: &Limits) -> Limits {
-        let sooner = |a: Option<Duration>, b: Option<Duration>| match (a, b) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
+        fn lower<B: Ord>(a: Option<B>, b: Option<B>) -> Option<B> {
+            a.into_iter().chain(b).min()
+        }
         Limits {
             memory_bytes_max: self.memory_bytes_max.min(wanted.memory_bytes_max),
             table_elements_max: self.table_elements_max.min(wanted.table_elements_max),
-            cpu_time_max: sooner(self.cpu_time_max, wanted.cpu_time_max),
-            deadline: sooner(self.deadline, wanted.deadline),
-            run_deadline: sooner(self.run_deadline, wanted.run_deadline),
+            cpu_time_max: lower(self.cpu_time_max, wanted.cpu_time_max),
+            fuel_max: lower(self.fuel_max, wanted.fuel_max),
+            deadline: lower(self.deadline, wanted.deadline),
+            run_deadline: lower(self.run_deadline, wanted.run_deadline),
             mailbox_messages_max: self.mailbox_messages_max.min(wanted.mailbox_messages_max),
             mailbox_bytes_max: self.mailbox_bytes_max.min(wanted.mailbox_bytes_max),
             message_bytes_max: self.message_bytes_max.min(wanted.message_bytes_max),

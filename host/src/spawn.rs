@@ -14,6 +14,7 @@ use crate::limits::Limits;
 use crate::port::codec::{self, Encoded};
 use crate::port::{Message, SendRight};
 use crate::sync::Arc;
+use crate::trace_context::TraceContext;
 use crate::world::Nanos;
 
 /// What runs in a new isolate.
@@ -55,6 +56,8 @@ pub(crate) struct Birth {
     pub(crate) grants: Vec<Grant>,
     /// Where in the spawner's code that is, if it is to be kept; the names as the module has them.
     pub(crate) frames: Vec<Frame>,
+    /// Where in a trace that is.
+    pub(crate) context: Option<TraceContext>,
     #[cfg(feature = "testing")]
     pub(crate) faults: Option<crate::faults::Faults>,
 }
@@ -175,6 +178,7 @@ pub struct Spawn {
     pub(crate) on_error: Option<SendRight>,
     pub(crate) functions: Vec<HostFunction>,
     pub(crate) data: Option<Data>,
+    pub(crate) context: Option<TraceContext>,
     #[cfg(feature = "testing")]
     pub(crate) faults: Option<crate::faults::Faults>,
 }
@@ -209,6 +213,7 @@ impl Spawn {
             on_error: None,
             functions: Vec::new(),
             data: None,
+            context: None,
             #[cfg(feature = "testing")]
             faults: None,
         }
@@ -297,6 +302,12 @@ impl Spawn {
     /// ```
     pub fn seeded_random(mut self, seed: u64) -> Spawn {
         self.seed = Some(seed);
+        self
+    }
+
+    /// Has it be born within this context of a trace: what it sends and spawns before it takes a message is within it too.
+    pub fn trace_context(mut self, context: TraceContext) -> Spawn {
+        self.context = Some(context);
         self
     }
 

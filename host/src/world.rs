@@ -31,6 +31,8 @@ pub(crate) struct World {
     earliest: atomic::AtomicU64,
     alarm: Alarm,
     numbers: atomic::AtomicU64,
+    /// What the numbers of spans are drawn from, once there are any.
+    spans: std::sync::OnceLock<u64>,
 }
 
 #[derive(Default)]
@@ -57,6 +59,7 @@ impl World {
             earliest: atomic::AtomicU64::new(NEVER),
             alarm: Alarm::default(),
             numbers: atomic::AtomicU64::new(1),
+            spans: std::sync::OnceLock::new(),
         })
     }
 
@@ -89,9 +92,22 @@ impl World {
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 
+    /// The time of day at this instant of the clock, as the system has it now.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn time_of_day(&self, at: Nanos) -> SystemTime {
+        let began = UNIX_EPOCH + self.wall().saturating_sub(Duration::from_nanos(self.now()));
+        began + Duration::from_nanos(at)
+    }
+
     /// A number that this world never gave before and never gives again.
     pub(crate) fn number(&self) -> u64 {
         self.numbers.fetch_add(1, atomic::Ordering::Relaxed)
+    }
+
+    /// A number that is likely nobody else's, in other processes either. Nothing that a guest sees comes of it.
+    pub(crate) fn span_number(&self) -> u64 {
+        let drawn = || std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), ());
+        Chance::new(*self.spans.get_or_init(drawn)).later(self.number()).next()
     }
 
     /// Wakes `waker` at `due`, unless the timer is dropped first.

@@ -60,6 +60,31 @@ fn w_run_timeout_and_w_cpu_time_end_who_is_busy() {
 }
 
 #[test]
+fn w_fuel_is_counted_for_each_isolate_and_comes_out_the_same() {
+    let folder = Folder::new("fuel");
+    // Ten operations more or less, and as many as it is told to loop.
+    let counts = |rounds: u32| {
+        let text = format!(
+            "(module (func (export \"_start\") (local i32) (local.set 0 (i32.const {rounds}))
+                (loop (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))"
+        );
+        folder.file("counts.wat", text).display().to_string()
+    };
+    let with = |fuel: u32, rounds: u32| run(["-W", &format!("fuel={fuel}"), &counts(rounds)]);
+    let least = (1..).find(|fuel| with(fuel * 16, 100).code == Some(0)).expect("some are enough") * 16;
+    assert!((100..2_000).contains(&least), "some operations for each of 100 rounds: {least}");
+    assert_eq!(with(least, 100).code, Some(0), "the same program takes the same");
+    let ended = with(least - 16, 100);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{ended:?}");
+    let said = format!("exceeded its limit: fuel {}", least - 16);
+    assert!(ended.stderr.contains(&said), "{ended:?}");
+    is_ended("cpu", &["-W", "fuel=1000000"], "exceeded its limit: fuel 1000000");
+    let ran = beyond("child cpu", &["-W", "fuel=10000000"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "the child is gone\n"), "each has its own: {ran:?}");
+    assert!(ran.stderr.contains("`spins`") && ran.stderr.contains("exceeded its limit: fuel 10000000"), "{ran:?}");
+}
+
+#[test]
 fn w_max_memory_size_and_w_max_total_memory() {
     is_refused("memory", &[], "64 MiB: true");
     is_refused("memory", &["-W", "max-memory-size=32MiB"], "64 MiB: false");
@@ -136,7 +161,8 @@ fn a_wrong_w_is_2_and_says_what_was_meant() {
         ("timeout", "`timeout` wants a value: timeout=TIME"),
         ("max-memory-size=5G", "4G of linear memory at most"),
         ("max-sender-share=0", "a share is 1 to 100 percent"),
-        ("fuel=1000", "insula has no `fuel`: isolates share code that counts no fuel"),
+        ("max-wasm-stack=1", "insula has no `max-wasm-stack`: each isolate has a stack of the same size"),
+        ("fuel=much", "a number of at least 1 is wanted"),
     ] {
         let ran = beyond("memory", &["-W", given]);
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{ran:?}");
@@ -147,8 +173,7 @@ fn a_wrong_w_is_2_and_says_what_was_meant() {
 #[test]
 fn what_only_wasmtime_has_is_2_and_says_what_there_is_instead() {
     for (flags, said) in [
-        (&["-D", "coredump=core"][..], "insula run has no `-D`: it writes no core dumps"),
-        (&["--profile", "guest"], "insula run has no `--profile`: it samples no guests"),
+        (&["--profile", "guest"][..], "insula run has no `--profile`: it samples no guests"),
         (&["-S", "http"], "--dir, --env and --module"),
     ] {
         let ran = beyond("memory", flags);

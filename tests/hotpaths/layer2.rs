@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use insula_wire::{Kind, MailboxPolicy, Status};
 
-use crate::port::{CapabilityId, Mailbox, Message, Object, Room, SendRight, Table, Take, Took, Wanted};
+use crate::port::{Attachments, CapabilityId, Mailbox, Message, Object, Room, SendRight, Table, Take, Took, Wanted};
 
 /// Bytes of a small message.
 const MESSAGE_BYTES: usize = 24;
@@ -20,7 +20,8 @@ pub fn mailbox() -> anyhow::Result<impl FnMut() -> anyhow::Result<()>> {
     let right = SendRight::new(&port);
     let wanted = Wanted::Port(port);
     Ok(move || {
-        let message = Message { kind: Kind::Data, bytes: vec![7; MESSAGE_BYTES].into(), attachments: Box::default() };
+        let message =
+            Message { kind: Kind::Data, bytes: vec![7; MESSAGE_BYTES].into(), attachments: Attachments::default() };
         let port = right.port();
         port.mailbox().send(port, message, None).map_err(|refused| refused.status)?;
         let take = Take { wanted: &wanted, waker: None, ends_unreachable: true };

@@ -19,6 +19,8 @@ mod port;
 mod printable;
 #[path = "../../host/src/sync/mod.rs"]
 mod sync;
+#[path = "../../host/src/trace_context.rs"]
+mod trace_context;
 #[path = "../../host/src/warning.rs"]
 mod warning;
 

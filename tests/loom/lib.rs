@@ -42,6 +42,9 @@ mod printable;
 #[cfg(not(test))]
 mod sync;
 #[cfg(not(test))]
+#[path = "../../host/src/trace_context.rs"]
+mod trace_context;
+#[cfg(not(test))]
 #[path = "../../host/src/usage.rs"]
 mod usage;
 #[cfg(not(test))]

@@ -6,7 +6,7 @@ use std::task::{Poll, Waker};
 use insula_wire::{Kind, MailboxPolicy, Status};
 use loom::future::block_on;
 
-use crate::port::{Bytes, Mailbox, Message, Port, Room, SendRight, Take, Took, Wanted};
+use crate::port::{Attachments, Bytes, Mailbox, Message, Port, Room, SendRight, Take, Took, Wanted};
 use crate::sync::Arc;
 
 pub mod control;
@@ -35,7 +35,7 @@ fn open(mailbox: &Arc<Mailbox>, id: u64, policy: MailboxPolicy) -> Arc<Port> {
 }
 
 fn message(bytes: &[u8]) -> Message {
-    Message { kind: Kind::Data, bytes: Bytes::copy(bytes), attachments: Box::default() }
+    Message { kind: Kind::Data, bytes: Bytes::copy(bytes), attachments: Attachments::default() }
 }
 
 /// Sends without waiting; a refusal is a status.

@@ -125,6 +125,7 @@ const AT_ONCE: &[(&str, &str)] = &[
     ("Function::at_once", SETS),
     ("Function::at_once_each", SETS),
     ("Host::function", SETS),
+    ("HostBuilder::on_core_dump", SETS),
     ("Host::function_async", SETS),
     ("Host::left_behind", LOOKS),
     ("Host::open", "spawns, and waits for nobody"),

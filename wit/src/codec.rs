@@ -61,7 +61,13 @@ pub fn decode_front<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<(T, &'a [
 /// agree. It tells mistakes apart, not attackers.
 #[must_use]
 pub fn schema<T: ?Sized>() -> u64 {
-    hash(core::any::type_name::<T>().as_bytes())
+    schema_of(core::any::type_name::<T>())
+}
+
+/// As [`schema`], of a type of this name.
+#[must_use]
+pub fn schema_of(name: &str) -> u64 {
+    hash(name.as_bytes())
 }
 
 /// Fowler, Noll and Vo's hash, of the last word of each path. Not generic, so that a guest has it once.

@@ -2,7 +2,7 @@
 
 use wasmtime::{Engine, ExternType, FuncType, Store, ValType};
 
-use super::{Definer, Place, Recent, State, link};
+use super::{Definer, Place, Recent, State, Within, link};
 use crate::control::{Accounts, Census, Control, Cradle, Lineage, Links, Registry};
 use crate::error::SpawnError;
 use crate::exit::IsolateId;
@@ -98,6 +98,7 @@ fn nobody() -> State {
         resolve: Box::new(|stack| Box::pin(async { stack })),
         fetch: Box::new(|_| Box::pin(async { Ok(()) })),
         fine_clock: false,
+        dump: None,
         spawn_frames: false,
     };
     State {
@@ -113,6 +114,7 @@ fn nobody() -> State {
         panicking: std::cell::Cell::new(false),
         refused: None,
         last_error: String::new(),
+        within: Within::default(),
         #[cfg(feature = "testing")]
         script: None,
         receives: Recent::default(),

@@ -217,6 +217,7 @@ fn birth(
         ends: state.ends,
         grants,
         frames: Vec::new(),
+        context: state.within.context(),
         #[cfg(feature = "testing")]
         faults: None,
     }))

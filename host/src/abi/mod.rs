@@ -30,7 +30,7 @@ pub(crate) use imports::defined;
 pub use imports::{Import, imports};
 pub(crate) use memory::view;
 pub(crate) use recent::Recent;
-pub(crate) use state::{Fetching, Place, State};
+pub(crate) use state::{Fetching, Place, State, TakeDump, Within};
 pub(crate) use wait::{Attempt, Ended, Until, in_call, wait};
 
 use insula_wire::Status;

@@ -9,7 +9,7 @@ use wasmtime::{Caller, Result};
 use super::memory::Guest;
 use super::{Attempt, Definer, State, Until, answer, buffers, interface, view, wait};
 use crate::control::{Call, Control, Flags};
-use crate::port::{Attachment, Blob, Message, Object, Port, Refused, Sender, Take, Took, Wanted};
+use crate::port::{Attachment, Attachments, Blob, Message, Object, Port, Refused, Sender, Take, Took, Wanted};
 use crate::sync::Arc;
 
 const PORTS: &str = interface!("ports");
@@ -228,7 +228,11 @@ pub(super) fn message_of(
             }
         }
     }
-    Ok(Ok(Message { kind: Kind::Data, bytes: buffers::copy(bytes), attachments: attachments.into() }))
+    let mut attachments = Attachments::from(attachments);
+    if let Some(context) = state.within.context() {
+        attachments = attachments.traced(context);
+    }
+    Ok(Ok(Message { kind: Kind::Data, bytes: buffers::copy(bytes), attachments }))
 }
 
 /// Where a receive puts what it finds.
@@ -284,7 +288,7 @@ impl Buffers {
 }
 
 /// Puts what a message carried into the table. The room was looked at before.
-fn install(control: &Arc<Control>, attachments: Box<[Attachment]>) -> Vec<u32> {
+fn install(control: &Arc<Control>, attachments: Attachments) -> Vec<u32> {
     let mut replaced = Vec::new();
     let mut table = control.table.lock();
     let mut insert = |attachment| {

@@ -14,6 +14,7 @@ use crate::outfit::Wasi;
 use crate::port::{Message, Object, Port, Wanted};
 use crate::spawn::{HostFunction, Spawner};
 use crate::sync::Arc;
+use crate::trace_context::TraceContext;
 use crate::warning::Watched;
 use crate::world::{NEVER, Nanos, World};
 
@@ -37,12 +38,39 @@ pub(crate) struct State {
     /// The limit that a growth was refused for.
     pub(crate) refused: Option<(&'static str, u64)>,
     pub(crate) last_error: String,
+    /// Where in a trace it is, if it is in one: what it sends carries that.
+    pub(crate) within: Within,
     /// The faults that a test has it meet.
     #[cfg(feature = "testing")]
     pub(crate) script: Option<crate::faults::Script>,
     /// The ports that it received from and sent to last.
     pub(crate) receives: Recent<Wanted, 2>,
     pub(crate) sends: Recent<Arc<Port>, 4>,
+}
+
+/// Where in a trace an isolate is.
+#[derive(Default)]
+pub(crate) struct Within {
+    /// Whether it is in one, which is looked at for each message.
+    is_any: Cell<bool>,
+    context: Cell<Option<TraceContext>>,
+}
+
+impl Within {
+    /// There, or in none.
+    pub(crate) fn new(context: Option<TraceContext>) -> Within {
+        Within { is_any: Cell::new(context.is_some()), context: Cell::new(context) }
+    }
+
+    fn set(&self, context: Option<TraceContext>) {
+        self.is_any.set(context.is_some());
+        self.context.set(context);
+    }
+
+    #[inline]
+    pub(crate) fn context(&self) -> Option<TraceContext> {
+        if self.is_any.get() { self.context.get() } else { None }
+    }
 }
 
 /// Where an isolate lives: what it shares with others of its host.
@@ -60,6 +88,8 @@ pub(crate) struct Place {
     pub(crate) resolve: Box<dyn Fn(String) -> Resolving + Send + Sync>,
     /// Has a module that the host offers ready to be spawned.
     pub(crate) fetch: Box<dyn Fn(String) -> Fetching + Send + Sync>,
+    /// Takes the core dump of who traps, if it is wanted, which what it is given makes.
+    pub(crate) dump: Option<Box<TakeDump>>,
     pub(crate) fine_clock: bool,
     /// Whether it is kept where in their code its isolates spawn others.
     pub(crate) spawn_frames: bool,
@@ -67,6 +97,9 @@ pub(crate) struct Place {
 
 /// What tells of an error that no listener hears, and of the end that it is, if it is one.
 pub(crate) type TellUncaught = dyn Fn(&Control, RemoteError, Option<&Exit>) + Send + Sync;
+
+/// What takes a core dump.
+pub(crate) type TakeDump = dyn Fn(&Control, &mut dyn FnMut() -> Vec<u8>) + Send + Sync;
 
 /// The text of a stack with file and line, once it is there: parsing debug sections is no work for a worker.
 pub(crate) type Resolving = Pin<Box<dyn Future<Output = String> + Send>>;
@@ -157,11 +190,37 @@ impl State {
     }
 
     /// It took a message, the how-manieth of its mailbox.
+    #[inline]
     pub(super) fn received(&self, number: u64, message: &Message) {
+        if self.within.is_any.get() || message.attachments.is_traced() || self.place.links.recorder.has_all() {
+            self.received_in_trace(number, message);
+        }
+    }
+
+    #[cold]
+    fn received_in_trace(&self, number: u64, message: &Message) {
+        let (context, now) = (message.attachments.trace_context(), self.place.world.now());
         if self.place.links.recorder.has_all() {
-            let now = self.place.world.now();
             self.place.links.recorder.received(now, self.control.id.0, number, message.cost(), message.kind);
         }
+        self.enter(context, now);
+    }
+
+    /// Goes on where a message was sent, in a span of its own if anybody observes spans.
+    #[cold]
+    pub(crate) fn enter(&self, sent: Option<TraceContext>, at: Nanos) {
+        let Place { links, world, .. } = &*self.place;
+        if !links.recorder.has_spans() {
+            return self.within.set(sent);
+        }
+        let number = world.span_number();
+        let begun = || {
+            let trace_id = u128::from(world.span_number()) << 64 | u128::from(world.span_number());
+            TraceContext::root(trace_id, number)
+        };
+        let context = sent.map_or_else(begun, |sent| sent.within(number));
+        self.within.set(Some(context));
+        links.recorder.entered(at, self.control.id, context, sent.map(|sent| sent.span_id()));
     }
 
     /// Says why the call did not succeed, for `report.last-error`.

@@ -58,7 +58,13 @@ fn a_module_comes_back_in_another_process_life() {
 fn an_engine_of_another_kind_has_entries_of_its_own() {
     let scratch = Scratch::new("kind");
     let bytes = 64 << 10;
-    let shape = Shape { isolates: 1, memory_bytes_max: bytes, memory_reservation_bytes: bytes, table_elements_max: 1 };
+    let shape = Shape {
+        isolates: 1,
+        memory_bytes_max: bytes,
+        memory_reservation_bytes: bytes,
+        table_elements_max: 1,
+        core_dumps: false,
+    };
     let [checked, trusted] = [Kind::Checked, Kind::Trusted].map(|kind| crate::engine::engine(kind, &shape).unwrap());
     let cache = Cache::open(scratch.0.clone());
     for (one, other) in [(&checked, &trusted), (&trusted, &checked)] {

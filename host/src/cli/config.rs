@@ -26,7 +26,7 @@ const NAME: &str = "insula.toml";
 const SECTIONS: [&str; 1] = ["run"];
 
 /// What only whoever types the command can say.
-const NOT_IN_A_FILE: [&str; 5] = ["config", "no-config", "watch", "help", "version"];
+const NOT_IN_A_FILE: [&str; 6] = ["config", "debug", "no-config", "watch", "help", "version"];
 
 /// A file of settings.
 pub(super) struct File {
@@ -148,6 +148,9 @@ impl Reader<'_> {
         }
         if found && flag.get_long() == Some("allow-precompiled") {
             bail!("precompiled code runs unchecked: allow it on the command line, or in a file that --config names");
+        }
+        if found && flag.get_long() == Some("otlp") {
+            bail!("where spans are sent is said on the command line, or in a file that --config names");
         }
         if found && self.folder.to_str().is_none_or(|folder| folder.contains("::")) {
             bail!("this folder's name has `::` in it: name the file by --config");

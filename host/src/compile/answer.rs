@@ -14,7 +14,7 @@ use super::wire::{self, Answer, Broken, Request, VERSION, short};
 use super::workshop::{panicked, threads};
 use super::{Refusal, validate};
 use crate::cache::engine_digest;
-use crate::engine::{Kind, compiling_engine};
+use crate::engine::compiling_engine;
 
 /// Threads of a child; each needs address space.
 const THREADS_MAX: usize = 4;
@@ -77,8 +77,7 @@ fn answer(mut from: impl Read, mut to: impl Write) -> io::Result<()> {
 fn found(request: &Request, from: impl Read) -> Result<Vec<u8>, Answer> {
     bound(request).map_err(|error| Answer::Unbounded(error.to_string()))?;
     let other = || Answer::OtherEngine { version: VERSION.to_owned() };
-    let kind = if request.trusted { Kind::Trusted } else { Kind::Checked };
-    let engine = compiling_engine(kind, request.memory_reservation_bytes).map_err(|_| other())?;
+    let engine = compiling_engine(request.kind, request.memory_reservation_bytes).map_err(|_| other())?;
     if request.version != VERSION || request.engine != engine_digest(&engine) {
         return Err(other());
     }

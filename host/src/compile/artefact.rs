@@ -23,7 +23,7 @@ struct Head {
     version: String,
     machine: String,
     engine: [u8; 32],
-    trusted: bool,
+    kind: Kind,
     module_bytes: u64,
 }
 
@@ -51,7 +51,7 @@ impl<'a> Artefact<'a> {
     /// The artefact of a module and its code.
     pub(crate) fn write(engine: [u8; 32], kind: Kind, module: &[u8], code: &[u8]) -> Vec<u8> {
         let (version, machine) = (VERSION.to_owned(), machine());
-        let head = Head { version, machine, engine, trusted: kind == Kind::Trusted, module_bytes: module.len() as u64 };
+        let head = Head { version, machine, engine, kind, module_bytes: module.len() as u64 };
         let head = postcard::to_allocvec(&head).expect("a head is of types that postcard knows");
         let length = u32::try_from(head.len()).expect("a head is short").to_le_bytes();
         let rest = [&length[..], &head, module, code].concat();
@@ -80,8 +80,14 @@ impl<'a> Artefact<'a> {
         let (head, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
         let head: Head = postcard::from_bytes(head).ok()?;
         let (module, code) = rest.split_at_checked(usize::try_from(head.module_bytes).ok()?)?;
-        let kind = if head.trusted { Kind::Trusted } else { Kind::Checked };
-        Some(Artefact { version: head.version, machine: head.machine, engine: head.engine, kind, module, code })
+        Some(Artefact {
+            version: head.version,
+            machine: head.machine,
+            engine: head.engine,
+            kind: head.kind,
+            module,
+            code,
+        })
     }
 }
 

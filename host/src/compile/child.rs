@@ -17,7 +17,6 @@ use super::Refusal;
 use super::wire::{self, Answer, Broken, CODE_BYTES_MAX, Request, VERSION};
 use super::workshop::{Flight, Order};
 use crate::cache::engine_digest;
-use crate::engine::Kind;
 use crate::error::ChildFailure;
 
 /// A program that compiles modules for a host, one in each process, within limits of its memory and CPU time; see
@@ -140,7 +139,7 @@ impl CompileChild {
         Request {
             version: VERSION.to_owned(),
             engine: engine_digest(&order.engine),
-            trusted: order.kind == Kind::Trusted,
+            kind: order.kind,
             memory_reservation_bytes: order.memory_reservation_bytes,
             memory_bytes_max: self.memory_bytes_max,
             cpu_seconds_max: self

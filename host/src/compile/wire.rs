@@ -9,6 +9,8 @@ use std::io::{self, Read, Write};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::engine::Kind;
+
 /// What a head begins with; a change of what follows changes it.
 const MAGIC: &[u8; 17] = b"insula-compile-1\n";
 
@@ -27,7 +29,7 @@ pub(super) struct Request {
     pub(super) version: String,
     /// The digest of the engine that the code is for.
     pub(super) engine: [u8; 32],
-    pub(super) trusted: bool,
+    pub(super) kind: Kind,
     pub(super) memory_reservation_bytes: u64,
     /// Address space of the child.
     pub(super) memory_bytes_max: u64,

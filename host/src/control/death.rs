@@ -7,7 +7,7 @@ use insula_wire::{Kind, RemoteError, codec};
 use super::answer::{Answer, ERROR_ROOM, Said};
 use super::{Control, Flags, State};
 use crate::exit::{Exit, IsolateId};
-use crate::port::{After, Message};
+use crate::port::{After, Attachments, Message};
 use crate::sync::Arc;
 
 /// What the death step leaves for the host to do.
@@ -126,7 +126,7 @@ pub(super) fn error_notice(error: &RemoteError, missed: u64) -> Message {
     let error = RemoteError { message, stack: cut(&error.stack, ERROR_ROOM as usize / 4) };
     let mut bytes = Vec::new();
     codec::encode_into(&error, &mut bytes).expect("two strings always encode");
-    Message { kind: Kind::Error, bytes: bytes.into(), attachments: Box::default() }
+    Message { kind: Kind::Error, bytes: bytes.into(), attachments: Attachments::default() }
 }
 
 /// At most `bytes_max` of the text, cut where a character begins, and the cut is marked.

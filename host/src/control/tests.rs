@@ -7,7 +7,7 @@ use insula_wire::{MailboxPolicy, codec};
 
 use super::*;
 use crate::exit::Killer;
-use crate::port::{Attachment, Object, Port, Room, Take, Took, Wanted};
+use crate::port::{Attachment, Attachments, Object, Port, Room, Take, Took, Wanted};
 
 mod asked_to_end;
 mod death;
@@ -160,7 +160,7 @@ impl Observer {
 }
 
 fn message(text: &str) -> Message {
-    Message { kind: Kind::Data, bytes: text.into(), attachments: Box::default() }
+    Message { kind: Kind::Data, bytes: text.into(), attachments: Attachments::default() }
 }
 
 /// What [`Observer::heard`] should be.

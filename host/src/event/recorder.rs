@@ -9,6 +9,7 @@ use super::{Event, Happened, Notice, Then};
 use crate::exit::IsolateId;
 use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex};
+use crate::trace_context::TraceContext;
 
 /// Pieces: more than threads that are likely to record at one time.
 const PIECES: usize = 16;
@@ -33,6 +34,7 @@ pub(crate) enum What {
     Ran { nanos: u64, thread: u32, then: Then },
     Sent { to: u64, message: u64, bytes: u64 },
     Received { message: u64, bytes: u64, kind: Kind },
+    Entered(Box<(TraceContext, Option<u64>)>),
     Rare(Box<Happened>),
 }
 
@@ -44,6 +46,8 @@ pub(crate) enum Detail {
     Lives,
     /// Turns and messages too.
     All,
+    /// And spans: isolates begin traces where nobody else did, and each message that is taken is a span.
+    Spans,
 }
 
 /// What happens in one host, for as long as somebody observes.
@@ -84,7 +88,12 @@ impl Recorder {
     /// Whether somebody observes turns and messages: the one thing that is asked where nobody does.
     #[inline]
     pub(crate) fn has_all(&self) -> bool {
-        self.detail.load(Ordering::Relaxed) == Detail::All as u8
+        self.detail.load(Ordering::Relaxed) >= Detail::All as u8
+    }
+
+    /// Whether somebody observes spans.
+    pub(crate) fn has_spans(&self) -> bool {
+        self.detail.load(Ordering::Relaxed) == Detail::Spans as u8
     }
 
     /// Whether somebody observes births, errors and ends.
@@ -117,6 +126,12 @@ impl Recorder {
     #[cold]
     pub(crate) fn received(&self, at: u64, isolate: u64, message: u64, bytes: u64, kind: Kind) {
         self.put(Record { at, isolate, what: What::Received { message, bytes, kind } });
+    }
+
+    /// It is in this span from here on, within that of its parent.
+    #[cold]
+    pub(crate) fn entered(&self, at: u64, isolate: IsolateId, context: TraceContext, parent: Option<u64>) {
+        self.put(Record { at, isolate: isolate.0, what: What::Entered(Box::new((context, parent))) });
     }
 
     /// Something happened that happens seldom. It is made only if somebody observes.
@@ -165,6 +180,7 @@ impl Record {
             What::Ran { nanos, thread, then } => Happened::Ran { took: Duration::from_nanos(nanos), thread, then },
             What::Sent { to, message, bytes } => Happened::Sent { to: of(to), message, bytes },
             What::Received { message, bytes, kind } => Happened::Received { message, bytes, notice: notice(kind) },
+            What::Entered(entered) => Happened::Entered { context: entered.0, parent: entered.1 },
             What::Rare(what) => *what,
         };
         Event { at: Duration::from_nanos(at), isolate: of(isolate), what }

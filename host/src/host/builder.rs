@@ -6,6 +6,7 @@ use tokio::runtime::Runtime;
 
 use super::catalog::Catalog;
 use super::closing::Bells;
+use super::core_dump::{CoreDump, Dumps, OnCoreDump};
 use super::crew::{self, Crew};
 use super::loading::Loads;
 use super::quarters::{Ground, Quarters, Threads, Trusted, failed};
@@ -16,7 +17,7 @@ use crate::account::{Account, Bounds};
 use crate::cache::Cache;
 use crate::compile::{CompileChild, CompileLimits, Workshop};
 use crate::control::{Aside, Links, Registry};
-use crate::engine::Shape;
+use crate::engine::{Kind, Shape};
 use crate::error::BuildError;
 use crate::files::Desks;
 use crate::scheduler::Ticker;
@@ -76,6 +77,8 @@ pub struct HostBuilder {
     module_folder: Option<PathBuf>,
     on_uncaught: Option<Arc<OnUncaught>>,
     spawn_frames: bool,
+    counts_fuel: bool,
+    on_core_dump: Option<Arc<OnCoreDump>>,
     on_warning: Option<(u8, Arc<OnWarning>)>,
     #[cfg(feature = "testing")]
     stage: Option<Arc<Stage>>,
@@ -103,6 +106,8 @@ impl Default for HostBuilder {
             module_folder: None,
             on_uncaught: None,
             spawn_frames: false,
+            counts_fuel: false,
+            on_core_dump: None,
             on_warning: None,
             #[cfg(feature = "testing")]
             stage: None,
@@ -233,6 +238,24 @@ impl HostBuilder {
         self
     }
 
+    /// What takes the core dump of each isolate that traps or panics, heard of or not. None is made by default.
+    ///
+    /// It is made where the isolate ran, in the time and the room that a copy of its memory takes, and taken on the thread
+    /// of [`HostBuilder::on_uncaught`]. While two wait to be taken no other one is made, and how many there were is told
+    /// with the next ([`CoreDump::skipped`](crate::CoreDump)).
+    pub fn on_core_dump(mut self, taken: impl Fn(&CoreDump) + Send + Sync + 'static) -> HostBuilder {
+        self.on_core_dump = Some(Arc::new(taken));
+        self
+    }
+
+    /// Counts what isolates do, so that [`Limits::fuel`](crate::Limits::fuel) bounds it: about one for each instruction of
+    /// WebAssembly, the same on every machine. Code takes up to twice the time for it. Not counted by default; of trusted
+    /// modules never.
+    pub fn count_fuel(mut self, counted: bool) -> HostBuilder {
+        self.counts_fuel = counted;
+        self
+    }
+
     /// What is told when an isolate has so many percent of one of its [`Limits`](crate::Limits): of memory, CPU time, either
     /// deadline, messages or bytes in its mailbox, handles, blobs or open ports, or, with all that descend from it, of those
     /// of its tree; and when the host has so many of its own, of live isolates or of memory. Nobody by default.
@@ -272,7 +295,7 @@ impl HostBuilder {
             recorder: Arc::clone(&links.recorder),
         };
         let threads = self.seed.map_or_else(|| Threads::Many(self.threads.unwrap_or_else(cores)), Threads::Seeded);
-        let checked = match Quarters::checked(&ground(self.isolates), &threads, &ticker) {
+        let checked = match Quarters::checked(self.kind(), &ground(self.isolates), &threads, &ticker) {
             Ok(checked) => checked,
             Err(error) => return Err(given_up(io, error)),
         };
@@ -280,11 +303,11 @@ impl HostBuilder {
             checked.scheduler.close();
             return Err(given_up(io, failed(error)));
         }
-        let trusted = Trusted::new(ground(self.trusted_isolates), self.threads_of_trusted());
         let inner = Arc::new(Inner {
+            trusted: Trusted::new(ground(self.trusted_isolates), self.threads_of_trusted()),
+            dumps: self.on_core_dump.map(|told| Arc::new(Dumps::new(told, &reporter))),
             links,
             checked,
-            trusted,
             catalog: Catalog::new(self.module_folder),
             loads: Loads::new(workshop.limits.at_once_max),
             workshop,
@@ -337,6 +360,10 @@ impl HostBuilder {
         reporter
     }
 
+    fn kind(&self) -> Kind {
+        if self.counts_fuel { Kind::Counted } else { Kind::Checked }
+    }
+
     /// None where there are no trusted modules.
     fn threads_of_trusted(&self) -> Option<usize> {
         self.seed.is_none().then(|| self.trusted_threads.unwrap_or(TRUSTED_THREADS))
@@ -348,6 +375,7 @@ impl HostBuilder {
             memory_bytes_max: self.memory_bytes_max,
             memory_reservation_bytes: self.memory_reservation_bytes,
             table_elements_max: self.table_elements_max as usize,
+            core_dumps: self.on_core_dump.is_some(),
         }
     }
 

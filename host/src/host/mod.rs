@@ -3,6 +3,7 @@
 //! - [`Host`], [`HostBuilder`]: the embedder's side.
 //! - `catalog`: modules that isolates may spawn, by name.
 //! - `closing`: the end of all isolates, and who is left behind.
+//! - `core_dump`: the state of who traps, for who wants to look at it.
 //! - `crew`: the threads of host functions.
 //! - `floors`: the engines of one kind, small and large.
 //! - `grants`: what an isolate may be given.
@@ -18,6 +19,7 @@
 mod builder;
 mod catalog;
 mod closing;
+mod core_dump;
 mod crew;
 mod floors;
 mod grants;
@@ -34,6 +36,7 @@ mod uncaught;
 mod undertaker;
 
 pub use builder::HostBuilder;
+pub use core_dump::CoreDump;
 pub use loading::Loading;
 pub(crate) use nursery::room;
 pub use observers::Observation;
@@ -59,6 +62,7 @@ use crate::warning::Watch;
 use crate::world::World;
 use catalog::Catalog;
 use closing::Bells;
+use core_dump::Dumps;
 use crew::Crew;
 use loading::Loads;
 use observers::Observers;
@@ -111,6 +115,7 @@ pub(crate) struct Inner {
     isolates_max: u32,
     /// Whether it is kept where in their code isolates spawn others.
     spawn_frames: bool,
+    dumps: Option<Arc<Dumps>>,
     /// What all isolates together are charged to, where the host bounds it.
     account: Option<Arc<Account>>,
     /// Who is told of isolates that are near a limit.

@@ -16,7 +16,7 @@ use super::quarters::Quarters;
 use super::uncaught::{Report, resolve, resolves_soon};
 use super::undertaker::note_uncaught;
 use super::{Inner, grants, origin};
-use crate::abi::{Fetching, Place, Recent, State};
+use crate::abi::{Fetching, Place, Recent, State, TakeDump, Within};
 use crate::control::{Accounts, Control, Cradle, Flags, Lineage, NotAdmitted};
 use crate::error::{SendError, SpawnError};
 use crate::event::Happened;
@@ -146,6 +146,7 @@ impl Inner {
             ends: NEVER,
             grants: Vec::new(),
             frames: Vec::new(),
+            context: spawn.context,
             #[cfg(feature = "testing")]
             faults: spawn.faults,
         };
@@ -192,6 +193,10 @@ impl Inner {
             }),
             fetch: self.fetcher(grants),
             fine_clock,
+            dump: self
+                .dumps
+                .clone()
+                .map(|dumps| -> Box<TakeDump> { Box::new(move |control, make| dumps.take(control, make)) }),
             spawn_frames: self.spawn_frames,
         })
     }
@@ -231,6 +236,7 @@ impl Inner {
         birth.limits.memory_bytes_max = birth.limits.memory_bytes_max.min(self.memory_bytes_max);
         let spawner = parent;
         let parent = parent.map(|parent| parent.control);
+        let context = birth.context.or_else(|| birth.message.as_ref()?.attachments.trace_context());
         let control = self.control(&module, &mut birth, parent)?;
         if birth.is_main {
             control.flags.set(Flags::MAIN);
@@ -257,6 +263,7 @@ impl Inner {
             panicking: std::cell::Cell::new(false),
             refused: None,
             last_error: String::new(),
+            within: Within::new(context),
             #[cfg(feature = "testing")]
             script: birth.faults.map(crate::faults::Script::new),
             receives: Recent::default(),
@@ -304,6 +311,9 @@ impl Inner {
 
     fn launch(&self, quarters: &Quarters, module: Module, entry: EntryPoint, state: State) {
         let control = Arc::clone(&state.control);
+        if self.links.recorder.has_spans() {
+            state.enter(state.within.context(), state.admitted);
+        }
         if let Some(data) = &state.wasi.outfit.data {
             *control.data.lock() = Some(Arc::clone(data));
         }
@@ -330,6 +340,9 @@ impl Inner {
     ) -> Result<Arc<Control>, SpawnError> {
         let id = self.links.registry.number();
         let limits = &birth.limits;
+        if limits.fuel_max.is_some() && !module.counts_fuel() {
+            return Err(SpawnError::Invalid(NOT_COUNTED.to_owned()));
+        }
         let depth = parent.map_or(0, |parent| parent.lineage.depth() + 1);
         if let Some(value) = limits.depth_max.filter(|max| depth > *max) {
             return Err(SpawnError::Limit { which: "depth", value });
@@ -366,6 +379,9 @@ impl Inner {
         }))
     }
 }
+
+const NOT_COUNTED: &str =
+    "a limit of fuel needs a host that counts it (HostBuilder::count_fuel), and a module that is not trusted";
 
 /// When the deadline of a new isolate comes: its own, or that of whoever spawned it if that is sooner.
 fn ends(birth: &Birth, admitted: Nanos) -> Nanos {

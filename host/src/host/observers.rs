@@ -34,6 +34,20 @@ impl Host {
         self.inner.observers.add(&self.inner.links.recorder, Detail::All, Box::new(observer))
     }
 
+    /// As [`Host::observe`], with spans: each life is one, and within it each message that is taken is one until the next
+    /// is taken ([`Happened::Entered`]). Its parent is the span in which the message was sent, whoever sent it; a message
+    /// that carries no [`TraceContext`](crate::TraceContext) begins a trace.
+    ///
+    /// Each birth and each message costs one event more.
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// [`Happened::Entered`]: crate::Happened::Entered
+    pub fn observe_spans(&self, observer: impl FnMut(&[Event]) + Send + 'static) -> io::Result<Observation> {
+        self.inner.observers.add(&self.inner.links.recorder, Detail::Spans, Box::new(observer))
+    }
+
     /// As [`Host::observe`], for births, uncaught errors and ends only: it costs turns and messages nothing.
     ///
     /// # Errors
@@ -184,7 +198,7 @@ impl Work {
         let lives: Vec<Event> = lives.cloned().collect();
         let before = self.observers.len();
         self.observers.retain_mut(|observer| {
-            let events = if observer.detail == Detail::All { events } else { &lives };
+            let events = if observer.detail >= Detail::All { events } else { &lives };
             // An observer's panic is its own; it is told no more.
             events.is_empty() || catch_unwind(AssertUnwindSafe(|| (observer.told)(events))).is_ok()
         });

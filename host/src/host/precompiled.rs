@@ -58,7 +58,7 @@ impl Inner {
     /// A module with its code, in the quarters of its kind.
     fn adopt(&self, name: &str, artefact: &Artefact<'_>, code: Vouched<'_>) -> Result<Module, LoadError> {
         match artefact.kind {
-            Kind::Checked => self.checked.adopt(name, artefact, code),
+            Kind::Checked | Kind::Counted => self.checked.adopt(name, artefact, code),
             Kind::Trusted => self.trusted_for(name)?.adopt(name, artefact, code),
         }
     }
@@ -118,5 +118,19 @@ mod tests {
             assert!(matches!(refused, Err(LoadError::Precompiled { .. })));
         }
         assert!(matches!(crate::inspect::inspect("kept", &kept), Err(LoadError::Precompiled { .. })));
+    }
+
+    #[test]
+    #[allow(unsafe_code)]
+    fn code_that_counts_fuel_is_for_hosts_that_count() {
+        let builder = || Host::builder().isolates(2).threads(1);
+        let (counting, plain) = (builder().count_fuel(true).build().unwrap(), builder().build().unwrap());
+        for (one, other) in [(&counting, &plain), (&plain, &counting)] {
+            let bytes = one.load("yields", TEXT).unwrap().precompile();
+            // SAFETY: `precompile` made these bytes a line above.
+            let [here, there] = [one, other].map(|host| unsafe { host.load_precompiled("yields", &bytes) });
+            assert_eq!(one.spawn(&here.unwrap(), Spawn::entry("run")).unwrap().join(), Exit::Returned);
+            assert!(matches!(there, Err(LoadError::OtherEngine { .. })));
+        }
     }
 }

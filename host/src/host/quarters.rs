@@ -53,10 +53,15 @@ pub(super) enum Threads {
 }
 
 impl Quarters {
-    /// For code with epoch checks, which the ticker makes give way.
-    pub(super) fn checked(ground: &Ground, threads: &Threads, ticker: &Arc<Ticker>) -> Result<Quarters, BuildError> {
+    /// For code of this kind, with epoch checks, which the ticker makes give way.
+    pub(super) fn checked(
+        kind: Kind,
+        ground: &Ground,
+        threads: &Threads,
+        ticker: &Arc<Ticker>,
+    ) -> Result<Quarters, BuildError> {
         let places = Places::take(ground.shape.isolates)?;
-        let floors = Floors::new(Kind::Checked, ground.shape, &ground.io)?;
+        let floors = Floors::new(kind, ground.shape, &ground.io)?;
         let interrupted = Arc::clone(&floors);
         let interrupt = move || interrupted.interrupt();
         let hooks = Hooks { interrupt: Box::new(interrupt.clone()), ..ground.hooks() };
@@ -68,7 +73,7 @@ impl Quarters {
                 TwoQueues::start("insula-worker", threads, &ground.io, Some(preemption)).map_err(failed)?
             }
         };
-        Ok(Quarters::new(Kind::Checked, floors, places, ground, scheduler, hooks))
+        Ok(Quarters::new(kind, floors, places, ground, scheduler, hooks))
     }
 
     /// For code without.

@@ -34,6 +34,9 @@ pub(super) fn exit_of(result: Result<(), Error>, code: &Code, state: &mut State)
 fn trapped(trap: Trap, frames: Vec<Frame>, state: &mut State) -> Exit {
     let reported = state.panic.take().filter(|_| state.panicking.get());
     match (trap, reported, state.refused.take()) {
+        (Trap::OutOfFuel, ..) => {
+            Exit::Limit { which: "fuel".to_owned(), value: state.limits.fuel_max.unwrap_or(u64::MAX) }
+        }
         (Trap::UnreachableCodeReached, Some((message, place)), _) => Exit::Panicked { message, place, frames },
         (Trap::UnreachableCodeReached, None, Some((which, value))) => Exit::Limit { which: which.to_owned(), value },
         (Trap::UnreachableCodeReached, None, None) => Exit::Trapped { kind: "unreachable".to_owned(), frames },

@@ -178,6 +178,11 @@ impl Module {
         self.0.code.kind == Kind::Trusted
     }
 
+    /// Whether what its isolates do is counted.
+    pub(crate) fn counts_fuel(&self) -> bool {
+        self.0.code.kind == Kind::Counted
+    }
+
     pub(crate) fn code(&self) -> &Arc<Code> {
         &self.0.code
     }

@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
-use wasmtime::{Store, UpdateDeadline};
+use wasmtime::{Store, UpdateDeadline, WasmCoreDump};
 
 use super::ending::exit_of;
 use super::{EntryPoint, Module};
@@ -56,6 +56,7 @@ pub(crate) async fn live(mut life: Box<Life>) -> Estate {
     let place = Arc::clone(&state.place);
     let mut store = store(&module, state, scheduler);
     let result = enter(&mut store, &module, entry).await;
+    dump(&result, &mut store, &module);
     let exit = exit_of(result, module.code(), store.data_mut());
     let by_itself = matches!(exit, Exit::Returned | Exit::Exited | Exit::ProcExit { .. });
     if let Some(finish) = store.data().wasi.finish(by_itself) {
@@ -66,6 +67,16 @@ pub(crate) async fn live(mut life: Box<Life>) -> Estate {
     last_poll(&control, &place.links);
     undertaker(&control, exit, Some(&place));
     Some(Box::new(store))
+}
+
+/// Has the core dump of who trapped taken, if it is wanted.
+fn dump(result: &wasmtime::Result<()>, store: &mut Store<State>, module: &Module) {
+    let place = Arc::clone(&store.data().place);
+    let dump = result.as_ref().err().and_then(|error| error.downcast_ref::<WasmCoreDump>());
+    if let (Some(take), Some(dump)) = (&place.dump, dump) {
+        let control = Arc::clone(&store.data().control);
+        take(&control, &mut || dump.serialize(&mut *store, module.name()));
+    }
 }
 
 /// The box is given back here, and not when the future ends whose variable it is.
@@ -79,6 +90,10 @@ fn store(module: &Module, state: State, scheduler: std::sync::Weak<dyn Scheduler
     store.set_hostcall_fuel(WASI_CALL_BYTES_MAX);
     if module.is_trusted() {
         return store;
+    }
+    if module.counts_fuel() {
+        let fuel = store.data().limits.fuel_max.unwrap_or(u64::MAX);
+        store.set_fuel(fuel).expect("its engine counts");
     }
     // Due at once, here and after every yield: an epoch that was bumped before the deadline is set is a kill that nobody
     // would see before the next tick.

@@ -9,8 +9,9 @@ use insula_wire::codec::{self, Unsendable};
 use insula_wire::{CAPABILITIES_MAX, Kind, Status};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Attachment, Blob, BlobCell, Claims, Message};
+use super::{Attachment, Attachments, Blob, BlobCell, Claims, Message};
 use crate::sync::{Arc, Mutex};
+use crate::trace_context::TraceContext;
 
 thread_local! {
     static OUTGOING: RefCell<Option<Outgoing>> = const { RefCell::new(None) };
@@ -22,10 +23,11 @@ struct Outgoing {
     attachments: Vec<Attachment>,
     host: Option<u64>,
     blobs: Vec<BlobCell>,
+    context: Option<TraceContext>,
 }
 
 struct Incoming {
-    attachments: Box<[Attachment]>,
+    attachments: Attachments,
     /// Blobs that were decoded already: one that is named twice is taken once.
     blobs: Vec<(Arc<Blob>, BlobCell)>,
 }
@@ -57,7 +59,9 @@ impl Encoded {
     /// As [`encode`].
     pub(crate) fn followed_by<T: Serialize + ?Sized>(self, value: &T) -> Result<Encoded, Unsendable> {
         let Message { kind, bytes, attachments } = self.message;
-        let before = Outgoing { attachments: attachments.into_vec(), host: self.host, blobs: self.blobs };
+        let context = attachments.trace_context();
+        let attachments = attachments.into_iter().collect();
+        let before = Outgoing { attachments, host: self.host, blobs: self.blobs, context };
         append(value, bytes.to_vec(), kind, before)
     }
 }
@@ -88,7 +92,11 @@ fn append<T: Serialize + ?Sized>(
     let result = codec::encode_into(value, &mut bytes);
     let outgoing = list.end().unwrap_or_default();
     result.map_err(|error| error.cause.into_unsendable())?;
-    let message = Message { kind, bytes: bytes.into(), attachments: outgoing.attachments.into() };
+    let mut attachments = Attachments::from(outgoing.attachments);
+    if let Some(context) = outgoing.context {
+        attachments = attachments.traced(context);
+    }
+    let message = Message { kind, bytes: bytes.into(), attachments };
     Ok(Encoded { message, host: outgoing.host, blobs: outgoing.blobs })
 }
 
@@ -148,6 +156,20 @@ pub(crate) fn attach_blob(cell: &BlobCell) -> Option<u8> {
         outgoing.blobs.push(Arc::clone(cell));
         u8::try_from(outgoing.attachments.len() - 1).ok()
     })
+}
+
+/// Has the message that is being encoded carry this trace context.
+pub(crate) fn trace(context: TraceContext) {
+    OUTGOING.with_borrow_mut(|outgoing| {
+        if let Some(outgoing) = outgoing {
+            outgoing.context = Some(context);
+        }
+    });
+}
+
+/// The trace context of the message that is being decoded.
+pub(crate) fn traced() -> Option<TraceContext> {
+    INCOMING.with_borrow(|incoming| incoming.as_ref()?.attachments.trace_context())
 }
 
 /// The attachment at a position of the message that is being decoded.

@@ -4,7 +4,7 @@ use std::any::Any;
 
 use insula_wire::Kind;
 
-use super::{Blob, Bytes, SendRight};
+use super::{Attachments, Blob, Bytes, SendRight};
 use crate::exit::IsolateId;
 use crate::sync::Arc;
 
@@ -24,7 +24,7 @@ pub(crate) struct ControlRef {
 pub(crate) struct Message {
     pub(crate) kind: Kind,
     pub(crate) bytes: Bytes,
-    pub(crate) attachments: Box<[Attachment]>,
+    pub(crate) attachments: Attachments,
 }
 
 /// What a message can carry beside its bytes.

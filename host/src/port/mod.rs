@@ -3,7 +3,7 @@
 //! - [`Mailbox`]: an isolate's bounded inbound queue, one lock around all of its ports.
 //! - [`Port`]: one address in a mailbox. Its owner and whoever holds a [`SendRight`] point to it.
 //! - [`SendRight`]: the counted right to send. When the last one goes, the owner learns that nobody can reach it.
-//! - [`Message`], [`Attachment`]: bytes, and the capabilities that travel beside them.
+//! - [`Message`], [`Attachments`]: bytes, and the capabilities and the trace context that travel beside them.
 //! - [`Bytes`]: those of a message, in place where they are few.
 //! - [`Blob`]: bytes that move with a message instead of being copied.
 //! - [`Table`]: the numbers by which one guest names what it holds.
@@ -11,6 +11,7 @@
 //! No guest code, no wasm, no clock and no thread is known here. Nothing is dropped under a lock: what a mailbox gives
 //! up is handed out and released by the caller, so that a right in a dropped message can lock another mailbox.
 
+mod attachments;
 mod blob;
 pub(crate) mod codec;
 mod content;
@@ -19,6 +20,7 @@ mod mailbox;
 mod message;
 mod table;
 
+pub(crate) use attachments::Attachments;
 pub(crate) use blob::{Blob, BlobCell, Claims};
 pub(crate) use content::Bytes;
 pub(crate) use door::AtTheDoor;

@@ -29,6 +29,7 @@ use crate::limits::Limits;
 use crate::port::SendRight;
 use crate::spawn::{HostFunction, Spawn};
 use crate::sync::Arc;
+use crate::trace_context::TraceContext;
 use crate::until;
 
 /// Calls of one function that are under way at one time, unless said otherwise.
@@ -59,6 +60,7 @@ const AT_ONCE_EACH: usize = 4;
 #[derive(Clone)]
 pub struct Caller {
     pub(super) control: Arc<Control>,
+    pub(super) context: Option<TraceContext>,
 }
 
 impl Caller {
@@ -78,6 +80,12 @@ impl Caller {
     #[must_use]
     pub fn data<D: Send + Sync + 'static>(&self) -> Option<Arc<D>> {
         self.control.data.lock().clone()?.downcast().ok()
+    }
+
+    /// Where in a trace the call was sent: that of the message that the calling isolate took last.
+    #[must_use]
+    pub fn trace_context(&self) -> Option<TraceContext> {
+        self.context
     }
 
     /// Whether the calling isolate has ended: then nobody waits for the answer, and a long function may stop.

@@ -10,6 +10,7 @@
 //! - [`Listener`], [`RawReceivePort`], [`Broadcast`]: ports that call handlers, on a thread of theirs.
 //! - [`Computation`]: a value that an isolate computes.
 //! - [`Names`]: a namespace of the host's name server.
+//! - [`Traced`]: a message with where in a trace it was sent.
 //! - [`Value`]: the untyped message.
 //! - [`Received`]: a message with its kind, so that one port can take data and notices.
 
@@ -28,6 +29,7 @@ mod receive;
 mod send;
 mod service_pool;
 mod serving;
+mod traced;
 mod value;
 
 pub use answers::Answers;
@@ -44,6 +46,7 @@ pub use names::{NameError, Names};
 pub use receive::{Either, Messages, ReceivePort, recv_any, recv_either};
 pub use send::SendPort;
 pub use service_pool::{CheckedOut, PoolSize, ServicePool};
+pub use traced::Traced;
 pub use value::{ErrorNotice, Value};
 
 use insula_wire::codec::TOO_DEEP;

@@ -19,8 +19,9 @@ use tokio::task::{JoinHandle, yield_now};
 
 use super::call::Request;
 use super::function::Caller;
-use super::{ReceivePort, SendPort};
+use super::{ReceivePort, SendPort, Traced};
 use crate::control::{Control, Flags, Hold, Links};
+use crate::error::SendError;
 use crate::exit::{Exit, IsolateId};
 use crate::host::{Share, Shares};
 use crate::isolate::ended;
@@ -85,16 +86,20 @@ impl<A: Serialize> Call<A> {
     /// The caller may be gone, or have given up, and then nobody is told. Here and below nothing waits for room: where the
     /// answer goes is the caller's choice, and a port that never has any would keep the thread of all functions.
     pub(super) fn answer(&self, answer: &A) {
-        let answer = Answer::Value(answer);
-        let sent = self.reply.as_ref().map_or(Ok(()), |reply| reply.clone().cast().try_send(&answer));
+        let sent = self.reply(Answer::Value(answer));
         if let Err(error) = sent {
             self.fail(format!("the answer was not sent: {}", error.reason()));
         }
     }
 
     fn fail(&self, message: String) {
-        let failed = Answer::Failed(RemoteError { message, stack: String::new() });
-        let _ = self.reply.as_ref().map(|reply| reply.try_send(&failed));
+        let _ = self.reply(Answer::Failed(RemoteError { message, stack: String::new() }));
+    }
+
+    /// Within the trace of the call, in which its caller goes on.
+    fn reply(&self, answer: Answer<&A>) -> Result<(), SendError> {
+        let Some(reply) = &self.reply else { return Ok(()) };
+        reply.clone().cast().try_send(&Traced { message: answer, context: self.caller.context })
     }
 
     pub(super) fn panicked(&self, panic: &(dyn Any + Send)) {
@@ -219,16 +224,17 @@ impl Serving {
         if own().count() < ASIDE_MAX && bytes + asked.message.bytes.len() <= ASIDE_BYTES_MAX {
             return aside.push_back(asked);
         }
-        let reply = first_port(&asked.message).map(|right| SendPort::<Answer<()>>::new(right, &self.links));
+        let context = asked.message.attachments.trace_context();
+        let reply = first_port(&asked.message).map(|right| SendPort::new(right, &self.links));
         let message = format!("too many calls of the host function `{}` wait already", self.name);
-        let failed = Answer::Failed(RemoteError { message, stack: String::new() });
-        let _ = reply.map(|reply| reply.try_send(&failed));
+        let failed = Answer::<()>::Failed(RemoteError { message, stack: String::new() });
+        let _ = reply.map(|reply| reply.try_send(&Traced { message: failed, context }));
     }
 
     fn call<A>(&self, asked: Asked, room: Room, place: OwnedSemaphorePermit) -> Call<A> {
         let Asked { control, message, hold } = asked;
         Call {
-            caller: Caller { control },
+            caller: Caller { control, context: message.attachments.trace_context() },
             name: Arc::clone(&self.name),
             links: Arc::clone(&self.links),
             reply: first_port(&message).map(|right| SendPort::new(right, &self.links)),

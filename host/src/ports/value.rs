@@ -6,6 +6,7 @@ use insula_wire::{RemoteError, codec};
 use serde::de::DeserializeOwned;
 
 use super::SendPort;
+use super::traced::on_the_way;
 use crate::isolate::Capability;
 
 insula_wire::value_type! {
@@ -31,12 +32,12 @@ insula_wire::value_type! {
 
 /// Whether `T` is [`Value`].
 fn is<T: ?Sized>() -> bool {
-    type_name::<T>() == type_name::<Value>()
+    on_the_way::<T>() == type_name::<Value>()
 }
 
 /// The schema of ports of `T`; those of [`Value`] have none.
 pub(super) fn schema<T: ?Sized>() -> u64 {
-    if is::<T>() { 0 } else { codec::schema::<T>() }
+    if is::<T>() { 0 } else { codec::schema_of(on_the_way::<T>()) }
 }
 
 /// Whether a port of this schema takes a `T`. Of other types than [`Value`] that is the word of whoever names them.

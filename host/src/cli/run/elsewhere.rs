@@ -5,11 +5,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::Run;
 
 /// Flags of wasmtime's, in both spellings, and what to do without them.
-const FLAGS: [(&[&str], &str); 7] = [
-    (
-        &["-D", "--debug"],
-        "it writes no core dumps; a trap is told with its frames, and with file and line where the module has them",
-    ),
+const FLAGS: [(&[&str], &str); 6] = [
     (&["--profile"], "it samples no guests; how long each isolate may be on a CPU is bounded by -W cpu-time=TIME"),
     (&["-O", "--optimize"], "all isolates share one engine, whose settings are fixed"),
     (&["-C", "--codegen"], "all isolates share one engine, whose settings are fixed"),

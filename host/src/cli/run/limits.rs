@@ -78,7 +78,7 @@ impl std::fmt::Debug for Key {
 /// The most linear memory that an isolate can have: what 32 bits can address.
 const MEMORY_BYTES_MAX: u64 = 4 << 30;
 
-const KEYS: [Key; 11] = [
+const KEYS: [Key; 12] = [
     Key {
         name: "timeout",
         value: "TIME",
@@ -96,6 +96,12 @@ const KEYS: [Key; 11] = [
         value: "TIME",
         what: "on a CPU, for each isolate; none",
         set: |bounds, text| time(text, &mut bounds.limits.cpu_time_max),
+    },
+    Key {
+        name: "fuel",
+        value: "N",
+        what: "operations of each isolate, which makes code slower; none",
+        set: |bounds, text| count(text).map(|fuel| bounds.limits.fuel_max = Some(fuel)),
     },
     Key {
         name: "max-memory-size",
@@ -163,8 +169,7 @@ const KEYS: [Key; 11] = [
 ];
 
 /// What wasmtime has under `-W` and insula has not, and what to write instead.
-const ELSEWHERE: [(&str, &str); 6] = [
-    ("fuel", "isolates share code that counts no fuel, at its full speed; bound them with cpu-time=TIME"),
+const ELSEWHERE: [(&str, &str); 5] = [
     ("max-wasm-stack", "each isolate has a stack of the same size"),
     ("max-instances", "an isolate is one instance; say --isolates N"),
     ("max-memories", "max-memory-size bounds all memories of an isolate together"),
@@ -220,7 +225,7 @@ impl LimitFlags {
     /// Has a host hold what these flags say of it.
     pub(super) fn bound(&self, builder: HostBuilder) -> HostBuilder {
         let Bounds { limits, total_memory_bytes_max } = self.bounds();
-        let mut builder = builder.isolates(self.isolates);
+        let mut builder = builder.isolates(self.isolates).count_fuel(limits.fuel_max.is_some());
         if let Some(threads) = self.threads {
             builder = builder.threads(threads.into());
         }
@@ -280,7 +285,7 @@ mod tests {
     fn a_key_that_is_not_there_is_answered_with_one_that_is() {
         assert_eq!(refused("timeot=1s"), "there is no `timeot`; did you mean `timeout`? (`-W help` lists all)");
         assert_eq!(refused("colour=red"), "there is no `colour` (`-W help` lists all)");
-        assert!(refused("fuel=1000").contains("cpu-time=TIME"));
+        assert!(refused("epoch-interruption=y").contains("cpu-time=TIME"));
         for (name, _) in &ELSEWHERE {
             assert!(KEYS.iter().all(|key| key.name != *name), "{name}");
         }

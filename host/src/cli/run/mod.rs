@@ -1,12 +1,14 @@
 //! `insula run`: a program of one or many isolates, until it ends.
 //!
-//! - `given`, `limits`, `ending`, `recorded`: the flags, by what they are about.
+//! - `given`, `limits`, `ending`, `debugging`, `recorded`, `exported`: the flags, by what they are about.
 //! - `elsewhere`: what wasmtime has and this has not.
 //! - `program`: from the flags to an outcome.
 //! - `watch`: the same again whenever `sources` change.
 
+mod debugging;
 mod elsewhere;
 mod ending;
+mod exported;
 mod given;
 mod limits;
 mod program;
@@ -29,6 +31,7 @@ use super::grants::{Folder, Variable};
 use super::report::Backtrace;
 use super::signals::Signals;
 use super::{config, report};
+use debugging::DebugFlags;
 use ending::EndingFlags;
 use given::GivenFlags;
 use limits::LimitFlags;
@@ -52,6 +55,9 @@ pub(super) struct Run {
 
     #[command(flatten)]
     pub(super) ending: EndingFlags,
+
+    #[command(flatten)]
+    pub(super) debug: DebugFlags,
 
     #[command(flatten)]
     pub(super) records: RecordFlags,

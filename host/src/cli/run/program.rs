@@ -82,7 +82,7 @@ impl Program {
 
     /// Runs it to its end, by itself or by a signal, and writes what is kept of it.
     pub(super) fn run(&self, loaded: &Loaded, signals: &Signals) -> Result<Outcome> {
-        let records = self.flags.records.begin(&loaded.host)?;
+        let records = self.flags.records.begin(&loaded.host, &loaded.name())?;
         let _answering = self.flags.records.answering(&loaded.host, &loaded.name())?;
         let outcome = self.run_to_end(loaded, signals);
         let written = records.end(loaded, &outcome);
@@ -92,6 +92,7 @@ impl Program {
     fn run_to_end(&self, loaded: &Loaded, signals: &Signals) -> Result<Outcome> {
         let Run { given, limits, ending, .. } = &self.flags;
         let spawn = given.main(&loaded.name(), &self.arguments, &self.grants).limits(limits.of_isolates());
+        let spawn = self.flags.records.export.within_trace(spawn);
         let ended = loaded.host.run_until(&loaded.module, spawn, ending.wait.into());
         let ended = ended.with_context(|| format!("cannot run {}", report::path(&loaded.path)))?;
         if let Some(signal) = signals.caught() {
@@ -111,6 +112,7 @@ impl Program {
         }
         let backtrace = Backtrace::or_environment(self.flags.ending.backtrace);
         let shown = Shown { backtrace, sources: Sources::around(module), with_stderr: true };
+        let builder = self.flags.debug.set(builder)?;
         Ok(unheard.noted_by(builder, shown).build()?)
     }
 }

@@ -14,6 +14,7 @@ use clap::{ArgAction, Args};
 use insula::{Event, Exit, Happened, Host, IsolateId, Observation, Usage};
 use serde::Serialize;
 
+use super::exported::{Export, ExportFlags};
 use super::program::Loaded;
 use crate::cli::code::{self, Outcome};
 use crate::cli::live::Answering;
@@ -41,20 +42,25 @@ pub(in crate::cli) struct RecordFlags {
         default_value_t = false, default_missing_value = "true", hide_default_value = true, hide_possible_values = true,
         overrides_with = "socket")]
     no_socket: bool,
+
+    #[command(flatten)]
+    pub(super) export: ExportFlags,
 }
 
 /// What is being kept of a run.
 pub(super) struct Records {
     trace: Option<Recording>,
     report: Option<Report>,
+    export: Export,
 }
 
 impl RecordFlags {
     /// Keeps what happens in this host from now on. Who cannot have a file is told before the program runs.
-    pub(super) fn begin(&self, host: &Host) -> Result<Records> {
+    pub(super) fn begin(&self, host: &Host, name: &str) -> Result<Records> {
         let trace = self.trace.as_ref().map(|path| Recording::begin(host, path)).transpose()?;
         let report = self.report.as_ref().map(|path| Report::begin(host, path)).transpose()?;
-        Ok(Records { trace, report })
+        let export = self.export.begin(host, name)?;
+        Ok(Records { trace, report, export })
     }
 
     /// Has the run answer who looks into it. Only where a socket is asked for by name it is an error to have none.
@@ -72,6 +78,7 @@ impl Records {
     pub(super) fn end(self, loaded: &Loaded, outcome: &Result<Outcome>) -> Result<()> {
         let trace = self.trace.map_or(Ok(()), |trace| trace.end(&loaded.name()));
         let report = self.report.map_or(Ok(()), |report| report.end(loaded, outcome));
+        self.export.end();
         trace.and(report)
     }
 }

@@ -6,7 +6,7 @@ use std::task::Wake;
 use insula_wire::Kind;
 
 use super::*;
-use crate::port::{Attachment, SendRight};
+use crate::port::{Attachment, Attachments, SendRight};
 
 mod closing;
 mod model;
@@ -60,7 +60,7 @@ fn open_listened(mailbox: &Arc<Mailbox>, id: u64) -> Arc<Port> {
 }
 
 fn message(text: &str) -> Message {
-    Message { kind: Kind::Data, bytes: text.into(), attachments: Box::default() }
+    Message { kind: Kind::Data, bytes: text.into(), attachments: Attachments::default() }
 }
 
 fn notice(text: &str) -> Message {

@@ -1,0 +1,77 @@
+//! `--otlp`, of the feature `otlp`: spans of a run, sent to a collector while it goes on.
+
+use anyhow::Result;
+use clap::Args;
+use insula::{Host, Spawn};
+
+/// The flags of what is sent elsewhere.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct ExportFlags {
+    /// Send isolates and messages as spans to a collector of OpenTelemetry's, by OTLP over HTTP; without a URL, to
+    /// http://127.0.0.1:4318
+    #[cfg(feature = "otlp")]
+    #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true, value_hint = clap::ValueHint::Url,
+        default_missing_value = "http://127.0.0.1:4318")]
+    otlp: Option<String>,
+}
+
+/// What is being sent.
+pub(super) struct Export {
+    #[cfg(feature = "otlp")]
+    to: Option<(String, insula::otlp::Exporting)>,
+}
+
+#[cfg(feature = "otlp")]
+impl ExportFlags {
+    /// Sends what happens in this host from now on, if that is wanted.
+    pub(super) fn begin(&self, host: &Host, name: &str) -> Result<Export> {
+        use insula::otlp::Otlp;
+        let begin = |url: &String| -> Result<_> {
+            let otlp = Otlp::to(url);
+            // The name that the environment has for the service comes first.
+            let otlp = if std::env::var_os("OTEL_SERVICE_NAME").is_some() { otlp } else { otlp.service_name(name) };
+            Ok((url.clone(), otlp.export(host)?))
+        };
+        Ok(Export { to: self.otlp.as_ref().map(begin).transpose()? })
+    }
+
+    /// The program, within the trace that TRACEPARENT says this process is in.
+    pub(super) fn within_trace(&self, spawn: Spawn) -> Spawn {
+        let parent = self.otlp.as_ref().and_then(|_| std::env::var("TRACEPARENT").ok()?.parse().ok());
+        match parent {
+            Some(parent) => spawn.trace_context(parent),
+            None => spawn,
+        }
+    }
+}
+
+#[cfg(feature = "otlp")]
+impl Export {
+    /// Waits until all is sent, and says what could not be.
+    pub(super) fn end(self) {
+        let Some((url, exporting)) = self.to else { return };
+        let exported = exporting.finish();
+        if exported.lost > 0 {
+            let why = exported.error.map(|error| format!(": {error}")).unwrap_or_default();
+            let (lost, all) = (exported.lost, exported.lost + exported.sent);
+            let note = format!("{lost} of {all} spans did not reach {url}{why}");
+            crate::cli::report::note(&insula::printable_line(&note));
+        }
+    }
+}
+
+#[cfg(not(feature = "otlp"))]
+impl ExportFlags {
+    pub(super) fn begin(&self, _: &Host, _: &str) -> Result<Export> {
+        Ok(Export {})
+    }
+
+    pub(super) fn within_trace(&self, spawn: Spawn) -> Spawn {
+        spawn
+    }
+}
+
+#[cfg(not(feature = "otlp"))]
+impl Export {
+    pub(super) fn end(self) {}
+}

@@ -1,0 +1,311 @@
+//! Spans of a host's isolates, sent to a collector of OpenTelemetry's as they end; of the feature `otlp`.
+//!
+//! - [`Otlp`]: where to, and as whom. [`Exporting`]: for as long as it lasts.
+//! - `spans`: from events to spans.
+//!
+//! Spans are made on the thread of the host's observers and sent from a thread of their own, so that a collector that is
+//! slow, or away, holds up nobody: what it does not take in time is counted and dropped.
+
+mod spans;
+
+use std::io;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use opentelemetry_http::hyper::HyperClient;
+use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
+use tokio::runtime::Runtime;
+
+use crate::host::{Host, Observation};
+use crate::world::{Nanos, World};
+use spans::Spans;
+
+/// Spans that are sent at a time, at most.
+const BATCH: usize = 512;
+
+/// Lots of spans that wait to be sent, each of what happened in 10 ms or so.
+const LOTS_MAX: usize = 64;
+
+/// Spans of a lot; of those beyond, the number is kept.
+const LOT_MAX: usize = 8_192;
+
+/// How long a collector may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long those are waited for that are not sent yet at the end.
+const LAST_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A collector of OpenTelemetry's, by the protocol OTLP over HTTP.
+///
+/// Each isolate is a span, from its birth to its end, with its errors; and so is each message that it takes, from then to
+/// the moment at which it waits for the next one, within the span of whoever sent it. See [`Host::observe_spans`].
+///
+/// The environment's OTEL_EXPORTER_OTLP_HEADERS and OTEL_RESOURCE_ATTRIBUTES are used, as in other programs.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use insula::{Host, Spawn, otlp::Otlp};
+/// let host = Host::builder().build()?;
+/// let exporting = Otlp::to("http://127.0.0.1:4318").service_name("orders").export(&host)?;
+/// host.spawn(&host.load_file("app.wasm")?, Spawn::main())?.join();
+/// let exported = exporting.finish();
+/// println!("{} spans sent", exported.sent);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Otlp {
+    endpoint: String,
+    service_name: Option<String>,
+}
+
+/// Why nothing is exported.
+///
+/// ```
+/// use insula::{Host, otlp::{Otlp, OtlpError}};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let host = Host::builder().isolates(1).build()?;
+/// let refused = Otlp::to("https://127.0.0.1:4318").export(&host);
+/// assert!(matches!(refused, Err(OtlpError::Endpoint { .. })));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OtlpError {
+    /// There is no sending to this address.
+    #[error("`{endpoint}` is no address of a collector: {reason}")]
+    Endpoint {
+        /// The address.
+        endpoint: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The system gives no thread.
+    #[error("the system gives no thread to export from: {0}")]
+    NoThread(#[from] io::Error),
+}
+
+/// What came of an export.
+///
+/// ```
+/// let exported = insula::otlp::Exported::default();
+/// assert_eq!((exported.sent, exported.lost), (0, 0));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Exported {
+    /// Spans that the collector took.
+    pub sent: u64,
+    /// Spans that it did not take, or that came faster than they could be sent.
+    pub lost: u64,
+    /// Why, the last time that it did not.
+    pub error: Option<String>,
+}
+
+impl Otlp {
+    /// The collector at this address, `http://host:port`, to which `/v1/traces` is added where it has no path. A collector
+    /// that wants TLS is reached through one beside this process, as OpenTelemetry recommends.
+    pub fn to(endpoint: impl Into<String>) -> Otlp {
+        Otlp { endpoint: endpoint.into(), service_name: None }
+    }
+
+    /// What the spans say of who sent them; by default what OTEL_SERVICE_NAME says, or `insula`.
+    pub fn service_name(mut self, name: impl Into<String>) -> Otlp {
+        self.service_name = Some(name.into());
+        self
+    }
+
+    /// Sends what happens in this host from now on, until [`Exporting`] is dropped. The collector need not be there yet.
+    ///
+    /// # Errors
+    /// [`OtlpError`].
+    pub fn export(&self, host: &Host) -> Result<Exporting, OtlpError> {
+        let io = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let exporter = self.exporter()?;
+        let (lots, theirs) = sync_channel(LOTS_MAX);
+        let exported = Arc::<Mutex<Exported>>::default();
+        let world = Arc::clone(&host.inner().links().world);
+        let sending = Sending { io, exporter, exported: Arc::clone(&exported), ends: Arc::default(), world };
+        let (ends, world) = (Arc::clone(&sending.ends), Arc::clone(&sending.world));
+        let thread = std::thread::Builder::new().name("insula-otlp".to_owned());
+        let thread = thread.spawn(move || sending.run(&theirs))?;
+        let mut making = Making { spans: Spans::of(host), lots, exported: Arc::clone(&exported) };
+        let observation = host.observe_spans(move |events| {
+            for event in events {
+                making.spans.see(event);
+            }
+            making.hand_over();
+        });
+        let observation = Some(observation?);
+        Ok(Exporting { observation, thread: Some(thread), exported, ends, world })
+    }
+
+    fn exporter(&self) -> Result<SpanExporter, OtlpError> {
+        let wrong = |reason: String| OtlpError::Endpoint { endpoint: self.endpoint.clone(), reason };
+        let Some(authority) = self.endpoint.strip_prefix("http://") else {
+            return Err(wrong(
+                "it begins with http://, since what wants TLS is reached through a collector nearby".into(),
+            ));
+        };
+        let has_path = authority.trim_end_matches('/').contains('/');
+        let path = if has_path { "" } else { "/v1/traces" };
+        let endpoint = if has_path { &self.endpoint } else { self.endpoint.trim_end_matches('/') };
+        let exporter = SpanExporter::builder()
+            .with_http()
+            .with_http_client(HyperClient::with_default_connector(PATIENCE, None))
+            .with_protocol(Protocol::HttpBinary)
+            .with_endpoint(format!("{endpoint}{path}"))
+            .with_timeout(PATIENCE)
+            .build();
+        let mut exporter = exporter.map_err(|error| wrong(error.to_string()))?;
+        let resource = Resource::builder();
+        let resource = match &self.service_name {
+            Some(name) => resource.with_service_name(name.clone()),
+            None if std::env::var_os("OTEL_SERVICE_NAME").is_some() => resource,
+            None => resource.with_service_name("insula"),
+        };
+        exporter.set_resource(&resource.build());
+        Ok(exporter)
+    }
+}
+
+/// An export under way. Dropped, it waits 5 s at most until what happened before is sent.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let host = insula::Host::builder().build()?;
+/// let exporting = insula::otlp::Otlp::to("http://127.0.0.1:4318").export(&host)?;
+/// drop(exporting);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "dropped, it ends the export"]
+pub struct Exporting {
+    observation: Option<Observation>,
+    thread: Option<JoinHandle<()>>,
+    exported: Arc<Mutex<Exported>>,
+    ends: Arc<Mutex<Option<Nanos>>>,
+    world: Arc<World>,
+}
+
+impl Exporting {
+    /// What came of it so far.
+    #[must_use]
+    pub fn exported(&self) -> Exported {
+        lock(&self.exported).clone()
+    }
+
+    /// Ends it, and says what came of it.
+    #[must_use]
+    pub fn finish(mut self) -> Exported {
+        self.end();
+        self.exported()
+    }
+
+    fn end(&mut self) {
+        *lock(&self.ends) = Some(until(&self.world, LAST_PATIENCE));
+        // Its maker of spans goes with it, and with that the way to the thread.
+        drop(self.observation.take());
+        if let Some(thread) = self.thread.take() {
+            // It does not panic; if it did, it exports no more.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Exporting {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl std::fmt::Debug for Exporting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exporting").field("exported", &self.exported()).finish_non_exhaustive()
+    }
+}
+
+/// So long from now, by the clock of the machine: a collector knows of no other.
+fn until(world: &World, patience: Duration) -> Nanos {
+    world.real().saturating_add(u64::try_from(patience.as_nanos()).unwrap_or(Nanos::MAX))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The maker of spans, on the thread of the observers. It goes when it observes no more.
+struct Making {
+    spans: Spans,
+    lots: SyncSender<Vec<SpanData>>,
+    exported: Arc<Mutex<Exported>>,
+}
+
+impl Making {
+    fn hand_over(&mut self) {
+        let mut lot = self.spans.take();
+        let too_many = lot.len().saturating_sub(LOT_MAX) as u64;
+        lot.truncate(LOT_MAX);
+        let not_taken = match lot.len() {
+            0 => 0,
+            count if self.lots.try_send(lot).is_err() => count as u64,
+            _ => 0,
+        };
+        lock(&self.exported).lost += too_many + not_taken + self.spans.missed();
+    }
+}
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        self.spans.close();
+        self.hand_over();
+    }
+}
+
+/// The thread that sends.
+struct Sending {
+    io: Runtime,
+    exporter: SpanExporter,
+    exported: Arc<Mutex<Exported>>,
+    /// By when it is to be done, once it is to end.
+    ends: Arc<Mutex<Option<Nanos>>>,
+    world: Arc<World>,
+}
+
+impl Sending {
+    fn run(self, lots: &Receiver<Vec<SpanData>>) {
+        while let Ok(lot) = lots.recv() {
+            let mut left = lot.into_iter().peekable();
+            while left.peek().is_some() {
+                self.send(left.by_ref().take(BATCH).collect());
+            }
+        }
+    }
+
+    fn send(&self, batch: Vec<SpanData>) {
+        let count = batch.len() as u64;
+        let left = |ends: Nanos| Duration::from_nanos(ends.saturating_sub(self.world.real()));
+        let left = lock(&self.ends).map_or(PATIENCE, left);
+        let sent = match left.is_zero() {
+            true => Err("the end came before it was sent".to_owned()),
+            false => self.io.block_on(async {
+                let sent = tokio::time::timeout(left, self.exporter.export(batch)).await;
+                sent.map_err(|_| "the collector did not answer in time".to_owned())?.map_err(|error| error.to_string())
+            }),
+        };
+        let mut exported = lock(&self.exported);
+        match sent {
+            Ok(()) => exported.sent += count,
+            Err(error) => {
+                exported.lost += count;
+                exported.error = Some(error);
+            }
+        }
+    }
+}
