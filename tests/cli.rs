@@ -19,6 +19,8 @@ mod helped;
 mod inspect;
 mod limits;
 mod live;
+mod logs;
+mod metrics;
 mod pages;
 mod project;
 mod surroundings;

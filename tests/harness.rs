@@ -13,9 +13,11 @@ use std::sync::OnceLock;
 mod apart;
 mod cargo;
 mod folder;
+mod openmetrics;
 
 pub(crate) use apart::{apart, measure_from_here, resident};
 pub(crate) use folder::Folder;
+pub(crate) use openmetrics::Exposition;
 
 /// Where guests are compiled to.
 const WASM_TARGET: &str = "wasm32-wasip1";
@@ -79,7 +81,7 @@ fn program(folder: &Path, name: &str) -> PathBuf {
 pub(crate) fn insula() -> Command {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let mut command = Command::new(BUILT.get_or_init(cargo::build_insula));
-    for name in ["RUST_BACKTRACE", "RUST_LIB_BACKTRACE", "RUST_LOG", "CLICOLOR_FORCE"] {
+    for name in ["RUST_BACKTRACE", "RUST_LIB_BACKTRACE", "RUST_LOG", "CLICOLOR_FORCE", "INSULA_LOG"] {
         command.env_remove(name);
     }
     // Its cache belongs into the target directory, and not into the home of whoever runs the tests.

@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::harness::repository;
 
 /// What insula names itself by default, each as small as its features let it be.
-const DIRECT: [&str; 20] = [
+const DIRECT: [&str; 21] = [
     "bytes",
     "crossbeam-channel",
     "futures-core",
@@ -23,6 +23,7 @@ const DIRECT: [&str; 20] = [
     "sha2",
     "thiserror",
     "tokio",
+    "tracing",
     "wasmparser",
     "wasmtime",
     "wasmtime-wasi",
@@ -86,11 +87,13 @@ fn the_feature_cli_brings_the_crates_of_the_command_line_and_nothing_else_does()
         "include_dir",
         "indicatif",
         "notify",
+        "prometheus-client",
         "ratatui",
         "serde_json",
         "signal-hook",
         "strsim",
         "toml",
+        "tracing-subscriber",
     ] {
         assert!(added.iter().any(|added| added == name), "{name} is not among {added:?}");
     }

@@ -262,7 +262,7 @@ impl HostBuilder {
         let links = Links::new(next_number(), registry, &world, aside(&world, &reporter));
         let undertaker = undertaker(&links, &reporter);
         let cache = self.cache.clone().map(|folder| Arc::new(Cache::open(folder)));
-        let workshop = Workshop::new(self.compile_limits.clone(), self.compile_child.clone());
+        let workshop = Workshop::new(self.compile_limits.clone(), self.compile_child.clone(), &world);
         let ground = |isolates| Ground {
             shape: self.shape(isolates),
             cache: cache.clone(),
@@ -306,6 +306,8 @@ impl HostBuilder {
             watch,
             account: Account::below(None, of_all(self.total_memory_bytes_max), alarm.as_ref()),
             memory_bytes_max: self.memory_bytes_max,
+            #[cfg(feature = "metrics")]
+            total_memory_bytes_max: self.total_memory_bytes_max,
         });
         Ok(Host { _door: Arc::new(Door(Arc::clone(&inner))), inner })
     }
