@@ -87,7 +87,6 @@ fn the_feature_cli_brings_the_crates_of_the_command_line_and_nothing_else_does()
         "include_dir",
         "indicatif",
         "notify",
-        "prometheus-client",
         "ratatui",
         "serde_json",
         "signal-hook",

@@ -271,8 +271,7 @@ impl HostBuilder {
             undertaker: Arc::clone(&undertaker),
             recorder: Arc::clone(&links.recorder),
         };
-        let threads = self.seed.map_or_else(|| Threads::Many(self.threads.unwrap_or_else(cores)), Threads::Seeded);
-        let checked = match Quarters::checked(&ground(self.isolates), &threads, &ticker) {
+        let checked = match Quarters::checked(&ground(self.isolates), &self.threads_of_checked(), &ticker) {
             Ok(checked) => checked,
             Err(error) => return Err(given_up(io, error)),
         };
@@ -280,11 +279,10 @@ impl HostBuilder {
             checked.scheduler.close();
             return Err(given_up(io, failed(error)));
         }
-        let trusted = Trusted::new(ground(self.trusted_isolates), self.threads_of_trusted());
         let inner = Arc::new(Inner {
-            links,
+            trusted: Trusted::new(ground(self.trusted_isolates), self.threads_of_trusted()),
             checked,
-            trusted,
+            links,
             catalog: Catalog::new(self.module_folder),
             loads: Loads::new(workshop.limits.at_once_max),
             workshop,
@@ -337,6 +335,10 @@ impl HostBuilder {
         reporter.note_on(world.stage());
         let _ = world;
         reporter
+    }
+
+    fn threads_of_checked(&self) -> Threads {
+        self.seed.map_or_else(|| Threads::Many(self.threads.unwrap_or_else(cores)), Threads::Seeded)
     }
 
     /// None where there are no trusted modules.

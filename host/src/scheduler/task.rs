@@ -185,8 +185,7 @@ impl Task {
         if self.timed {
             self.control.meter.counts(began);
         }
-        let mut poll = || life.as_mut().poll(&mut Context::from_waker(waker));
-        let result = span.in_scope(|| catch_unwind(AssertUnwindSafe(&mut poll)));
+        let result = span.in_scope(|| poll_caught(life, waker));
         let ended = self.world.now();
         if !matches!(result, Ok(Poll::Ready(_))) {
             // Who is over has counted its last poll by itself: what follows from its death is charged to nobody.
@@ -449,6 +448,12 @@ pub(super) fn empty_graves(somebody_is_ready: bool) {
     while let Some(grave) = GRAVES.with_borrow_mut(Vec::pop) {
         drop(catch_unwind(AssertUnwindSafe(|| drop(grave))));
     }
+}
+
+/// What comes of a poll, or its panic.
+#[inline]
+fn poll_caught(life: &mut Living, waker: &Waker) -> std::thread::Result<Poll<Estate>> {
+    catch_unwind(AssertUnwindSafe(|| life.as_mut().poll(&mut Context::from_waker(waker))))
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
