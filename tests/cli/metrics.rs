@@ -33,8 +33,7 @@ impl Running {
         let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
         let mut said = String::new();
         stderr.read_line(&mut said).expect("it says where it listens");
-        let url = said.strip_prefix("insula: metrics at http://").and_then(|rest| rest.strip_suffix("/metrics\n"));
-        let address = url.unwrap_or_else(|| panic!("{said}")).parse().expect("it says an address");
+        let address = self::address(said.trim_end());
         let mut line = String::new();
         let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
         stdout.read_line(&mut line).expect("it says that it is ready");
@@ -47,24 +46,16 @@ impl Running {
         TcpStream::connect(self.address).expect("it listens")
     }
 
-    /// What is answered to these bytes, until the other side ends it.
     fn answer(&self, asked: &[u8]) -> String {
-        let mut stream = self.connect();
-        // Who is refused may be cut off in the midst of what it says.
-        let _ = stream.write_all(asked);
-        rest(&mut stream)
+        answer(self.address, asked)
     }
 
     fn get(&self, path: &str, host: &str) -> String {
-        self.answer(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes())
+        self.answer(get(path, host).as_bytes())
     }
 
     fn metrics(&self) -> Exposition {
-        let answer = self.get("/metrics", &self.address.to_string());
-        let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
-        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
-        assert!(head.contains("content-type: application/openmetrics-text; version=1.0.0; charset=utf-8"), "{head}");
-        Exposition::parse(body)
+        scraped(self.address)
     }
 
     /// Lets the program end; says what else was on its standard error.
@@ -75,6 +66,34 @@ impl Running {
         stderr.read_to_string(&mut text).expect("it is text");
         (child.wait().expect("it ends").code(), text, address)
     }
+}
+
+fn get(path: &str, host: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n")
+}
+
+/// What is answered to these bytes, until the other side ends it.
+fn answer(address: SocketAddr, asked: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    // Who is refused may be cut off in the midst of what it says.
+    let _ = stream.write_all(asked);
+    rest(&mut stream)
+}
+
+/// What a run shows there now.
+pub(super) fn scraped(address: SocketAddr) -> Exposition {
+    let answer = answer(address, get("/metrics", &address.to_string()).as_bytes());
+    let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    assert!(head.contains("content-type: application/openmetrics-text; version=1.0.0; charset=utf-8"), "{head}");
+    Exposition::parse(body)
+}
+
+/// Where a run says that its metrics are.
+#[track_caller]
+pub(super) fn address(said: &str) -> SocketAddr {
+    let url = said.strip_prefix("insula: metrics at http://").and_then(|rest| rest.strip_suffix("/metrics"));
+    url.unwrap_or_else(|| panic!("{said}")).parse().expect("it says an address")
 }
 
 /// What comes until the end; who is cut off gets none.

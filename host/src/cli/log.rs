@@ -34,8 +34,9 @@ impl Filter {
     /// A level for all, or for some targets.
     pub(super) fn parse(text: &str) -> Result<Filter, String> {
         for part in text.split(',') {
-            let level = part.rsplit_once('=').map_or(part, |(_, level)| level);
-            if level.is_empty() || level.parse::<LevelFilter>().is_err() || part.starts_with('=') {
+            let (target, level) = part.rsplit_once('=').map_or((None, part), |(target, level)| (Some(target), level));
+            let is_level = !level.is_empty() && level.parse::<LevelFilter>().is_ok();
+            if !is_level || !target.is_none_or(is_target) {
                 return Err(format!(
                     "`{part}` is neither a level, which are off, error, warn, info, debug and trace, nor TARGET=LEVEL, as \
                      insula=debug"
@@ -44,6 +45,11 @@ impl Filter {
         }
         text.parse().map(Filter).map_err(|error| format!("`{text}`: {error}"))
     }
+}
+
+/// Whether events may have this as their target: the path of a module, mostly.
+fn is_target(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|char| char.is_alphanumeric() || "_-:.".contains(char))
 }
 
 /// From here on what passes the filter is logged, and what the command says goes the same way.
