@@ -84,6 +84,14 @@ use uncaught::Reporter;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// It logs by the crate `tracing`, to whatever subscriber the program installs, all with the target `insula`. An isolate has
+/// a span of the name `isolate` from its birth to its end, with the fields `host` (a number that tells the hosts of a process
+/// apart), `isolate`, `debug_name`, `module` and `parent`. It is entered whenever something is done for the isolate, and on
+/// the threads of host functions that it calls, so that what is logged meanwhile is in it. Its events are `born`, `ended` with
+/// an [`Exit::reason`](crate::Exit::reason), `uncaught error` and `left behind`; those of a host `host closing`, `compiled`,
+/// `taken from the cache` and `not compiled`. Texts of guests are escaped. Turns and messages are not logged: see
+/// [`Host::observe`]. Without a subscriber a birth and an end look at one word each.
 #[derive(Clone)]
 pub struct Host {
     inner: Arc<Inner>,
