@@ -20,6 +20,8 @@ mod helped;
 mod inspect;
 mod limits;
 mod live;
+mod logs;
+mod metrics;
 mod otlp;
 mod pages;
 mod project;

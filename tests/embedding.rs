@@ -17,6 +17,8 @@ mod handles;
 mod joining;
 mod last_words;
 mod listeners;
+mod logs;
+mod metrics;
 mod observing;
 mod phases;
 mod plugins;

@@ -14,10 +14,12 @@ mod apart;
 mod cargo;
 mod collector;
 mod folder;
+mod openmetrics;
 
 pub(crate) use apart::{apart, measure_from_here, resident};
 pub(crate) use collector::Collector;
 pub(crate) use folder::Folder;
+pub(crate) use openmetrics::Exposition;
 
 /// Where guests are compiled to.
 const WASM_TARGET: &str = "wasm32-wasip1";
@@ -81,7 +83,7 @@ fn program(folder: &Path, name: &str) -> PathBuf {
 pub(crate) fn insula() -> Command {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let mut command = Command::new(BUILT.get_or_init(cargo::build_insula));
-    for name in ["RUST_BACKTRACE", "RUST_LIB_BACKTRACE", "RUST_LOG", "CLICOLOR_FORCE"] {
+    for name in ["RUST_BACKTRACE", "RUST_LIB_BACKTRACE", "RUST_LOG", "CLICOLOR_FORCE", "INSULA_LOG"] {
         command.env_remove(name);
     }
     // Its cache belongs into the target directory, and not into the home of whoever runs the tests.

@@ -14,8 +14,9 @@ use crates::{Crates, Named};
 use surface::Surface;
 
 /// The crates whose types the public API may show, and why.
-const SHOWN: [(&str, &str); 2] = [
+const SHOWN: [(&str, &str); 3] = [
     ("serde", "what is sent is any type that serde knows: an embedder has the same serde"),
+    ("prometheus_client", "with the feature `metrics` only: a collector is what its registries take from others"),
     ("futures_core", "`Stream` is a trait of its own, which the language does not have yet"),
 ];
 

@@ -192,6 +192,64 @@ impl Exit {
         }
     }
 
+    /// What [`Exit::reason`] says, in the order of the cases.
+    pub const REASONS: &'static [&'static str] = &[
+        "returned",
+        "exited",
+        "failed",
+        "panicked",
+        "trapped",
+        "proc-exit",
+        "killed",
+        "limit",
+        "deadline",
+        "start-failed",
+        "host-fault",
+        "host-closed",
+    ];
+
+    /// The kind of end as a word that programs can match, and the only part of an end that a metric has as a label: one of
+    /// [`Exit::REASONS`].
+    ///
+    /// ```
+    /// use insula::Exit;
+    /// assert_eq!(Exit::ProcExit { code: 3 }.reason(), "proc-exit");
+    /// assert!(Exit::REASONS.contains(&Exit::HostClosed.reason()));
+    /// ```
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        Exit::REASONS[self.kind()]
+    }
+
+    /// The place of its reason among all.
+    pub(crate) fn kind(&self) -> usize {
+        match self {
+            Exit::Returned => 0,
+            Exit::Exited => 1,
+            Exit::Failed { .. } => 2,
+            Exit::Panicked { .. } => 3,
+            Exit::Trapped { .. } => 4,
+            Exit::ProcExit { .. } => 5,
+            Exit::Killed { .. } => 6,
+            Exit::Limit { .. } => 7,
+            Exit::Deadline { .. } => 8,
+            Exit::StartFailed { .. } => 9,
+            Exit::HostFault { .. } => 10,
+            Exit::HostClosed => 11,
+        }
+    }
+
+    /// Whether it is an error that listeners are told; see [`Exit::error`].
+    pub(crate) fn is_error(&self) -> bool {
+        match self {
+            Exit::Returned | Exit::Exited | Exit::ProcExit { code: 0 } | Exit::Killed { .. } | Exit::HostClosed => {
+                false
+            }
+            Exit::Failed { .. } | Exit::Panicked { .. } | Exit::Trapped { .. } | Exit::ProcExit { .. } => true,
+            Exit::Limit { .. } | Exit::Deadline { .. } | Exit::StartFailed { .. } | Exit::HostFault { .. } => true,
+        }
+    }
+
     /// What error listeners are told; none where the end is no error (semantics 5, the table).
     #[must_use]
     pub fn error(&self) -> Option<RemoteError> {
@@ -312,7 +370,7 @@ mod tests {
             Exit::Killed { by: Killer::Embedder },
             Exit::HostClosed,
         ];
-        assert!(silent.iter().all(|exit| exit.error().is_none()));
+        assert!(silent.iter().all(|exit| exit.error().is_none() && !exit.is_error()));
         let told = [
             Exit::Failed { error: error.clone() },
             Exit::Panicked { message: "m".into(), place: "p".into(), frames: frames.clone() },
@@ -323,7 +381,7 @@ mod tests {
             Exit::StartFailed { error },
             Exit::HostFault { message: "m".into() },
         ];
-        assert!(told.iter().all(|exit| exit.error().is_some()));
+        assert!(told.iter().all(|exit| exit.error().is_some() && exit.is_error()));
         assert_eq!(told[2].error().unwrap().stack, "0: function 3 @ 0x10");
         assert_eq!(told[3].error().unwrap().message, "exit code 7");
     }

@@ -38,6 +38,9 @@ mod inspect;
 mod isolate;
 mod limits;
 mod lines;
+mod log;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod module;
 mod names;
 #[cfg(feature = "otlp")]
@@ -79,6 +82,8 @@ pub use insula_wire::{MailboxPolicy, Priority, RemoteError, Status};
 pub use isolate::{Capability, Doing, Isolate, Module, Unmet, UnmetReason};
 pub use limits::Limits;
 pub use lines::{Place, Spot};
+#[cfg(feature = "metrics")]
+pub use metrics::Metrics;
 pub use plugin::{Group, Plugin, PluginEvent, Strategy, UpgradeError};
 pub use ports::{
     Answers, AskError, Blob, BlobError, Broadcast, CallError, Caller, CheckedOut, Computation, Duplex, DuplexEnd,
@@ -89,7 +94,7 @@ pub use ports::{
 pub use printable::{printable, printable_line};
 pub use restart::Restart;
 pub use spawn::{Output, Spawn, Stdin};
-pub use stdio::Captured;
+pub use stdio::{Captured, StderrLines};
 pub use trace_context::{NotTraceContext, TraceContext};
 pub use usage::Usage;
 pub use warning::Warning;

@@ -10,7 +10,9 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     cli::report::no_backtraces_of_ours();
-    std::panic::catch_unwind(run).unwrap_or(cli::code::FAILURE.into())
+    let code = std::panic::catch_unwind(run).unwrap_or(cli::code::FAILURE.into());
+    cli::report::flush();
+    code
 }
 
 fn run() -> ExitCode {

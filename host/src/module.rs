@@ -73,7 +73,7 @@ impl Compiler {
         }
         let bytes = Arc::new(bytes);
         let known = || self.known(&digest).map(|code| code.compiled.clone());
-        let brought = self.flights.bring(self.order(engine, digest, &bytes), known);
+        let brought = self.flights.bring(self.order(engine, name, digest, &bytes), known);
         let (compiled, flight) = brought.map_err(|refusal| refusal.of(name))?;
         let code = self.keep(name, digest, bytes, compiled);
         // Not before: until then nobody else would find the code.
@@ -126,8 +126,9 @@ impl Compiler {
         code
     }
 
-    fn order(&self, engine: &Engine, digest: Digest, bytes: &Arc<Vec<u8>>) -> Order {
+    fn order(&self, engine: &Engine, name: &str, digest: Digest, bytes: &Arc<Vec<u8>>) -> Order {
         Order {
+            name: name.to_owned(),
             workshop: Arc::clone(&self.workshop),
             engine: engine.clone(),
             kind: self.kind,

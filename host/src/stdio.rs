@@ -6,7 +6,8 @@
 //! writes, up to 4 KiB, stays in one piece, and what was written first appears first, also across output and error.
 //!
 //! - `queue`: a descriptor that many isolates write to.
-//! - `labelled`: the same, a line at a time, with the name of who printed it.
+//! - `lines`: lines of the embedder's beside what guests print.
+//! - `labelled`: a queue, a line at a time, with the name of who printed it.
 //! - `port`: messages to a port of somebody's.
 //! - `input`: the one standard input that many isolates read.
 //! - [`Tail`]: the last that a guest wrote, for whoever asks how it ended.
@@ -16,6 +17,7 @@
 
 mod input;
 mod labelled;
+mod lines;
 mod port;
 mod queue;
 #[cfg(test)]
@@ -38,6 +40,7 @@ use crate::spawn::{Outlet, Output};
 use crate::sync::{Arc, Mutex};
 pub(crate) use input::{Input, StdinReady};
 use labelled::Lines;
+pub use lines::StderrLines;
 use port::ToPort;
 use queue::Queue;
 

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::exit::Exit;
+use crate::sync::atomic::{AtomicU64, Ordering};
+
 /// What an isolate used so far and what it has now, or all isolates of a host together.
 ///
 /// It is a snapshot: taking one reads counters that are kept anyway, and holds nobody up. Of the dead, what they used
@@ -72,5 +75,44 @@ impl AddAssign<&Usage> for Usage {
         self.sent_messages += other.sent_messages;
         self.sent_bytes += other.sent_bytes;
         self.children += other.children;
+    }
+}
+
+/// What happened in a host so often, from its making on.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    born: AtomicU64,
+    /// By the place of the reason among [`Exit::REASONS`].
+    ended: [AtomicU64; Exit::REASONS.len()],
+    uncaught: AtomicU64,
+}
+
+impl Tally {
+    /// One more was born.
+    pub(crate) fn born(&self) {
+        self.born.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// One more ended so; see [`Exit::kind`].
+    pub(crate) fn ended(&self, kind: usize) {
+        self.ended[kind].fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// One more error was heard by nobody.
+    pub(crate) fn uncaught(&self) {
+        self.uncaught.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How many were born, and how many ended of that, by reason: never more than were born.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn lives(&self) -> (u64, [u64; Exit::REASONS.len()]) {
+        let ended = std::array::from_fn(|at| self.ended[at].load(Ordering::SeqCst));
+        (self.born.load(Ordering::SeqCst), ended)
+    }
+
+    /// How many errors nobody heard.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn uncaught_so_far(&self) -> u64 {
+        self.uncaught.load(Ordering::SeqCst)
     }
 }

@@ -15,8 +15,12 @@ struct Watched {
 
 impl Watched {
     fn start(target: &std::path::Path) -> Watched {
+        Watched::start_with(&[], target)
+    }
+
+    fn start_with(flags: &[&str], target: &std::path::Path) -> Watched {
         let mut command = harness::insula();
-        command.args(["run", "--watch", "--grace", "0"]).arg(target);
+        command.args(["run", "--watch", "--grace", "0"]).args(flags).arg(target);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("insula can be run");
         let stdin = child.stdin.take().expect("it is piped");
@@ -83,6 +87,25 @@ fn a_module_is_started_again_when_its_file_changes() {
     let next = folder.file("next", prints("three"));
     std::fs::rename(next, &path).expect("it can be moved");
     watched.prints("three");
+    watched.ends();
+}
+
+#[test]
+fn metrics_stay_at_their_address_and_are_those_of_the_present_run() {
+    let folder = Folder::new("watch-metrics");
+    let path = folder.file("program.wat", prints("one"));
+    let mut watched = Watched::start_with(&["--metrics", "127.0.0.1:0"], &path);
+    let said = watched.stderr.next().expect("it says where").expect("it is text");
+    let address = super::metrics::address(&said);
+    for line in ["one", "two"] {
+        folder.file("program.wat", prints(line));
+        watched.prints(line);
+        watched.says("waiting for a change");
+        let seen = super::metrics::scraped(address);
+        assert_eq!(seen.value("insula_isolates_born_total"), 1.0, "{line}");
+        let looks = seen.value("insula_cache_hits_total") + seen.value("insula_cache_misses_total");
+        assert_eq!(looks, 1.0, "the one before looked for the next one's code, too: {line}");
+    }
     watched.ends();
 }
 

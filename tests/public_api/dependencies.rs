@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::harness::repository;
 
 /// What insula names itself by default, each as small as its features let it be.
-const DIRECT: [&str; 20] = [
+const DIRECT: [&str; 21] = [
     "bytes",
     "crossbeam-channel",
     "futures-core",
@@ -23,6 +23,7 @@ const DIRECT: [&str; 20] = [
     "sha2",
     "thiserror",
     "tokio",
+    "tracing",
     "wasmparser",
     "wasmtime",
     "wasmtime-wasi",
@@ -91,6 +92,7 @@ fn the_feature_cli_brings_the_crates_of_the_command_line_and_nothing_else_does()
         "signal-hook",
         "strsim",
         "toml",
+        "tracing-subscriber",
     ] {
         assert!(added.iter().any(|added| added == name), "{name} is not among {added:?}");
     }

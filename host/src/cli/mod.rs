@@ -11,6 +11,7 @@
 //! - `grants`: `--dir` and `--env`.
 //! - `signals`: what Ctrl-C does.
 //! - `live`: looking into a run from outside, over a local socket.
+//! - `log`, `endpoint`: the logs of a run, and where its metrics are read.
 //! - `trace`: what `run --trace` records, and what is made of it.
 //! - `code`, `report`, `answer`, `progress`: exit codes; what is said on standard error, and answered on standard output.
 //! - `units`, `nearest`: times and sizes; what a wrong name was meant to be.
@@ -23,9 +24,11 @@ mod compile;
 mod completion;
 mod config;
 mod doctor;
+mod endpoint;
 mod grants;
 mod inspect;
 mod live;
+mod log;
 mod man;
 mod nearest;
 mod precompiled;

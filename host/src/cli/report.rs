@@ -2,12 +2,14 @@
 //! escaped, and a broken pipe is nobody's panic.
 //!
 //! - `trap`: the report of an isolate that failed; `frames`, `source`, `hint`, `panic`: its parts.
+//! - `voice`: in which form, where there are logs beside.
 
 mod frames;
 mod hint;
 mod panic;
 mod source;
 mod trap;
+mod voice;
 
 use std::io::Write;
 use std::path::Path;
@@ -19,6 +21,7 @@ use super::code::{self, Outcome};
 pub(crate) use frames::{Backtrace, file_name};
 pub(crate) use source::Sources;
 pub(crate) use trap::Shown;
+pub(crate) use voice::{OWN, Voice, speak};
 
 /// Says what went wrong, and answers the exit code.
 pub(crate) fn error(error: &anyhow::Error) -> u8 {
@@ -41,8 +44,11 @@ pub(crate) fn failure(error: &anyhow::Error) {
             text = format!("{text}: {cause}");
         }
     }
-    let style = AnsiColor::Red.on_default().bold();
-    say(&format!("insula: {style}error{style:#}: {}", printable(&text)));
+    let (style, text) = (AnsiColor::Red.on_default().bold(), printable(&text));
+    if voice::is_json() {
+        return tracing::error!(target: OWN, "{text}");
+    }
+    say(&format!("insula: {style}error{style:#}: {text}"));
 }
 
 /// Shows help, the version, or what is wrong with the command line; answers the exit code.
@@ -63,12 +69,19 @@ pub(crate) fn ended(outcome: &Outcome) {
     let Outcome::Ended { ended, .. } = outcome else { return };
     if let Some(sleepers) = &ended.asleep {
         let waiting: String = sleepers.iter().map(|sleeper| format!("  {sleeper}\n")).collect();
-        say(&format!(
-            "insula: error: all isolates are asleep, and nothing can wake any of them\n{waiting}hint: whoever waits for a \
-             message needs somebody left to send it; close a port, or leave its loop, when the last message has come"
-        ));
+        let what = "all isolates are asleep, and nothing can wake any of them";
+        let hint = "whoever waits for a message needs somebody left to send it; close a port, or leave its loop, when the last \
+                    message has come";
+        if voice::is_json() {
+            return tracing::error!(target: OWN, asleep = waiting, help = hint, "{what}");
+        }
+        say(&format!("insula: error: {what}\n{waiting}hint: {hint}"));
     } else if let Exit::Killed { .. } = ended.main {
-        say(&format!("insula: main: {}", printable_line(&ended.main.to_string())));
+        let text = format!("main: {}", printable_line(&ended.main.to_string()));
+        if voice::is_json() {
+            return tracing::error!(target: OWN, reason = ended.main.reason(), "{text}");
+        }
+        say(&format!("insula: {text}"));
     }
 }
 
@@ -80,7 +93,19 @@ pub(crate) fn show(text: &str) {
 
 /// A remark about what is done now.
 pub(crate) fn note(text: &str) {
-    say(&format!("insula: {}", printable(text)));
+    let text = printable(text);
+    if voice::is_json() {
+        return tracing::info!(target: OWN, "{text}");
+    }
+    say(&format!("insula: {text}"));
+}
+
+/// Where somebody can look at the run.
+pub(crate) fn listens(what: &str, url: &str) {
+    if voice::is_json() {
+        return tracing::info!(target: OWN, url, "{what} can be read");
+    }
+    say(&format!("insula: {what} at {url}"));
 }
 
 /// Other people's text within a line.
@@ -108,11 +133,23 @@ pub(crate) fn no_backtraces_of_ours() {
     std::panic::set_hook(Box::new(|panic| {
         let text = panic.payload_as_str().unwrap_or("no text");
         let place = panic.location().map(|place| format!(" at {place}")).unwrap_or_default();
-        say(&format!("insula: error: a fault of insula's own, please report it: {}{place}", printable_line(text)));
+        let text = format!("a fault of insula's own, please report it: {}{place}", printable_line(text));
+        if voice::is_json() {
+            return tracing::error!(target: OWN, "{text}");
+        }
+        say(&format!("insula: error: {text}"));
     }));
 }
 
+/// All that was said is out when this returns, or nobody reads it.
+pub(crate) fn flush() {
+    voice::flush();
+}
+
 fn say(text: &str) {
+    if voice::say(text) {
+        return;
+    }
     // Whoever closed our standard error does not want to know. Colours are there where terminal, NO_COLOR, CLICOLOR and
     // CLICOLOR_FORCE want them.
     let _ = writeln!(anstream::stderr(), "{text}");

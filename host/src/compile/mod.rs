@@ -5,6 +5,7 @@
 //!   loads of the same bytes are one compile.
 //! - `child`: [`CompileChild`], a process that compiles for a host; `answer` is what runs in it, `wire` what both say.
 //! - `artefact`: a module and its code in one piece, for embedders that keep such things.
+//! - `counts`: how often, and how long that took.
 //! - `refusal`: why there is no code, without the name that somebody gave to the bytes.
 //!
 //! Wasmtime's compiler cannot be interrupted. In this process a compile that takes too long is left behind on its
@@ -13,6 +14,7 @@
 mod answer;
 mod artefact;
 mod child;
+mod counts;
 mod refusal;
 mod wire;
 mod workshop;
@@ -26,6 +28,9 @@ use wasmparser::{Parser, Payload};
 pub use answer::compile_child;
 pub(crate) use artefact::Artefact;
 pub use child::CompileChild;
+#[cfg(feature = "metrics")]
+pub(crate) use counts::BOUNDS_MS;
+pub(crate) use counts::Counts;
 pub(crate) use refusal::Refusal;
 pub(crate) use workshop::{Flights, Order, Workshop};
 

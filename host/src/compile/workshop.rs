@@ -7,15 +7,18 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use rayon_core::{ThreadPool, ThreadPoolBuilder};
 use wasmtime::{Engine, Module};
 
 use super::child::{CompileChild, Group};
-use super::{CompileLimits, Digest, Refusal, validate};
+use super::{CompileLimits, Counts, Digest, Refusal, validate};
 use crate::cache::{Cache, Vouched, deserialize};
 use crate::engine::{Kind, Places};
+use crate::log;
 use crate::sync::{Arc, Doorbell, Mutex, Weak};
+use crate::world::{Nanos, World};
 
 /// Bytes of a module that are worth a further thread.
 const BYTES_PER_THREAD: usize = 8 << 10;
@@ -24,12 +27,13 @@ const BYTES_PER_THREAD: usize = 8 << 10;
 const STACK_BYTES: usize = 8 << 20;
 
 /// The limits of a host's compiles, and the places that they take.
-#[derive(Debug)]
 pub(crate) struct Workshop {
     pub(crate) limits: CompileLimits,
     child: Option<CompileChild>,
     taken: Mutex<Taken>,
     freed: Doorbell,
+    counts: Mutex<Counts>,
+    world: Arc<World>,
 }
 
 #[derive(Debug, Default)]
@@ -40,8 +44,26 @@ struct Taken {
 }
 
 impl Workshop {
-    pub(crate) fn new(limits: CompileLimits, child: Option<CompileChild>) -> Arc<Workshop> {
-        Arc::new(Workshop { limits, child, taken: Mutex::default(), freed: Doorbell::default() })
+    pub(crate) fn new(limits: CompileLimits, child: Option<CompileChild>, world: &Arc<World>) -> Arc<Workshop> {
+        let (taken, freed, counts) = (Mutex::default(), Doorbell::default(), Mutex::default());
+        Arc::new(Workshop { limits, child, taken, freed, counts, world: Arc::clone(world) })
+    }
+
+    /// Compiles that are under way, those that were left behind among them.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn under_way(&self) -> u32 {
+        self.taken.lock().places
+    }
+
+    /// What was counted until now.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn counts(&self) -> Counts {
+        self.counts.lock().clone()
+    }
+
+    /// The time since `began`, as the machine has it.
+    fn since(&self, began: Nanos) -> Duration {
+        Duration::from_nanos(self.world.real().saturating_sub(began))
     }
 
     /// Compiles that take longer than they may, and go on.
@@ -212,6 +234,8 @@ impl Drop for Lead {
 
 /// What is to be compiled, and for whom.
 pub(crate) struct Order {
+    /// What the module is called by who loads it.
+    pub(crate) name: String,
     pub(crate) workshop: Arc<Workshop>,
     pub(crate) engine: Engine,
     pub(crate) kind: Kind,
@@ -227,7 +251,7 @@ impl Order {
     /// Sees to it that the flight lands: here and now where the cache has the code or nothing can be done, else on threads
     /// of its own.
     fn lead(self, lead: Lead) {
-        if let Some(kept) = self.folder.as_ref().and_then(|folder| folder.load(&self.engine, &self.digest)) {
+        if let Some(kept) = self.kept() {
             return lead.0.land(Ok(kept));
         }
         let begun = self.workshop.place().and_then(|place| Ok((place, self.threads()?)));
@@ -236,13 +260,37 @@ impl Order {
             Ok((place, threads)) => {
                 lead.0.begin();
                 threads.spawn(move || {
+                    let began = self.workshop.world.real();
                     let outcome = catch_unwind(AssertUnwindSafe(|| self.compile(&lead.0)));
                     let outcome = outcome.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
+                    self.note(began, &outcome);
                     // Given back first: who sees the flight landed finds the place free.
                     drop(place);
                     lead.0.land(outcome);
                 });
             }
+        }
+    }
+
+    /// What the cache has.
+    fn kept(&self) -> Option<Module> {
+        let folder = self.folder.as_ref()?;
+        let began = self.workshop.world.real();
+        let kept = folder.load(&self.engine, &self.digest);
+        self.workshop.counts.lock().looked(kept.is_some());
+        if kept.is_some() {
+            log::code(&self.name, &self.digest, self.workshop.since(began), log::Source::Cache);
+        }
+        kept
+    }
+
+    /// Counts a compile that is over, and logs it.
+    fn note(&self, began: Nanos, outcome: &Result<Module, Refusal>) {
+        let took = self.workshop.since(began);
+        self.workshop.counts.lock().compiled(took, outcome.is_err());
+        match outcome {
+            Ok(_) => log::code(&self.name, &self.digest, took, log::Source::Compiler),
+            Err(refusal) => log::refused(&self.name, &self.digest, took, &refusal.clone().of(&self.name)),
         }
     }
 

@@ -7,6 +7,7 @@ use crate::event::Recorder;
 use crate::names::NameServer;
 use crate::port::Mailbox;
 use crate::sync::{Arc, Mutex, Weak};
+use crate::usage::Tally;
 use crate::world::World;
 
 /// What belongs to one host and is shared by all that refers to it.
@@ -17,6 +18,8 @@ pub(crate) struct Links {
     pub(crate) registry: Arc<Registry>,
     pub(crate) world: Arc<World>,
     pub(crate) names: NameServer,
+    /// How many were born and ended, and how.
+    pub(crate) tally: Tally,
     /// Where events wait for whoever observes.
     pub(crate) recorder: Arc<Recorder>,
     /// Runs what is the embedder's, later, where it holds up nobody.
@@ -41,6 +44,7 @@ impl Links {
             registry: Arc::new(registry),
             world: Arc::clone(world),
             names: NameServer::default(),
+            tally: Tally::default(),
             recorder: Recorder::new(),
             aside,
             mailboxes: Mutex::default(),

@@ -66,6 +66,8 @@ pub(crate) struct Control {
     pub(crate) home: Mutex<Option<Weak<dyn Any + Send + Sync>>>,
     /// Where in a guest's code it was spawned, if the embedder wants to know.
     pub(crate) site: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
+    /// What of it is in the embedder's logs, if anybody keeps them, for as long as it lives.
+    pub(crate) logged: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
     state: Mutex<State>,
 }
 
@@ -159,6 +161,7 @@ impl Control {
             tail: Mutex::new(None),
             home: Mutex::new(None),
             site: Mutex::new(None),
+            logged: Mutex::new(None),
             state: Mutex::new(State {
                 name: cradle.name,
                 errors_fatal: cradle.errors_fatal,

@@ -102,6 +102,12 @@ impl Registry {
         usage
     }
 
+    /// How many of trusted modules live, and may.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn trusted(&self) -> (usize, u32) {
+        (self.living.lock().trusted, self.trusted_max)
+    }
+
     /// The isolate of this number, if it lives.
     pub(crate) fn find(&self, id: IsolateId) -> Option<Arc<Control>> {
         self.living.lock().isolates.get(&id).cloned()

@@ -279,13 +279,12 @@ impl HostBuilder {
         let (io, io_handle) = io().map_err(failed)?;
         let (stdout, stderr) = (Sink::stdout(), Sink::stderr());
         let reporter = self.reporter(&world, [stdout.clone(), stderr.clone()]);
-        let watch = self.on_warning.clone().map(|(percent, told)| watch(percent, told, &reporter));
-        let alarm = watch.as_ref().map(Alarm::of_host);
+        let (watch, alarm) = self.watched(&reporter);
         let registry = Registry::new(self.isolates, self.trusted_isolates).watched_by(alarm.clone());
         let links = Links::new(next_number(), registry, &world, aside(&world, &reporter));
         let undertaker = undertaker(&links, &reporter);
         let cache = self.cache.clone().map(|folder| Arc::new(Cache::open(folder)));
-        let workshop = Workshop::new(self.compile_limits.clone(), self.compile_child.clone());
+        let workshop = Workshop::new(self.compile_limits.clone(), self.compile_child.clone(), &world);
         let ground = |isolates| Ground {
             shape: self.shape(isolates),
             cache: cache.clone(),
@@ -294,8 +293,8 @@ impl HostBuilder {
             undertaker: Arc::clone(&undertaker),
             recorder: Arc::clone(&links.recorder),
         };
-        let threads = self.seed.map_or_else(|| Threads::Many(self.threads.unwrap_or_else(cores)), Threads::Seeded);
-        let checked = match Quarters::checked(self.kind(), &ground(self.isolates), &threads, &ticker) {
+        let checked = match Quarters::checked(self.kind(), &ground(self.isolates), &self.threads_of_checked(), &ticker)
+        {
             Ok(checked) => checked,
             Err(error) => return Err(given_up(io, error)),
         };
@@ -329,6 +328,8 @@ impl HostBuilder {
             watch,
             account: Account::below(None, of_all(self.total_memory_bytes_max), alarm.as_ref()),
             memory_bytes_max: self.memory_bytes_max,
+            #[cfg(feature = "metrics")]
+            total_memory_bytes_max: self.total_memory_bytes_max,
         });
         Ok(Host { _door: Arc::new(Door(Arc::clone(&inner))), inner })
     }
@@ -362,6 +363,17 @@ impl HostBuilder {
 
     fn kind(&self) -> Kind {
         if self.counts_fuel { Kind::Counted } else { Kind::Checked }
+    }
+
+    /// Who is warned, and of what of the host's.
+    fn watched(&self, reporter: &Arc<Reporter>) -> (Option<Watch>, Option<Arc<Alarm>>) {
+        let watch = self.on_warning.clone().map(|(percent, told)| watch(percent, told, reporter));
+        let alarm = watch.as_ref().map(Alarm::of_host);
+        (watch, alarm)
+    }
+
+    fn threads_of_checked(&self) -> Threads {
+        self.seed.map_or_else(|| Threads::Many(self.threads.unwrap_or_else(cores)), Threads::Seeded)
     }
 
     /// None where there are no trusted modules.

@@ -14,6 +14,7 @@ use super::{Host, Inner};
 use crate::control::{Control, Flags};
 use crate::exit::{Exit, IsolateId};
 use crate::isolate::ended;
+use crate::log;
 use crate::sync::{Arc, Mutex, Weak};
 use crate::until::{self, Bell};
 
@@ -46,9 +47,7 @@ impl Host {
     /// Each is reported when it is left behind, as an [`Uncaught`](crate::Uncaught) error.
     #[must_use]
     pub fn left_behind(&self) -> Vec<IsolateId> {
-        let mut left = self.inner.left_behind.lock();
-        left.retain(|control| control.flags.any(Flags::LEFT_BEHIND));
-        left.iter().map(|control| control.id).collect()
+        self.inner.left_behind_now()
     }
 }
 
@@ -73,10 +72,21 @@ impl Inner {
         bells.push(Arc::downgrade(bell));
     }
 
+    /// Who is left behind, and still in its code.
+    pub(super) fn left_behind_now(&self) -> Vec<IsolateId> {
+        let mut left = self.left_behind.lock();
+        left.retain(|control| control.flags.any(Flags::LEFT_BEHIND));
+        left.iter().map(|control| control.id).collect()
+    }
+
     pub(super) fn shutdown(&self, grace: Duration) -> Vec<(IsolateId, Exit)> {
+        let closes = !self.links.registry.is_closed();
         self.links.registry.close();
         self.bells.ring();
         let living = self.links.registry.all();
+        if closes {
+            log::closing(self.links.number, living.len(), grace);
+        }
         living.iter().for_each(|control| control.request_stop());
         if !grace.is_zero() {
             let ends = self.world.after(grace);
@@ -128,10 +138,12 @@ impl Inner {
         let exit = control.ending().unwrap_or(Exit::HostClosed);
         control.lineage.end_tree(exit.clone());
         control.flags.set(Flags::LEFT_BEHIND);
+        let span = log::span(control);
         if !(self.undertaker)(control, exit, None) {
             return control.flags.clear(Flags::LEFT_BEHIND);
         }
         self.left_behind.lock().push(Arc::clone(control));
+        log::left_behind(&span);
         let message =
             "it is trusted, was to end, and did not wait: it is dead, and its thread is left behind in its code";
         let error = RemoteError { message: message.to_owned(), stack: String::new() };

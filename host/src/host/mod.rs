@@ -12,6 +12,7 @@
 //! - `observers`: who is told all that happens.
 //! - `origin`: who spawned an isolate, and where.
 //! - `quarters`: engines, code and threads of one kind of isolates: checked, trusted.
+//! - `reading`: all that is counted, for metrics.
 //! - `run`: a whole program, from main to the end of all (semantics 5.5).
 //! - `undertaker`: what the host does when an isolate dies.
 //! - `uncaught`: errors that no listener hears, told off the workers.
@@ -30,6 +31,8 @@ mod observers;
 mod origin;
 mod precompiled;
 mod quarters;
+#[cfg(feature = "metrics")]
+mod reading;
 mod run;
 mod shares;
 mod uncaught;
@@ -41,6 +44,8 @@ pub use loading::Loading;
 pub(crate) use nursery::room;
 pub use observers::Observation;
 pub use origin::Origin;
+#[cfg(feature = "metrics")]
+pub(crate) use reading::{Readable, Reading};
 pub use run::{Ended, Sleeper, Wait};
 pub(crate) use shares::{Share, Shares};
 pub use uncaught::Uncaught;
@@ -83,6 +88,14 @@ use uncaught::Reporter;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// It logs by the crate `tracing`, to whatever subscriber the program installs, all with the target `insula`. An isolate has
+/// a span of the name `isolate` from its birth to its end, with the fields `host` (a number that tells the hosts of a process
+/// apart), `isolate`, `debug_name`, `module` and `parent`. It is entered whenever something is done for the isolate, and on
+/// the threads of host functions that it calls, so that what is logged meanwhile is in it. Its events are `born`, `ended` with
+/// an [`Exit::reason`](crate::Exit::reason), `uncaught error` and `left behind`; those of a host `host closing`, `compiled`,
+/// `taken from the cache` and `not compiled`. Texts of guests are escaped. Turns and messages are not logged: see
+/// [`Host::observe`]. Without a subscriber a birth and an end look at one word each.
 #[derive(Clone)]
 pub struct Host {
     inner: Arc<Inner>,
@@ -122,6 +135,9 @@ pub(crate) struct Inner {
     watch: Option<Watch>,
     /// Linear memory that any isolate can be given.
     memory_bytes_max: u64,
+    /// Linear memory of all isolates together, where the host bounds it.
+    #[cfg(feature = "metrics")]
+    total_memory_bytes_max: Option<u64>,
 }
 
 /// Closes the host when its last user goes; isolates hold the inner part, and are no users.
@@ -161,8 +177,7 @@ impl Host {
     /// It looks at each isolate that lives, one after another.
     #[must_use]
     pub fn usage(&self) -> Usage {
-        let links = &self.inner.links;
-        Usage { memory_bytes_peak: links.census.memory_bytes_peak(), ..links.registry.usage(links.world.now()) }
+        self.inner.usage()
     }
 
     /// All isolates that live, in the order of their birth, whoever spawned them, with all authority over them: who has the
@@ -215,6 +230,12 @@ impl Inner {
     pub(crate) fn spawn_isolate(self: &Arc<Inner>, module: &Module, spawn: Spawn) -> Result<Isolate, SpawnError> {
         let (control, printed) = self.spawn(module, spawn, false)?;
         Ok(Isolate::new(control, printed, Hold::new(&self.links)))
+    }
+
+    /// As [`Host::usage`].
+    fn usage(&self) -> Usage {
+        let links = &self.links;
+        Usage { memory_bytes_peak: links.census.memory_bytes_peak(), ..links.registry.usage(links.world.now()) }
     }
 
     /// Where the host's own tasks run, which never block.

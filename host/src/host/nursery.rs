@@ -24,6 +24,7 @@ use crate::exit::{Exit, Killer};
 use crate::grant::Grant;
 use crate::isolate::{EntryPoint, Life, Module, live, live_trusted};
 use crate::limits::Limits;
+use crate::log;
 use crate::outfit::{Outfit, Seed, Wasi};
 use crate::port::codec::Encoded;
 use crate::port::{CapabilityId, Charged, Claims, Mailbox, Room};
@@ -299,6 +300,8 @@ impl Inner {
             });
         }
         self.links.census.born();
+        self.links.tally.born();
+        log::born(self.links.number, control, module.name(), parent.map(|parent| &**parent));
         #[cfg(feature = "testing")]
         staged::born(&self.world, control, parent);
         self.links.recorder.rare(admitted, control.id, || Happened::Born {

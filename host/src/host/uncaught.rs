@@ -13,6 +13,7 @@ use super::origin::{Origin, origin};
 use crate::control::{Control, Links};
 use crate::exit::{Exit, IsolateId};
 use crate::isolate::Module;
+use crate::log::{self, Span};
 use crate::printable::printable_line as printable;
 use crate::stdio::{Captured, Sink, Tail};
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -48,6 +49,7 @@ pub struct Uncaught {
 pub(super) struct Report {
     uncaught: Uncaught,
     tail: Option<Arc<Tail>>,
+    span: Span,
 }
 
 impl Report {
@@ -67,7 +69,7 @@ impl Report {
             origin: origin(control, links),
             stderr: Captured::default(),
         };
-        Report { uncaught, tail: Tail::of(control) }
+        Report { uncaught, tail: Tail::of(control), span: log::span(control) }
     }
 }
 
@@ -305,7 +307,7 @@ impl Desk {
         }
     }
 
-    fn tell(&self, Report { mut uncaught, tail }: Report) {
+    fn tell(&self, Report { mut uncaught, tail, span }: Report) {
         if let Some(module) = &uncaught.module {
             uncaught.error.stack = resolve(module, &uncaught.error.stack);
         }
@@ -318,6 +320,7 @@ impl Desk {
         for sink in &self.printed {
             sink.drain_for(PATIENCE);
         }
+        log::uncaught(&span, &uncaught.error, uncaught.exit.as_ref());
         // An embedder's panic is its own; the next error is told all the same.
         drop(catch_unwind(AssertUnwindSafe(|| (self.told)(&uncaught))));
     }

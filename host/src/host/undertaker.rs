@@ -12,6 +12,7 @@ use crate::control::{Control, Flags, Links, Registry};
 use crate::event::Happened;
 use crate::exit::{Exit, IsolateId, Killer};
 use crate::isolate::Undertaker;
+use crate::log;
 use crate::scheduler::poll_began;
 use crate::sync::Arc;
 
@@ -27,11 +28,13 @@ pub(super) fn undertaker(links: &Arc<Links>, reporter: &Arc<Reporter>) -> Arc<Un
         let handed_on = matches!(exit, Exit::ProcExit { .. }) && control.flags.any(Flags::MAIN);
         #[cfg(feature = "testing")]
         let ended = links.world.stage().is_some().then(|| exit.to_string());
+        let kind = exit.kind();
         let credit = || {
             if control.flags.any(Flags::NAMED) {
                 links.names.forget(id);
             }
             links.registry.remove(control);
+            links.tally.ended(kind);
         };
         let recorded = links.recorder.has_lives().then(|| exit.clone());
         // When it stopped to run: before what it says at its end can be received.
@@ -57,6 +60,7 @@ pub(super) fn undertaker(links: &Arc<Links>, reporter: &Arc<Reporter>) -> Arc<Un
                 }
             }
         }
+        log::ended(control, dead.exit());
         // The last that happens to it, and before anybody who joins it comes back.
         if let Some(exit) = recorded {
             links.recorder.rare(links.world.now(), id, || Happened::Ended { exit });
@@ -67,8 +71,9 @@ pub(super) fn undertaker(links: &Arc<Links>, reporter: &Arc<Reporter>) -> Arc<Un
     })
 }
 
-/// Tells whoever observes of an error that nobody listened for.
+/// Counts an error that nobody listened for, and tells whoever observes of it.
 pub(super) fn note_uncaught(links: &Links, control: &Control, error: &RemoteError) {
+    links.tally.uncaught();
     let message = || error.message[..error.message.floor_char_boundary(UNCAUGHT_BYTES_MAX)].to_owned();
     links.recorder.rare(links.world.now(), control.id, || Happened::Uncaught { message: message() });
 }

@@ -11,7 +11,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use insula_wire::MailboxPolicy;
 use serde::Serialize;
@@ -26,6 +26,7 @@ use crate::control::{Control, Flags};
 use crate::exit::IsolateId;
 use crate::host::{Host, Shares};
 use crate::limits::Limits;
+use crate::log;
 use crate::port::SendRight;
 use crate::spawn::{HostFunction, Spawn};
 use crate::sync::Arc;
@@ -189,6 +190,7 @@ impl Host {
         self.serve(name, true, move |threads, call: Call<A>| {
             let function = Arc::clone(&function);
             threads.spawn_blocking(move || {
+                let _logged = log::span(&call.caller.control).entered();
                 let done = catch_unwind(AssertUnwindSafe(|| {
                     let question = call.question();
                     let answer = |question| until::working(call.world(), || function(&call.caller, question));
@@ -221,8 +223,9 @@ impl Host {
                         call.answer(&function(call.caller.clone(), question).await);
                     }
                 };
-                let mut answered = pin!(answered);
-                let done = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| answered.as_mut().poll(cx))) {
+                let (mut answered, span) = (pin!(answered), log::span(&call.caller.control));
+                let mut poll = |cx: &mut Context<'_>| span.in_scope(|| answered.as_mut().poll(cx));
+                let done = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| poll(cx))) {
                     Ok(polled) => polled.map(Ok),
                     Err(panic) => Poll::Ready(Err(panic)),
                 });

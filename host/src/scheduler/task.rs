@@ -11,6 +11,7 @@ use super::two_queues::hand_over;
 use super::{Home, POLLED, Scheduler, did_something_else, poll_began};
 use crate::control::{Call, Census, Control, Flags};
 use crate::event::{Recorder, Then};
+use crate::log::{self, Span};
 use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed, Ordering::SeqCst};
 use crate::sync::{Arc, Mutex};
 use crate::world::{Nanos, World};
@@ -79,7 +80,7 @@ pub(crate) type CutShort = Box<dyn Fn(&Arc<Control>, Outcome) + Send + Sync>;
 /// An isolate, as the scheduler knows it.
 pub(crate) struct Task {
     state: AtomicU8,
-    slot: Mutex<Option<(Living, Waker)>>,
+    slot: Mutex<Option<(Living, Waker, Span)>>,
     strikes: AtomicU8,
     hog: AtomicBool,
     /// Counted as asked to end while it ran.
@@ -146,7 +147,7 @@ impl Task {
         });
         let waker = Waker::from(Arc::clone(&task));
         let attention = Waker::from(Arc::new(Attention(Arc::clone(&task))));
-        *task.slot.lock() = Some((life, waker.clone()));
+        *task.slot.lock() = Some((life, waker.clone(), log::span(&control)));
         control.attach_body(waker, attention);
         if control.flags.any(Flags::END) {
             task.look_at_once();
@@ -169,7 +170,7 @@ impl Task {
             return After::Gone;
         }
         let mut slot = self.slot.lock();
-        let Some((life, waker)) = slot.as_mut() else { return After::Gone };
+        let Some((life, waker, span)) = slot.as_mut() else { return After::Gone };
         let began = POLLED.with(|polled| {
             let began = polled.ended.take().unwrap_or_else(|| self.world.now());
             polled.began_tick.set(ticks);
@@ -184,7 +185,7 @@ impl Task {
         if self.timed {
             self.control.meter.counts(began);
         }
-        let result = catch_unwind(AssertUnwindSafe(|| life.as_mut().poll(&mut Context::from_waker(waker))));
+        let result = span.in_scope(|| poll_caught(life, waker));
         let ended = self.world.now();
         if !matches!(result, Ok(Poll::Ready(_))) {
             // Who is over has counted its last poll by itself: what follows from its death is charged to nobody.
@@ -336,7 +337,7 @@ impl Task {
                     }
                     self.is_over();
                     let over = self.slot.lock().take();
-                    let remains = over.map(|(life, _)| Remains::Life(life));
+                    let remains = over.map(|(life, ..)| Remains::Life(life));
                     let grave = Grave::new(remains, &self.control.census);
                     (self.hooks.cut_short)(&self.control, Outcome::Ended);
                     bury(grave);
@@ -447,6 +448,12 @@ pub(super) fn empty_graves(somebody_is_ready: bool) {
     while let Some(grave) = GRAVES.with_borrow_mut(Vec::pop) {
         drop(catch_unwind(AssertUnwindSafe(|| drop(grave))));
     }
+}
+
+/// What comes of a poll, or its panic.
+#[inline]
+fn poll_caught(life: &mut Living, waker: &Waker) -> std::thread::Result<Poll<Estate>> {
+    catch_unwind(AssertUnwindSafe(|| life.as_mut().poll(&mut Context::from_waker(waker))))
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

@@ -15,6 +15,8 @@ use crate::sync::{Arc, Mutex, MutexGuard};
 
 /// What waits to be written, at most. A reader that stalls holds up the writers of this many bytes and no more memory.
 const QUEUE_BYTES_MAX: usize = 64 << 10;
+/// What waits of lines of the embedder's, at most: they have room of their own, so that no guest takes it from them.
+const LINES_BYTES_MAX: usize = 1 << 20;
 /// How long one of the pair waits for the other, which may have a reader that stalls.
 const PARTNER_PATIENCE: Duration = Duration::from_millis(100);
 /// How long to wait for a descriptor that somebody made non-blocking.
@@ -43,6 +45,8 @@ struct State {
     writer: Option<Box<dyn Write + Send>>,
     /// Why nothing can be written any more.
     failed: Option<Failure>,
+    /// Bytes of lines of the embedder's that wait.
+    line_bytes: usize,
     /// How far the partner was when it took too long: it is not waited for again until it moved.
     partner_stalled_at: Option<u64>,
 }
@@ -51,6 +55,18 @@ struct Chunk {
     bytes: Bytes,
     /// What the partner had queued when this came: it is to appear first.
     after: u64,
+    /// It is a line of the embedder's, and begins where a line does.
+    is_line: bool,
+}
+
+/// What is to be written at once.
+struct Buffer {
+    bytes: Vec<u8>,
+    /// How many of them are lines of the embedder's, and ends of lines that were left unfinished before those.
+    line_bytes: usize,
+    added_bytes: usize,
+    /// Whether a line begins behind these bytes.
+    at_start: bool,
 }
 
 /// An error of the system's, which is told to every later writer.
@@ -93,7 +109,7 @@ impl Queue {
             let piece = bytes.split_to(bytes.len().min(QUEUE_BYTES_MAX / 2));
             let length = u32::try_from(piece.len()).expect("a piece is smaller than the queue");
             let room = self.room.acquire_many(length).await.map_err(|_| self.failure())?;
-            self.push(piece)?;
+            self.push(piece, false)?;
             room.forget();
         }
         Ok(())
@@ -104,13 +120,24 @@ impl Queue {
         let length = u32::try_from(bytes.len()).map_err(|_| io::ErrorKind::WouldBlock)?;
         match self.room.try_acquire_many(length) {
             Ok(room) => {
-                self.push(bytes)?;
+                self.push(bytes, false)?;
                 room.forget();
                 Ok(())
             }
             Err(tokio::sync::TryAcquireError::NoPermits) => Err(io::ErrorKind::WouldBlock.into()),
             Err(tokio::sync::TryAcquireError::Closed) => Err(self.failure()),
         }
+    }
+
+    /// Queues a line of the embedder's, which has its end, if there is room at once.
+    pub(super) fn put_line(self: &Arc<Queue>, line: Bytes) -> io::Result<()> {
+        let mut state = self.state.lock();
+        if state.failed.is_none() && state.line_bytes + line.len() > LINES_BYTES_MAX {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        state.line_bytes += line.len();
+        drop(state);
+        self.push(line, true)
     }
 
     /// How many bytes there is room for.
@@ -137,7 +164,7 @@ impl Queue {
         state.written >= all
     }
 
-    fn push(self: &Arc<Queue>, bytes: Bytes) -> io::Result<()> {
+    fn push(self: &Arc<Queue>, bytes: Bytes, is_line: bool) -> io::Result<()> {
         // Asked before our own lock is taken: each of the pair looks at the other.
         let after = self.partner.get().map_or(0, |partner| partner.state.lock().pushed);
         let mut state = self.state.lock();
@@ -152,7 +179,7 @@ impl Queue {
             return Err(error);
         }
         state.pushed += bytes.len() as u64;
-        state.chunks.push_back(Chunk { bytes, after });
+        state.chunks.push_back(Chunk { bytes, after, is_line });
         self.filled.notify_one();
         Ok(())
     }
@@ -178,7 +205,8 @@ impl Queue {
 
     /// The thread: all that is queued at a time becomes one write, as long as the order of the pair allows it.
     fn write_out(&self, mut writer: Box<dyn Write + Send>) {
-        let mut buffer = Vec::with_capacity(QUEUE_BYTES_MAX);
+        let bytes = Vec::with_capacity(QUEUE_BYTES_MAX);
+        let mut buffer = Buffer { bytes, line_bytes: 0, added_bytes: 0, at_start: true };
         loop {
             let chunks = self.take_all();
             for chunk in chunks {
@@ -188,7 +216,7 @@ impl Queue {
                     }
                     self.wait_for_partner(chunk.after);
                 }
-                buffer.extend_from_slice(&chunk.bytes);
+                buffer.add(&chunk);
             }
             if !self.put(&mut writer, &mut buffer) {
                 return;
@@ -204,19 +232,21 @@ impl Queue {
     }
 
     /// Writes the buffer and gives its room back; false when writing has come to an end.
-    fn put(&self, writer: &mut Box<dyn Write + Send>, buffer: &mut Vec<u8>) -> bool {
-        if buffer.is_empty() {
+    fn put(&self, writer: &mut Box<dyn Write + Send>, buffer: &mut Buffer) -> bool {
+        if buffer.bytes.is_empty() {
             return true;
         }
-        let result = write_all(writer, buffer);
+        let result = write_all(writer, &buffer.bytes);
+        let queued = buffer.bytes.len() - buffer.added_bytes;
         if result.is_ok() {
             // Before whoever drains is told, and with no lock held: this wakes isolates.
-            self.room.add_permits(buffer.len());
+            self.room.add_permits(queued - buffer.line_bytes);
         }
         let mut state = self.state.lock();
         match result {
             Ok(()) => {
-                state.written += buffer.len() as u64;
+                state.written += queued as u64;
+                state.line_bytes -= buffer.line_bytes;
                 self.written.notify_all();
                 buffer.clear();
                 true
@@ -245,6 +275,26 @@ impl Queue {
         let written = state.written;
         drop(state);
         self.state.lock().partner_stalled_at = timeout.timed_out().then_some(written);
+    }
+}
+
+impl Buffer {
+    fn add(&mut self, chunk: &Chunk) {
+        if chunk.is_line {
+            self.line_bytes += chunk.bytes.len();
+            if !self.at_start {
+                self.bytes.push(b'\n');
+                self.added_bytes += 1;
+            }
+        }
+        self.bytes.extend_from_slice(&chunk.bytes);
+        self.at_start = self.bytes.last().map_or(self.at_start, |last| *last == b'\n');
+    }
+
+    /// It is written; where a line begins stays known.
+    fn clear(&mut self) {
+        self.bytes.clear();
+        (self.line_bytes, self.added_bytes) = (0, 0);
     }
 }
 

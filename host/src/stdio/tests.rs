@@ -429,3 +429,38 @@ fn a_print_that_waits_for_a_notice_to_be_taken_fails_when_the_port_closes() {
     mailbox.close_port(&port);
     assert!(waiting.is_woken() && matches!(waiting.poll(), Poll::Ready(Err(_))));
 }
+
+#[test]
+fn a_line_of_the_embedders_is_whole_and_begins_where_a_line_does() {
+    let (queue, turns, taken) = gated("line");
+    let mut guest = Sink::to(&queue);
+    done(&mut guest, b"a guest in the midst of");
+    queue.put_line(Bytes::from("one\n")).unwrap();
+    queue.put_line(Bytes::from("two\n")).unwrap();
+    done(&mut guest, b" a line\n");
+    queue.put_line(Bytes::from("three\n")).unwrap();
+    turns.send(Turn::TakeAtMost(1)).unwrap();
+    drop(turns);
+    assert!(queue.drain(None));
+    let all: Vec<u8> = taken.try_iter().flatten().collect();
+    assert_eq!(String::from_utf8_lossy(&all), "a guest in the midst of\none\ntwo\n a line\nthree\n");
+    assert_eq!(queue.room().unwrap(), 64 << 10, "what was added took no room, and gives none back");
+}
+
+#[test]
+fn lines_have_room_of_their_own_and_no_more() {
+    let (queue, turns, taken) = gated("lines");
+    let mut guest = Sink::to(&queue);
+    while queue.room().unwrap() > 0 {
+        done(&mut guest, &[b'g'; 4 << 10]);
+    }
+    let line = Bytes::from([&[b'l'; 64 << 10][..], b"\n"].concat());
+    let put = (0..).take_while(|_| queue.put_line(line.clone()).is_ok()).count();
+    assert_eq!(put, 15, "of 1 MiB, whatever guests have taken");
+    assert_eq!(queue.put_line(line.clone()).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    drop(turns);
+    assert!(queue.drain(None));
+    let written: usize = taken.try_iter().map(|bytes| bytes.len()).sum();
+    assert_eq!(written, (64 << 10) + 1 + 15 * line.len());
+    queue.put_line(line).unwrap();
+}

@@ -7,11 +7,11 @@
 use std::fmt::Write as _;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Message, Origin as Location, Renderer, Snippet};
-use insula::{Exit, IsolateId, Module, Uncaught, printable_line};
+use insula::{Exit, IsolateId, Module, Sha256, Uncaught, printable_line};
 
 use super::frames::{self, Backtrace, Trace};
 use super::source::{Excerpt, Sources, Spot};
-use super::{hint, panic};
+use super::{OWN, hint, panic, voice};
 
 /// Characters of a line of other people's text that are shown.
 const LINE_CHARS_MAX: usize = 300;
@@ -19,6 +19,21 @@ const LINE_CHARS_MAX: usize = 300;
 const MESSAGE_LINES_MAX: usize = 30;
 /// Lines of standard error that are shown.
 const STDERR_LINES_MAX: usize = 10;
+
+/// What is said of a failure.
+struct Parts {
+    who: String,
+    what: &'static str,
+    message: String,
+    place: Option<Spot>,
+    excerpt: Option<Excerpt>,
+    spawned: Option<String>,
+    module: Option<(String, Sha256)>,
+    trace: Trace,
+    /// What it wrote to standard error before what is told of that already.
+    stderr: String,
+    help: Vec<String>,
+}
 
 /// How failures are shown.
 #[derive(Clone, Debug)]
@@ -34,25 +49,18 @@ pub(crate) struct Shown {
 impl Shown {
     /// Says that an isolate failed.
     pub(crate) fn tell(&self, uncaught: &Uncaught) {
+        if voice::is_json() {
+            return self.log(uncaught);
+        }
         super::say(&self.render(uncaught));
     }
 
     /// The report, with colours.
     pub(crate) fn render(&self, uncaught: &Uncaught) -> String {
-        let stderr = uncaught.stderr.to_string();
-        let told = panic::of(uncaught.exit.as_ref(), &stderr);
-        let (what, message) = what(uncaught, told.as_ref());
-        let title = format!("isolate {} `{}` {what}{}", uncaught.isolate, cut(&uncaught.name), block(&message));
-        let place = told.as_ref().map(|told| told.place.as_str()).or(match &uncaught.exit {
-            Some(Exit::Panicked { place, .. }) => Some(place.as_str()),
-            _ => None,
-        });
-        let place = place.and_then(Spot::parse);
-        let trace = Trace::of(uncaught, place.is_some(), self);
-        let place = place.or_else(|| trace.innermost());
-        let excerpt = place.as_ref().and_then(|spot| self.sources.excerpt(spot));
-        let mut group = Level::ERROR.primary_title(title).elements(Vec::<Message<'_>>::new());
-        group = match (&excerpt, &place) {
+        let parts = self.parts(uncaught);
+        let Parts { place, excerpt, trace, .. } = &parts;
+        let mut group = Level::ERROR.primary_title(parts.title()).elements(Vec::<Message<'_>>::new());
+        group = match (excerpt, place) {
             (Some(excerpt), _) => group.element(snippet(excerpt)),
             (None, Some(spot)) => {
                 let location = Location::path(cut(&self.sources.shorten(&spot.file))).line(spot.line as usize);
@@ -63,35 +71,85 @@ impl Shown {
             }
             (None, None) => group,
         };
-        for note in self.notes(uncaught, &trace, told.as_ref().map_or(stderr.as_str(), |told| told.before)) {
+        let last = last_lines(&parts.stderr).filter(|_| self.with_stderr);
+        let last = last.map(|lines| format!("the last of its standard error:{lines}"));
+        let spawned = parts.spawned.iter().map(|by| format!("spawned by {by}"));
+        let module = parts.module.iter().map(|(name, digest)| format!("module {name}, sha256 {digest}"));
+        for note in spawned.chain(module).chain(trace.text()).chain(last) {
             group = group.element(Level::NOTE.message(note));
         }
-        for help in hint::of(uncaught, &message, &trace) {
-            group = group.element(Level::HELP.message(help));
+        for help in &parts.help {
+            group = group.element(Level::HELP.message(help.as_str()));
         }
         rendered(group)
     }
 
-    /// Who spawned it, what it runs, where it was, what it said.
-    fn notes(&self, uncaught: &Uncaught, trace: &Trace, stderr: &str) -> Vec<String> {
-        let mut notes = Vec::new();
-        notes.extend(self.spawned(uncaught));
-        if let Some(module) = &uncaught.module {
-            notes.push(format!("module {}, sha256 {}", cut(&frames::file_name(module.name())), module.digest()));
-        }
-        notes.extend(trace.text());
-        notes.extend(last_lines(stderr).filter(|_| self.with_stderr));
-        notes
+    /// The report as an event of the log, its parts as fields.
+    fn log(&self, uncaught: &Uncaught) {
+        let parts = self.parts(uncaught);
+        let place = parts.place.as_ref().map(|spot| cut(&self.sources.shorten(&spot.file)) + &spot.numbers());
+        let last = last_lines(&parts.stderr).filter(|_| self.with_stderr);
+        let module = parts.module.as_ref().map(|(name, _)| name.as_str());
+        let digest = parts.module.as_ref().map(|(_, digest)| digest.to_string());
+        tracing::error!(
+            target: OWN,
+            isolate = uncaught.isolate.number(),
+            debug_name = &*cut(&uncaught.name),
+            reason = uncaught.exit.as_ref().map(Exit::reason),
+            place,
+            source = parts.excerpt.as_ref().map(|excerpt| excerpt.text.as_str()),
+            spawned_by = parts.spawned.as_deref(),
+            module,
+            sha256 = digest,
+            frames = parts.trace.text(),
+            stderr = last.as_deref().map(str::trim_start),
+            help = Some(parts.help.join("\n")).filter(|help| !help.is_empty()),
+            "{}",
+            parts.title()
+        );
     }
 
+    fn parts(&self, uncaught: &Uncaught) -> Parts {
+        let stderr = uncaught.stderr.to_string();
+        let told = panic::of(uncaught.exit.as_ref(), &stderr);
+        let (what, message) = what(uncaught, told.as_ref());
+        let place = told.as_ref().map(|told| told.place.as_str()).or(match &uncaught.exit {
+            Some(Exit::Panicked { place, .. }) => Some(place.as_str()),
+            _ => None,
+        });
+        let place = place.and_then(Spot::parse);
+        let trace = Trace::of(uncaught, place.is_some(), self);
+        let place = place.or_else(|| trace.innermost());
+        let module = uncaught.module.as_ref();
+        Parts {
+            who: format!("isolate {} `{}`", uncaught.isolate, cut(&uncaught.name)),
+            what,
+            excerpt: place.as_ref().and_then(|spot| self.sources.excerpt(spot)),
+            place,
+            spawned: self.spawned(uncaught),
+            module: module.map(|module| (cut(&frames::file_name(module.name())), module.digest())),
+            help: hint::of(uncaught, &message, &trace),
+            message,
+            trace,
+            stderr: told.map_or(stderr.as_str(), |told| told.before).to_owned(),
+        }
+    }
+
+    /// By whom it was spawned, and where.
     fn spawned(&self, uncaught: &Uncaught) -> Option<String> {
         let origin = uncaught.origin.as_ref()?;
-        let mut text = format!("spawned by {}", named(origin.isolate, origin.name.as_deref()));
+        let mut text = named(origin.isolate, origin.name.as_deref());
         let module: Option<&Module> = origin.module.as_ref();
         if let Some(place) = module.and_then(|module| frames::spawned_at(&origin.frames, module, self)) {
             let _ = write!(text, ", {place}");
         }
         Some(text)
+    }
+}
+
+impl Parts {
+    fn title(&self) -> String {
+        format!("{} {}{}", self.who, self.what, block(&self.message))
     }
 }
 
@@ -139,7 +197,7 @@ fn last_lines(stderr: &str) -> Option<String> {
     let lines: Vec<&str> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
     let last = &lines[lines.len().saturating_sub(STDERR_LINES_MAX)..];
     let shown = last.iter().fold(String::new(), |text, line| text + "\n| " + &cut(line));
-    (!last.is_empty()).then(|| format!("the last of its standard error:{shown}"))
+    (!last.is_empty()).then_some(shown)
 }
 
 fn snippet(excerpt: &Excerpt) -> Snippet<'_, annotate_snippets::Annotation<'_>> {

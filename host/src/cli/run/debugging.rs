@@ -30,8 +30,8 @@ enum Setting {
 const ELSEWHERE: [(&str, &str); 4] = [
     ("debug-info", "a trap is told with file and line in any case, where the module has them"),
     ("address-map", "it is always there"),
-    ("logging", "see `insula run --help`"),
-    ("log-to-files", "see `insula run --help`"),
+    ("logging", "say --log FILTER, and --log-format json for programs"),
+    ("log-to-files", "logs go to standard error, which the shell sends to a file: 2>FILE"),
 ];
 
 impl FromStr for Setting {

@@ -1,6 +1,6 @@
 //! `insula run`: a program of one or many isolates, until it ends.
 //!
-//! - `given`, `limits`, `ending`, `debugging`, `recorded`, `exported`: the flags, by what they are about.
+//! - `given`, `limits`, `ending`, `debugging`, `recorded`, `exported`, `observed`: the flags, by what they are about.
 //! - `elsewhere`: what wasmtime has and this has not.
 //! - `program`: from the flags to an outcome.
 //! - `watch`: the same again whenever `sources` change.
@@ -11,6 +11,7 @@ mod ending;
 mod exported;
 mod given;
 mod limits;
+mod observed;
 mod program;
 mod recorded;
 mod sources;
@@ -35,6 +36,7 @@ use debugging::DebugFlags;
 use ending::EndingFlags;
 use given::GivenFlags;
 use limits::LimitFlags;
+use observed::ObserveFlags;
 use program::Program;
 use recorded::RecordFlags;
 
@@ -61,6 +63,9 @@ pub(super) struct Run {
 
     #[command(flatten)]
     pub(super) records: RecordFlags,
+
+    #[command(flatten)]
+    pub(super) observed: ObserveFlags,
 
     #[command(flatten)]
     pub(super) session: SessionFlags,
@@ -107,6 +112,7 @@ Examples:
   insula run -W timeout=10s,max-memory-size=64MiB --isolates 50 app.wasm
   insula run --label --on-child-error fail app/
   insula run --report run.json --trace trace.json app.wasm
+  insula run --log-format json --metrics 127.0.0.1:9464 app.wasm
   insula run --watch app/
 
 Exit code: the program's own; 134 when its main trapped or panicked, 137 when it was killed, 1 on a
@@ -144,6 +150,7 @@ impl Run {
             let missing = "no <TARGET>: give a .wasm or .wat file, a .rs file of a package, or a package folder";
             return Err(Run::command().error(ErrorKind::MissingRequiredArgument, missing).into());
         }
+        self.observed.begin_logs()?;
         let watch = self.session.watch;
         let program = Program::new(self)?;
         if watch { watch::watch(program) } else { once(&program) }

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use insula::{CompileLimits, Grant, Host, Module};
+use insula::{CompileLimits, Grant, Host, Metrics, Module};
 
 use super::Run;
 use super::ending::{OnChildError, Unheard};
 use crate::cli::code::Outcome;
+use crate::cli::endpoint::Endpoint;
 use crate::cli::precompiled;
 use crate::cli::report::{self, Backtrace, Shown, Sources};
 use crate::cli::signals::Signals;
@@ -24,6 +25,8 @@ pub(super) struct Program {
     target: PathBuf,
     arguments: Vec<String>,
     grants: Vec<Grant>,
+    /// Where the metrics of its runs are read.
+    endpoint: Option<Endpoint>,
 }
 
 /// The files of its modules, all built.
@@ -48,7 +51,8 @@ impl Program {
         let (target, arguments) = flags.target_and_arguments.split_first().context("no target")?;
         let arguments = arguments.iter().map(utf8).collect::<Result<Vec<_>>>()?;
         let target = target.into();
-        Ok(Program { flags, target, arguments, grants })
+        let endpoint = flags.observed.endpoint()?;
+        Ok(Program { flags, target, arguments, grants, endpoint })
     }
 
     pub(super) fn flags(&self) -> &Run {
@@ -82,6 +86,7 @@ impl Program {
 
     /// Runs it to its end, by itself or by a signal, and writes what is kept of it.
     pub(super) fn run(&self, loaded: &Loaded, signals: &Signals) -> Result<Outcome> {
+        self.endpoint.iter().for_each(|endpoint| endpoint.show(Metrics::of(&loaded.host)));
         let records = self.flags.records.begin(&loaded.host, &loaded.name())?;
         let _answering = self.flags.records.answering(&loaded.host, &loaded.name())?;
         let outcome = self.run_to_end(loaded, signals);

@@ -42,6 +42,7 @@ impl Drop for Gate {
 
 fn order(workshop: &Arc<Workshop>, digest: u8) -> Order {
     Order {
+        name: "module".to_owned(),
         workshop: Arc::clone(workshop),
         engine: compiling_engine(Kind::Checked, 4 << 30).unwrap(),
         kind: Kind::Checked,
@@ -63,7 +64,7 @@ fn failure(brought: Result<(Module, Option<Arc<Flight>>), Refusal>) -> ChildFail
 #[test]
 fn the_failure_of_a_flight_is_that_of_all_who_joined_it() {
     let (gate, flights) = (Gate::new("failure"), Flights::default());
-    let workshop = Workshop::new(CompileLimits::default(), Some(gate.child(7)));
+    let workshop = Workshop::new(CompileLimits::default(), Some(gate.child(7)), &World::new());
     std::thread::scope(|threads| {
         let brought = || failure(flights.bring(order(&workshop, 1), || None));
         let leader = threads.spawn(brought);
@@ -87,7 +88,7 @@ fn the_failure_of_a_flight_is_that_of_all_who_joined_it() {
 fn a_load_waits_for_a_place_and_is_refused_where_none_becomes_free() {
     let (gate, flights) = (Gate::new("place"), Flights::default());
     let limits = CompileLimits::default().at_once(1);
-    let patient = Workshop::new(limits.clone(), Some(gate.child(7)));
+    let patient = Workshop::new(limits.clone(), Some(gate.child(7)), &World::new());
     std::thread::scope(|threads| {
         let first = threads.spawn(|| failure(flights.bring(order(&patient, 1), || None)));
         let mut child = gate.knock();
@@ -98,7 +99,7 @@ fn a_load_waits_for_a_place_and_is_refused_where_none_becomes_free() {
         gate.knock().write_all(b"go\n").unwrap();
         assert_eq!(second.join().unwrap(), ChildFailure::Ended { code: 7 });
     });
-    let hasty = Workshop::new(limits.wall(Duration::from_millis(1)), None);
+    let hasty = Workshop::new(limits.wall(Duration::from_millis(1)), None, &World::new());
     let held = hasty.place().unwrap();
     let refused = hasty.place().map(|_| ());
     assert!(matches!(refused, Err(Refusal::Busy { at_once: 1, left_behind: 0 })), "{refused:?}");
@@ -110,14 +111,14 @@ fn a_load_waits_for_a_place_and_is_refused_where_none_becomes_free() {
 fn the_largest_limits_are_no_limits() {
     let limits = CompileLimits::default().wall(Duration::MAX).at_once(u32::MAX).bytes(u64::MAX);
     let child = CompileChild::program("/bin/sh").arg("-c").arg("exit 7").cpu_time(Duration::MAX).memory(u64::MAX);
-    let workshop = Workshop::new(limits, Some(child));
+    let workshop = Workshop::new(limits, Some(child), &World::new());
     assert_eq!(failure(Flights::default().bring(order(&workshop, 1), || None)), ChildFailure::Ended { code: 7 });
     assert_eq!(workshop.taken.lock().places, 0);
 }
 
 #[test]
 fn a_flight_whose_leader_is_lost_lands() {
-    let (flights, workshop) = (Flights::default(), Workshop::new(CompileLimits::default(), None));
+    let (flights, workshop) = (Flights::default(), Workshop::new(CompileLimits::default(), None, &World::new()));
     let known = flights.bring(order(&workshop, 1), || None).map(|_| ());
     assert!(known.is_ok(), "{known:?}");
     let state = State { stage: Stage::Queued, overdue: false, child: None };
