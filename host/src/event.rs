@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::exit::{Exit, IsolateId};
 use crate::trace_context::TraceContext;
-pub(crate) use recorder::{Detail, Recorder};
+pub(crate) use recorder::{Detail, Recorder, Spares};
 
 /// One thing that happened in a host.
 ///

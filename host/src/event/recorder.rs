@@ -78,6 +78,13 @@ fn thread() -> u32 {
     })
 }
 
+/// Room for records: to be left in the place of what is taken, and for what was taken.
+#[derive(Default)]
+pub(crate) struct Spares {
+    piece: Vec<Record>,
+    taken: Vec<Record>,
+}
+
 impl Recorder {
     /// Nobody observes.
     pub(crate) fn new() -> Arc<Recorder> {
@@ -152,17 +159,20 @@ impl Recorder {
         }
     }
 
-    /// Takes out what waits, in the order of time; `spare` is left in the place of what was taken.
-    pub(crate) fn drain(&self, spare: &mut Vec<Record>, events: &mut Vec<Event>) {
-        events.clear();
+    /// Takes out what waits, in the order of time; the room of `spares` is used again.
+    pub(crate) fn drain(&self, spares: &mut Spares, events: &mut Vec<Event>) {
+        let Spares { piece: spare, taken } = spares;
         for piece in &self.pieces {
             let mut piece = piece.lock();
             piece.rare = 0;
             std::mem::swap(&mut piece.records, spare);
             drop(piece);
-            events.extend(spare.drain(..).map(Record::event));
+            taken.append(spare);
         }
-        events.sort_by_key(|event| event.at);
+        // While they are small.
+        taken.sort_by_key(|record| record.at);
+        events.clear();
+        events.extend(taken.drain(..).map(Record::event));
         match self.missed.swap(0, Ordering::Relaxed) {
             0 => {}
             missed => {
@@ -207,7 +217,7 @@ mod tests {
 
     fn drained(recorder: &Recorder) -> Vec<Event> {
         let mut events = Vec::new();
-        recorder.drain(&mut Vec::new(), &mut events);
+        recorder.drain(&mut Spares::default(), &mut events);
         events
     }
 

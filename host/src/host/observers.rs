@@ -8,7 +8,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
 use super::Host;
-use crate::event::{Detail, Event, Recorder};
+use crate::event::{Detail, Event, Recorder, Spares};
 use crate::sync::{Arc, Mutex, Weak};
 
 /// How long events wait for their observers, about.
@@ -161,13 +161,13 @@ struct Work {
 
 impl Work {
     fn run(mut self, jobs: &Receiver<Job>) {
-        let (mut spare, mut events) = (Vec::new(), Vec::new());
+        let (mut spares, mut events) = (Spares::default(), Vec::new());
         loop {
             let job = match self.observers.is_empty() {
                 true => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 false => jobs.recv_timeout(BATCH),
             };
-            self.recorder.drain(&mut spare, &mut events);
+            self.recorder.drain(&mut spares, &mut events);
             self.tell(&events);
             match job {
                 Ok(Job::Add(observer, done)) => {

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use insula::Host;
 use wasmtime::{Engine, InstancePre, Linker, Module, Store};
 
 use crate::guest::{Ours, Wasm, lives};
@@ -29,7 +30,13 @@ pub(super) fn batch(wasm: &Wasm, effort: Effort) -> anyhow::Result<Vec<Row>> {
 pub(super) fn serial(wasm: &Wasm, effort: Effort) -> anyhow::Result<Vec<Row>> {
     let ours = Ours::new(&lives(wasm), 1_000)?;
     let nanos = effort.alone(|| ours.ask("spawn-serial", &effort.of(5_000)))?;
-    Ok(vec![Row::at_most("spawn-serial", nanos / 1e3, 10.0, "us each")])
+    let kept = Ours::with(&lives(wasm), Host::builder().isolates(1_000).threads(2).spawn_frames(true))?;
+    let serial = |ours: &Ours| ours.ask::<_, f64>("spawn-serial", &effort.of(5_000));
+    let (with, without) = effort.in_turns(|| serial(&kept), || serial(&ours))?;
+    Ok(vec![
+        Row::at_most("spawn-serial", nanos / 1e3, 10.0, "us each"),
+        Row::told("spawn-serial, frames kept", with / 1e3, Some(without / 1e3), "us each"),
+    ])
 }
 
 /// In places of the pool that nobody had before.

@@ -18,23 +18,27 @@ const WORKS: [(&str, u32); 4] = [("sieve", 20), ("fib", 8), ("matmul", 8), ("pos
 /// Turns for each of a job's rounds: a difference of 3 % takes more of them.
 const TURNS: usize = 5;
 
-/// Each work in three ways, in turns.
+/// Each work in four ways, in turns.
 pub(super) fn preemption(wasm: &Wasm, effort: Effort) -> anyhow::Result<Vec<Row>> {
     let wasm = wasm.with_file_name("insula-compare-tax.wasm");
-    let host = Host::builder().threads(2).cache_folder(target_folder()?.join("compare-cache")).build()?;
-    let (checked, trusted) = (host.load_file(&wasm)?, host.load_trusted_file(&wasm)?);
+    let builder = || anyhow::Ok(Host::builder().threads(2).cache_folder(target_folder()?.join("compare-cache")));
+    let (host, counting) = (builder()?.build()?, builder()?.count_fuel(true).build()?);
+    let (checked, trusted, counted) =
+        (host.load_file(&wasm)?, host.load_trusted_file(&wasm)?, counting.load_file(&wasm)?);
     let bare = Bare::new(&wasm).map_err(told)?;
     let mut rows = Vec::new();
     for (work, count) in WORKS {
         let arguments = ["tax".to_owned(), work.to_owned(), count.to_string()];
-        let mut times = [vec![], vec![], vec![]];
+        let mut times = [vec![], vec![], vec![], vec![]];
         for _ in 0..TURNS * effort.rounds() {
             times[0].push(run(&host, &checked, &arguments)?);
             times[1].push(run(&host, &trusted, &arguments)?);
-            times[2].push(bare.run(&arguments).map_err(told)?);
+            times[2].push(run(&counting, &counted, &arguments)?);
+            times[3].push(bare.run(&arguments).map_err(told)?);
         }
-        let [checked, trusted, bare] = times.map(median);
+        let [checked, trusted, counted, bare] = times.map(median);
         rows.push(Row::told(format!("tax: {work}, as by default"), checked, Some(bare), "ms"));
+        rows.push(Row::told(format!("tax: {work}, with fuel counted"), counted, Some(bare), "ms"));
         rows.push(Row::cost(format!("tax: {work}, trusted"), trusted, bare, 0.97, "ms"));
     }
     Ok(rows)
