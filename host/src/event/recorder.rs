@@ -30,10 +30,24 @@ pub(crate) struct Record {
 
 /// What happened, less what would make it large.
 pub(crate) enum What {
-    Ran { nanos: u64, thread: u32, then: Then },
-    Sent { to: u64, message: u64, bytes: u64 },
-    Received { message: u64, bytes: u64, kind: Kind },
+    Ran {
+        nanos: u64,
+        thread: u32,
+        then: Then,
+    },
+    Sent {
+        to: u64,
+        message: u64,
+        bytes: u64,
+    },
+    Received {
+        message: u64,
+        bytes: u64,
+        kind: Kind,
+    },
     Rare(Box<Happened>),
+    /// Made when it is told: names take their time.
+    Later(Box<dyn FnOnce() -> Happened + Send>),
 }
 
 /// How much is recorded.
@@ -51,6 +65,10 @@ pub(crate) struct Recorder {
     detail: AtomicU8,
     pieces: [Mutex<Piece>; PIECES],
     missed: AtomicU64,
+    /// When the last sample was due; 0 where nobody samples.
+    sample_due: AtomicU64,
+    /// Nanoseconds that it stands for.
+    sample_nanos: AtomicU64,
 }
 
 #[derive(Default)]
@@ -62,6 +80,8 @@ struct Piece {
 
 thread_local! {
     static THREAD: Cell<Option<u32>> = const { Cell::new(None) };
+    /// The last sample that this thread took.
+    static SAMPLED: Cell<u64> = const { Cell::new(0) };
 }
 
 /// The number of this thread, which no other has.
@@ -78,7 +98,8 @@ impl Recorder {
     /// Nobody observes.
     pub(crate) fn new() -> Arc<Recorder> {
         let pieces = std::array::from_fn(|_| Mutex::default());
-        Arc::new(Recorder { detail: AtomicU8::new(Detail::Nothing as u8), pieces, missed: AtomicU64::new(0) })
+        let [missed, sample_due, sample_nanos] = [(); 3].map(|()| AtomicU64::new(0));
+        Arc::new(Recorder { detail: AtomicU8::new(Detail::Nothing as u8), pieces, missed, sample_due, sample_nanos })
     }
 
     /// Whether somebody observes turns and messages: the one thing that is asked where nobody does.
@@ -126,9 +147,35 @@ impl Recorder {
         }
     }
 
+    /// A sample is due of whoever has a CPU now, and stands for so much time.
+    pub(crate) fn sample(&self, now: u64, nanos: u64) {
+        self.sample_nanos.store(nanos, Ordering::Relaxed);
+        self.sample_due.store(now.max(1), Ordering::Release);
+    }
+
+    /// No sample is due any more.
+    pub(crate) fn sample_no_more(&self) {
+        self.sample_due.store(0, Ordering::Release);
+    }
+
+    /// The nanoseconds that a sample stands for which this thread is to take, in a poll that began then: it was due in this
+    /// poll, and is not taken yet.
+    pub(crate) fn sample_nanos(&self, poll_began: u64) -> Option<u64> {
+        let due = self.sample_due.load(Ordering::Acquire);
+        if due == 0 || due < poll_began || SAMPLED.replace(due) == due {
+            return None;
+        }
+        Some(self.sample_nanos.load(Ordering::Relaxed))
+    }
+
+    /// A sample was taken.
+    pub(crate) fn sampled(&self, at: u64, isolate: IsolateId, what: Box<dyn FnOnce() -> Happened + Send>) {
+        self.put(Record { at, isolate: isolate.0, what: What::Later(what) });
+    }
+
     fn put(&self, record: Record) {
         let mut piece = self.pieces[thread() as usize % PIECES].lock();
-        let rare = usize::from(matches!(record.what, What::Rare(_)));
+        let rare = usize::from(matches!(record.what, What::Rare(_) | What::Later(_)));
         if piece.records.len() < WAITING_MAX && piece.rare + rare <= RARE_MAX {
             piece.rare += rare;
             piece.records.push(record);
@@ -166,6 +213,7 @@ impl Record {
             What::Sent { to, message, bytes } => Happened::Sent { to: of(to), message, bytes },
             What::Received { message, bytes, kind } => Happened::Received { message, bytes, notice: notice(kind) },
             What::Rare(what) => *what,
+            What::Later(what) => what(),
         };
         Event { at: Duration::from_nanos(at), isolate: of(isolate), what }
     }

@@ -12,6 +12,7 @@
 //! - `origin`: who spawned an isolate, and where.
 //! - `quarters`: engines, code and threads of one kind of isolates: checked, trusted.
 //! - `run`: a whole program, from main to the end of all (semantics 5.5).
+//! - `sampling`: where isolates are that have a CPU, again and again.
 //! - `undertaker`: what the host does when an isolate dies.
 //! - `uncaught`: errors that no listener hears, told off the workers.
 
@@ -29,11 +30,13 @@ mod origin;
 mod precompiled;
 mod quarters;
 mod run;
+mod sampling;
 mod shares;
 mod uncaught;
 mod undertaker;
 
 pub use builder::HostBuilder;
+pub use last_words::LastWords;
 pub use loading::Loading;
 pub(crate) use nursery::room;
 pub use observers::Observation;
@@ -60,6 +63,7 @@ use crate::world::World;
 use catalog::Catalog;
 use closing::Bells;
 use crew::Crew;
+use last_words::Graveyard;
 use loading::Loads;
 use observers::Observers;
 use quarters::{Quarters, Trusted};
@@ -97,6 +101,7 @@ pub(crate) struct Inner {
     ticker: Arc<Ticker>,
     undertaker: Arc<Undertaker>,
     reporter: Arc<Reporter>,
+    last_words: Arc<Graveyard>,
     io: Mutex<Option<tokio::runtime::Runtime>>,
     io_handle: tokio::runtime::Handle,
     /// Who is told when the host begins to close.
