@@ -2,11 +2,13 @@
 //! escaped, and a broken pipe is nobody's panic.
 //!
 //! - `trap`: the report of an isolate that failed; `frames`, `source`, `hint`, `panic`: its parts.
+//! - `stack`: where one is that lives.
 
 mod frames;
 mod hint;
 mod panic;
 mod source;
+mod stack;
 mod trap;
 
 use std::io::Write;
@@ -18,6 +20,7 @@ use insula::{Exit, printable, printable_line};
 use super::code::{self, Outcome};
 pub(crate) use frames::{Backtrace, file_name};
 pub(crate) use source::Sources;
+pub(crate) use stack::Stack;
 pub(crate) use trap::Shown;
 
 /// Says what went wrong, and answers the exit code.

@@ -52,17 +52,7 @@ impl Shown {
         let place = place.or_else(|| trace.innermost());
         let excerpt = place.as_ref().and_then(|spot| self.sources.excerpt(spot));
         let mut group = Level::ERROR.primary_title(title).elements(Vec::<Message<'_>>::new());
-        group = match (&excerpt, &place) {
-            (Some(excerpt), _) => group.element(snippet(excerpt)),
-            (None, Some(spot)) => {
-                let location = Location::path(cut(&self.sources.shorten(&spot.file))).line(spot.line as usize);
-                group.element(match spot.column {
-                    0 => location,
-                    column => location.char_column(column as usize),
-                })
-            }
-            (None, None) => group,
-        };
+        group = named_place(group, excerpt.as_ref(), place.as_ref(), self);
         for note in self.notes(uncaught, &trace, told.as_ref().map_or(stderr.as_str(), |told| told.before)) {
             group = group.element(Level::NOTE.message(note));
         }
@@ -142,13 +132,33 @@ fn last_lines(stderr: &str) -> Option<String> {
     (!last.is_empty()).then(|| format!("the last of its standard error:{shown}"))
 }
 
+/// The lines of source around a place, or its name where they are not at hand.
+pub(super) fn named_place<'a>(
+    group: Group<'a>,
+    excerpt: Option<&'a Excerpt>,
+    place: Option<&Spot>,
+    shown: &Shown,
+) -> Group<'a> {
+    match (excerpt, place) {
+        (Some(excerpt), _) => group.element(snippet(excerpt)),
+        (None, Some(spot)) => {
+            let location = Location::path(cut(&shown.sources.shorten(&spot.file))).line(spot.line as usize);
+            group.element(match spot.column {
+                0 => location,
+                column => location.char_column(column as usize),
+            })
+        }
+        (None, None) => group,
+    }
+}
+
 fn snippet(excerpt: &Excerpt) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
     let marked = AnnotationKind::Primary.span(excerpt.marked.clone());
     let snippet = Snippet::source(excerpt.text.as_str()).line_start(excerpt.first_line).fold(false);
     snippet.path(excerpt.path.as_str()).annotation(marked)
 }
 
-fn rendered(group: Group<'_>) -> String {
+pub(super) fn rendered(group: Group<'_>) -> String {
     Renderer::styled().render(&[group])
 }
 

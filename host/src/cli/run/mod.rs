@@ -2,6 +2,7 @@
 //!
 //! - `given`, `limits`, `ending`, `recorded`: the flags, by what they are about.
 //! - `elsewhere`: what wasmtime has and this has not.
+//! - `profile`: where its guests spend their time.
 //! - `program`: from the flags to an outcome.
 //! - `watch`: the same again whenever `sources` change.
 
@@ -9,6 +10,7 @@ mod elsewhere;
 mod ending;
 mod given;
 mod limits;
+mod profile;
 mod program;
 mod recorded;
 mod sources;
@@ -22,6 +24,7 @@ use clap::Args;
 use clap::error::ErrorKind;
 
 pub(super) use elsewhere::explained;
+pub(super) use profile::FILE as PROFILE_FILE;
 pub(super) use program::{cache_folder, compile_limits};
 
 use super::code::Outcome;
@@ -101,6 +104,7 @@ Examples:
   insula run -W timeout=10s,max-memory-size=64MiB --isolates 50 app.wasm
   insula run --label --on-child-error fail app/
   insula run --report run.json --trace trace.json app.wasm
+  insula run --profile guest app.wasm
   insula run --watch app/
 
 Exit code: the program's own; 134 when its main trapped or panicked, 137 when it was killed, 1 on a

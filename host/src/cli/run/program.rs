@@ -82,7 +82,7 @@ impl Program {
 
     /// Runs it to its end, by itself or by a signal, and writes what is kept of it.
     pub(super) fn run(&self, loaded: &Loaded, signals: &Signals) -> Result<Outcome> {
-        let records = self.flags.records.begin(&loaded.host)?;
+        let records = self.flags.records.begin(&loaded.host, &loaded.name())?;
         let _answering = self.flags.records.answering(&loaded.host, &loaded.name())?;
         let outcome = self.run_to_end(loaded, signals);
         let written = records.end(loaded, &outcome);
