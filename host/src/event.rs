@@ -8,7 +8,7 @@ mod recorder;
 
 use std::time::Duration;
 
-use crate::exit::{Exit, IsolateId};
+use crate::exit::{Exit, Frame, IsolateId};
 use crate::trace_context::TraceContext;
 pub(crate) use recorder::{Detail, Recorder, Spares};
 
@@ -71,6 +71,17 @@ pub enum Happened {
         thread: u32,
         /// Why no longer.
         then: Then,
+    },
+    /// It had a CPU when a sample was due; told to who asks for samples only ([`Host::observe_samples`]).
+    ///
+    /// [`Host::observe_samples`]: crate::Host::observe_samples
+    Sampled {
+        /// The time that the sample stands for: since the one before was due.
+        took: Duration,
+        /// The name of its module.
+        module: String,
+        /// Where it was in its code, innermost first: the innermost 20.
+        frames: Vec<Frame>,
     },
     /// A message of its was accepted.
     Sent {
@@ -155,15 +166,19 @@ pub enum Notice {
 }
 
 impl Happened {
+    /// Whether it is where somebody was who had a CPU.
+    pub(crate) fn is_sample(&self) -> bool {
+        matches!(self, Happened::Sampled { .. })
+    }
+
     /// Whether it is of a life as a whole, and no turn or message.
     pub(crate) fn is_of_lives(&self) -> bool {
         match self {
             Happened::Born { .. } | Happened::Uncaught { .. } | Happened::Ended { .. } | Happened::Missed { .. } => {
                 true
             }
-            Happened::Ran { .. } | Happened::Sent { .. } | Happened::Received { .. } | Happened::Entered { .. } => {
-                false
-            }
+            Happened::Entered { .. } | Happened::Sampled { .. } => false,
+            Happened::Ran { .. } | Happened::Sent { .. } | Happened::Received { .. } => false,
         }
     }
 }

@@ -172,6 +172,11 @@ impl Exit {
         matches!(self, Exit::Returned | Exit::Exited | Exit::ProcExit { code: 0 })
     }
 
+    /// Whether it is an error of the isolate's own (semantics 5, the table): neither meant, nor brought about by somebody.
+    pub(crate) fn is_failure(&self) -> bool {
+        !self.is_ok() && !matches!(self, Exit::Killed { .. } | Exit::HostClosed)
+    }
+
     /// The guest's frames where it panicked or trapped, innermost first; none where it ended otherwise.
     ///
     /// ```

@@ -72,14 +72,14 @@ pub use error::{BuildError, ChildFailure, LoadError, SendError, SpawnError};
 pub use event::{Event, Happened, Notice, Then};
 pub use exit::{Exit, Frame, IsolateId, Killer, Phase};
 pub use grant::Grant;
-pub use host::{CoreDump, Ended, Host, HostBuilder, Loading, Observation, Origin, Sleeper, Uncaught, Wait};
+pub use host::{CoreDump, Ended, Host, HostBuilder, LastWords, Loading, Observation, Origin, Sleeper, Uncaught, Wait};
 pub use inspect::{
     ExportInfo, ImportInfo, ImportOrigin, ItemType, ModuleInfo, PrecompiledInfo, SectionInfo, inspect,
     inspect_precompiled, is_precompiled,
 };
 pub use insula_wire::codec::Unsendable;
 pub use insula_wire::{MailboxPolicy, Priority, RemoteError, Status};
-pub use isolate::{Capability, Doing, Isolate, Module, Unmet, UnmetReason};
+pub use isolate::{Capability, Doing, Isolate, Module, Stack, StackError, Unmet, UnmetReason};
 pub use limits::Limits;
 pub use lines::{Place, Spot};
 #[cfg(feature = "metrics")]

@@ -247,6 +247,14 @@ impl Tail {
         Captured { bytes: [first, second].concat(), bytes_cut: kept.cut }
     }
 
+    /// What is kept now of what came after so many bytes.
+    pub(crate) fn since(&self, seen: u64) -> Captured {
+        let kept = self.kept.lock();
+        let known = seen.saturating_sub(kept.cut).min(kept.bytes.len() as u64);
+        let bytes = kept.bytes.iter().skip(usize::try_from(known).unwrap_or(usize::MAX)).copied().collect();
+        Captured { bytes, bytes_cut: kept.cut + known }
+    }
+
     fn add(&self, bytes: &[u8]) {
         let mut kept = self.kept.lock();
         let (lost, bytes) = bytes.split_at(bytes.len().saturating_sub(self.bytes_max));

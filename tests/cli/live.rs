@@ -1,8 +1,8 @@
 //! `ps`, `top`, `kill`, `pause`, `resume`, `ping`: a run is looked into and changed from outside.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ const PROGRAM: &str = "looked_into";
 const LOOKS_MAX: usize = 1_000;
 
 /// A program that runs, and can be looked into.
-struct Running {
+pub(super) struct Running {
     folder: Folder,
     child: Child,
     stdout: BufReader<ChildStdout>,
@@ -24,36 +24,51 @@ struct Running {
 
 impl Running {
     fn begin(name: &str) -> Running {
+        Running::of(PROGRAM, "looping\n", name)
+    }
+
+    /// One of this guest's, once it said this.
+    pub(super) fn of(program: &str, says: &str, name: &str) -> Running {
+        Running::at(&harness::guest(program), says, name)
+    }
+
+    /// As [`Running::of`], of what is at this path.
+    pub(super) fn at(target: &Path, says: &str, name: &str) -> Running {
         let folder = Folder::new(name);
         let mut command = harness::insula();
-        command.env("XDG_RUNTIME_DIR", folder.path()).arg("run").arg(harness::guest(PROGRAM));
+        command.env("XDG_RUNTIME_DIR", folder.path()).arg("run").arg(target);
         let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = piped.spawn().expect("insula can be run");
         let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
         let mut line = String::new();
         stdout.read_line(&mut line).expect("it says that it runs");
-        assert_eq!(line, "looping\n");
+        assert_eq!(line, says);
         Running { folder, child, stdout }
     }
 
-    fn pid(&self) -> String {
+    pub(super) fn pid(&self) -> String {
         self.child.id().to_string()
     }
 
-    fn insula<const N: usize>(&self, arguments: [&str; N]) -> Ran {
+    pub(super) fn insula<const N: usize>(&self, arguments: [&str; N]) -> Ran {
+        output(self.command(arguments))
+    }
+
+    /// insula with these arguments, where it finds this run.
+    pub(super) fn command<const N: usize>(&self, arguments: [&str; N]) -> Command {
         let mut command = harness::insula();
         command.env("XDG_RUNTIME_DIR", self.folder.path()).args(arguments);
-        output(command)
+        command
     }
 
     /// What it says of its isolates.
-    fn rows(&self) -> Vec<Value> {
+    pub(super) fn rows(&self) -> Vec<Value> {
         let ran = self.insula(["ps", "--json", &self.pid()]);
         assert_eq!(ran.code, Some(0), "{ran:?}");
         serde_json::from_str(&ran.stdout).expect("it is JSON")
     }
 
-    fn done<const N: usize>(&self, arguments: [&str; N]) -> String {
+    pub(super) fn done<const N: usize>(&self, arguments: [&str; N]) -> String {
         let ran = self.insula(arguments);
         assert_eq!(ran.code, Some(0), "{ran:?}");
         ran.stdout
@@ -65,8 +80,13 @@ impl Running {
     }
 
     /// Ends the child, waits for the end of the program, and says what else it printed.
-    fn end(mut self) -> (Option<i32>, String) {
-        self.done(["kill", &self.pid(), "#2"]);
+    fn end(self) -> (Option<i32>, String) {
+        self.end_by("#2")
+    }
+
+    /// As [`Running::end`], by the end of this isolate.
+    pub(super) fn end_by(mut self, isolate: &str) -> (Option<i32>, String) {
+        self.done(["kill", &self.pid(), isolate]);
         let mut rest = String::new();
         std::io::Read::read_to_string(&mut self.stdout, &mut rest).expect("it prints text");
         (self.child.wait().expect("it ends").code(), rest)

@@ -32,6 +32,9 @@ const RUNS: &str = "whoever_runs_a_program_is_told_that_its_host_was_shut_down";
 const OBSERVES: &str = "the_end_of_a_host_is_told_to_who_still_observes";
 const OBSERVES_TOO: &str = "what_happened_before_and_after_an_observation_is_not_told_and_others_go_on";
 
+const STACKS: &str = "whoever_asks_is_told_of_an_end_that_comes_first";
+const SAMPLES: &str = "the_end_of_a_host_ends_its_samples";
+
 const SETS: &str = "sets something down for later";
 const LOOKS: &str = "looks, and comes back with what is there";
 const ENDS_IT: &str = "brings an end about, and does not wait for it";
@@ -53,6 +56,7 @@ const HELD: &[(&str, &str)] = &[
     ("Host::load_async", LOADS),
     ("Host::load_trusted", "a_left_behind_compile_holds_up_no_other"),
     ("Host::observe", OBSERVES_TOO),
+    ("Host::observe_samples", SAMPLES),
     ("Host::run", RUNS),
     ("Host::run_until", RUNS),
     ("Host::shutdown", SHUTDOWN),
@@ -62,6 +66,8 @@ const HELD: &[(&str, &str)] = &[
     ("Isolate::join", ENDS),
     ("Isolate::join_timeout", ENDS),
     ("Isolate::on_end", ENDS),
+    ("Isolate::stack", STACKS),
+    ("Isolate::stack_async", STACKS),
     ("Isolate::stop", ENDS),
     ("Isolate::stop_async", ENDS),
     ("Isolate::stop_tree", ENDS),

@@ -90,6 +90,7 @@ fn nobody() -> State {
     let world = World::new();
     let place = Place {
         links: Links::new(0, Registry::new(0, 0), &world, Box::new(|_| ())),
+        module: Arc::new(()),
         namespace: None,
         functions: None,
         world: Arc::clone(&world),

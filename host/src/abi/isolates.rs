@@ -2,13 +2,13 @@
 
 use insula_wire::layout::{self, List};
 use insula_wire::{GrantKind, Kind, LimitKind, Status};
-use wasmtime::{Caller, Result, WasmBacktrace};
+use wasmtime::{Caller, Result};
 
 use super::memory::{Fields, Guest};
 use super::ports::{Buffers, Moves, message_of};
-use super::{Definer, Ended, State, answer, in_call, interface, view};
+use super::{Definer, Ended, State, answer, answer_after, frames, in_call, interface, view};
 use crate::control::{Call, Control, Flags};
-use crate::exit::{Exit, Frame};
+use crate::exit::Exit;
 use crate::grant::Grant;
 use crate::limits::Limits;
 use crate::port::{Message, Object, SendRight};
@@ -19,9 +19,6 @@ const ISOLATES: &str = interface!("isolates");
 
 /// Bytes of a name.
 const NAME_BYTES_MAX: u32 = 1_024;
-
-/// Bytes of a function's name that are kept.
-const FUNCTION_NAME_BYTES_MAX: usize = 512;
 
 /// Bytes of all arguments of a program, and how many there can be.
 const ARGUMENT_BYTES_MAX: u32 = 64 << 10;
@@ -72,6 +69,7 @@ async fn spawn_module(
     };
     let (control, fetching) = (Arc::clone(&state.control), (state.place.fetch)(program.module.clone()));
     let fetched = in_call(&control, Call::SpawnModule, fetching).await;
+    answer_after(&caller, Call::SpawnModule);
     if let Err((text, status)) = fetched {
         return answer(Err(caller.data_mut().because(text, status)));
     }
@@ -112,7 +110,7 @@ fn give_birth(
     options: u32,
     result: u32,
 ) -> Result<u32> {
-    let frames = if caller.data().place.spawn_frames { frames(caller) } else { Vec::new() };
+    let frames = if caller.data().place.spawn_frames { frames(&*caller) } else { Vec::new() };
     let (mut guest, state) = view(caller)?;
     let options = guest.spawn_options(options)?;
     let birth = birth(&guest, state, entry, &options)?.map(|birth| Birth { program, frames, ..birth });
@@ -140,16 +138,6 @@ fn give_birth(
     };
     guest.put_u32s(result, &parts)?;
     answer(Ok(()))
-}
-
-/// Where the guest is, innermost first. Names are left as the module has them: few of these are ever shown.
-fn frames(caller: &Caller<'_, State>) -> Vec<Frame> {
-    let frame = |frame: &wasmtime::FrameInfo| {
-        let function =
-            frame.func_name().map(|name| name[..name.floor_char_boundary(FUNCTION_NAME_BYTES_MAX)].to_owned());
-        Frame { function, index: frame.func_index(), offset: frame.module_offset().map_or(0, |offset| offset as u64) }
-    };
-    WasmBacktrace::force_capture(caller).frames().iter().map(frame).collect()
 }
 
 type Refused = (String, Status);

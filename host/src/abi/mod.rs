@@ -3,6 +3,7 @@
 //! - [`State`]: what a Store holds. Mailbox and handle table are in [`Control`], which outlives the Store.
 //! - [`link`]: defines every import. Each one decodes, acts, and encodes; none of them is longer than its act.
 //! - [`wait()`]: the one blocking wait. `memory`: the only code that turns a pointer and a length into bytes.
+//! - [`frames()`]: where a guest is in its code.
 //!
 //! An import has two ways to fail. A status is for what the guest can handle. An error ends the guest: it is broken
 //! (a pointer outside of its memory), or its isolate is to end.
@@ -11,6 +12,7 @@ mod blobs;
 mod buffers;
 mod clock;
 mod control;
+mod frames;
 #[cfg(feature = "testing")]
 mod gate;
 mod handles;
@@ -24,6 +26,7 @@ mod report;
 mod state;
 mod wait;
 
+pub(crate) use frames::{answer_after, answer_in_code, frames};
 #[cfg(feature = "testing")]
 pub(crate) use gate::{Definer, check_faults};
 pub(crate) use imports::defined;

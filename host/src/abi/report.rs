@@ -4,7 +4,7 @@ use insula_wire::layout::List;
 use insula_wire::{RemoteError, Status};
 use wasmtime::{Caller, Result};
 
-use super::{Definer, Ended, State, answer, in_call, interface, view};
+use super::{Definer, Ended, State, answer, answer_after, in_call, interface, view};
 use crate::control::{Call, Flags, Reported};
 use crate::exit::Exit;
 use crate::sync::Arc;
@@ -84,6 +84,7 @@ async fn resolve(mut caller: Caller<'_, State>, stack: List, buffer: List, resul
     let _at_work = state.place.world.at_work();
     let (control, resolving) = (Arc::clone(&state.control), (state.place.resolve)(shown(guest.bytes(stack)?)));
     let resolved = in_call(&control, Call::Resolve, resolving).await;
+    answer_after(&caller, Call::Resolve);
     let (mut guest, _) = view(&mut caller)?;
     guest.put_text(buffer, &resolved, result)?;
     answer(Ok(()))

@@ -1,5 +1,6 @@
 //! What a Store holds.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::pin::Pin;
 
@@ -76,6 +77,8 @@ impl Within {
 /// Where an isolate lives: what it shares with others of its host.
 pub(crate) struct Place {
     pub(crate) links: Arc<Links>,
+    /// What its isolates run; of whoever may name that.
+    pub(crate) module: Arc<dyn Any + Send + Sync>,
     /// The namespace that its isolates may use.
     pub(crate) namespace: Option<String>,
     /// What its isolates may call of the embedder's, if that is anything.

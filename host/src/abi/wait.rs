@@ -9,10 +9,10 @@ use std::task::{Context, Poll, Waker};
 
 use wasmtime::{Caller, Result};
 
-use super::State;
-use crate::control::{Call, Control, Flags, TurnEnd};
+use super::{State, frames};
+use crate::control::{At, Call, Control, Flags, Found, TurnEnd};
 use crate::engine::without_frames;
-use crate::exit::Exit;
+use crate::exit::{Exit, Frame};
 use crate::sync::Arc;
 use crate::world::{NEVER, Nanos, Timer, World};
 
@@ -47,6 +47,8 @@ pub(crate) trait Waits {
     fn control(&self) -> &Arc<Control>;
     /// Its host's clock.
     fn world(&self) -> &Arc<World>;
+    /// Where its guest is; none where that is not in its code.
+    fn frames(&self) -> Option<Vec<Frame>>;
 }
 
 impl<W: Waits> Waits for &mut W {
@@ -56,6 +58,10 @@ impl<W: Waits> Waits for &mut W {
 
     fn world(&self) -> &Arc<World> {
         (**self).world()
+    }
+
+    fn frames(&self) -> Option<Vec<Frame>> {
+        (**self).frames()
     }
 }
 
@@ -67,6 +73,10 @@ impl Waits for State {
     fn world(&self) -> &Arc<World> {
         &self.place.world
     }
+
+    fn frames(&self) -> Option<Vec<Frame>> {
+        None
+    }
 }
 
 impl Waits for Caller<'_, State> {
@@ -76,6 +86,10 @@ impl Waits for Caller<'_, State> {
 
     fn world(&self) -> &Arc<World> {
         self.data().world()
+    }
+
+    fn frames(&self) -> Option<Vec<Frame>> {
+        Some(frames(self))
     }
 }
 
@@ -151,6 +165,18 @@ impl<W: Waits, A> Wait<W, A> {
         }
         self.marks = if asleep { Marks::Asleep } else { Marks::Awake };
     }
+
+    /// Says where it is to whoever asked. One that is about to begin says so when it has.
+    #[cold]
+    fn say_where(&self, paused: bool) {
+        let found = match (self.who.frames(), paused) {
+            (Some(frames), true) => Found { at: At::Pause, frames },
+            (Some(frames), false) => Found { at: At::Call(Flags::call_of(self.until.call)), frames },
+            (None, true) => Found { at: At::NotBegun, frames: Vec::new() },
+            (None, false) => return,
+        };
+        self.who.control().answer(found);
+    }
 }
 
 impl<W: Waits + Unpin, A: Attempt<W> + Unpin> Future for Wait<W, A> {
@@ -163,13 +189,20 @@ impl<W: Waits + Unpin, A: Attempt<W> + Unpin> Future for Wait<W, A> {
         if wait.marks == Marks::None {
             wait.mark(wait.until.ports_only && deadline == NEVER);
         }
-        match wait.who.control().end_of_turn() {
+        let end = match wait.who.control().end_of_turn() {
+            TurnEnd::Asked { paused } => {
+                wait.say_where(paused);
+                if paused { TurnEnd::Paused } else { TurnEnd::Go }
+            }
+            end => end,
+        };
+        match end {
             TurnEnd::End(exit) => return Poll::Ready(Err(Ended::error(exit))),
             TurnEnd::Paused => {
                 wait.mark(wait.until.no_end);
                 return Poll::Pending;
             }
-            TurnEnd::Go => wait.mark(wait.until.ports_only && deadline == NEVER),
+            TurnEnd::Go | TurnEnd::Asked { .. } => wait.mark(wait.until.ports_only && deadline == NEVER),
         }
         if let Some(found) = wait.attempt.attempt(&mut wait.who, cx.waker()) {
             return Poll::Ready(found);

@@ -18,6 +18,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::nearest::did_you_mean;
 use super::report;
+use super::run::PROFILE_FILE;
 
 /// The name of the file that is looked for.
 const NAME: &str = "insula.toml";
@@ -160,6 +161,12 @@ impl Reader<'_> {
                 Some((name, path)) => (format!("{name}="), path, String::new()),
                 None => return Ok(value.into()),
             },
+            (Some("profile"), _) => {
+                let mut parts = value.splitn(3, ',');
+                let before = format!("{},", parts.next().unwrap_or_default());
+                let path = parts.next().filter(|path| !path.is_empty()).unwrap_or(PROFILE_FILE);
+                (before, path, parts.next().map(|interval| format!(",{interval}")).unwrap_or_default())
+            }
             (_, ValueHint::DirPath) => {
                 let (path, guest) = value.split_once("::").unwrap_or((value, value));
                 (String::new(), path, format!("::{guest}"))

@@ -63,6 +63,8 @@ enum Command {
     Trace(trace::Command),
     Ps(live::Ps),
     Top(live::Top),
+    Stack(live::Stack),
+    Logs(live::Logs),
     /// Ends an isolate of a run at once
     #[command(after_help = "Examples:\n  insula kill 4711 3")]
     Kill(live::One),
@@ -119,6 +121,8 @@ impl Cli {
             Command::Trace(trace) => trace.run(),
             Command::Ps(ps) => ps.run(),
             Command::Top(top) => top.run(),
+            Command::Stack(stack) => stack.run(),
+            Command::Logs(logs) => logs.run(),
             Command::Kill(one) => one.kill(),
             Command::Pause(one) => one.pause(),
             Command::Resume(one) => one.resume(),

@@ -2,12 +2,14 @@
 //! escaped, and a broken pipe is nobody's panic.
 //!
 //! - `trap`: the report of an isolate that failed; `frames`, `source`, `hint`, `panic`: its parts.
+//! - `stack`: where one is that lives.
 //! - `voice`: in which form, where there are logs beside.
 
 mod frames;
 mod hint;
 mod panic;
 mod source;
+mod stack;
 mod trap;
 mod voice;
 
@@ -20,6 +22,7 @@ use insula::{Exit, printable, printable_line};
 use super::code::{self, Outcome};
 pub(crate) use frames::{Backtrace, file_name};
 pub(crate) use source::Sources;
+pub(crate) use stack::Stack;
 pub(crate) use trap::Shown;
 pub(crate) use voice::{OWN, Voice, speak};
 

@@ -36,6 +36,8 @@ impl Flags {
     pub(crate) const TRUSTED: u32 = 1 << 10;
     /// It was declared dead in the middle of its code, which may still run.
     pub(crate) const LEFT_BEHIND: u32 = 1 << 11;
+    /// Somebody asks where in its code it is.
+    pub(crate) const ASKED: u32 = 1 << 12;
     /// The bits that say which call its guest is in, if it is in one that can wait.
     pub(crate) const CALL: u32 = 0xff << CALL_SHIFT;
     /// What a wait must look at before it takes a message.
@@ -46,9 +48,14 @@ impl Flags {
         call.bits(CALL_SHIFT)
     }
 
+    /// The call that these bits are of.
+    pub(crate) fn call_of(flags: u32) -> Option<Call> {
+        Call::of_bits(flags, CALL_SHIFT)
+    }
+
     /// The call that its guest is in.
     pub(crate) fn call(&self) -> Option<Call> {
-        Call::of_bits(self.0.load(Ordering::SeqCst), CALL_SHIFT)
+        Flags::call_of(self.0.load(Ordering::SeqCst))
     }
 
     /// Sets these.

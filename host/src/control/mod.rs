@@ -2,6 +2,7 @@
 //!
 //! - [`Control`]: what others may touch of an isolate. The Store is not in it, and nothing here needs the Store.
 //! - [`Flags`]: the word that the isolate itself looks at; [`Call`]: what it may be waiting in.
+//! - [`Question`]: who asks it where it is, and what it [`Found`].
 //! - [`Registry`], [`Lineage`]: who lives, and who spawned whom.
 //! - [`Census`]: how many live, how many only ports can wake.
 //! - [`Accounts`]: what an isolate charges to its ancestors.
@@ -12,19 +13,23 @@
 
 mod accounts;
 mod answer;
+mod asked;
 mod call;
 mod census;
+mod cradle;
 mod death;
 mod flags;
 mod hold;
 mod joining;
 mod metering;
 mod registry;
+mod vacancies;
 
 pub(crate) use accounts::Accounts;
+pub(crate) use asked::{At, Found, Question};
 pub(crate) use call::Call;
 pub(crate) use census::Census;
-
+pub(crate) use cradle::Cradle;
 pub(crate) use flags::Flags;
 pub(crate) use hold::{Aside, Hold, Links};
 pub(crate) use registry::{Lineage, NotAdmitted, Registry};
@@ -71,23 +76,6 @@ pub(crate) struct Control {
     state: Mutex<State>,
 }
 
-/// What an isolate is born with, as far as control goes.
-pub(crate) struct Cradle {
-    pub(crate) id: IsolateId,
-    pub(crate) lineage: Arc<Lineage>,
-    pub(crate) mailbox: Arc<Mailbox>,
-    pub(crate) handles_max: u64,
-    pub(crate) blob_bytes_max: u64,
-    pub(crate) accounts: Accounts,
-    pub(crate) alarm: Option<Arc<Alarm>>,
-    pub(crate) pause_capability: CapabilityId,
-    pub(crate) terminate_capability: CapabilityId,
-    pub(crate) census: Arc<Census>,
-    pub(crate) name: String,
-    pub(crate) paused: bool,
-    pub(crate) errors_fatal: bool,
-}
-
 #[derive(Default)]
 struct State {
     name: String,
@@ -102,6 +90,7 @@ struct State {
     exit_listeners: Vec<Answer>,
     error_listeners: Vec<ErrorListener>,
     pings: Vec<Answer>,
+    asked: Vec<Arc<Question>>,
     stop_listener: Option<Answer>,
     last_words: Option<Answer>,
     scoped: Vec<IsolateId>,
@@ -120,6 +109,8 @@ pub(crate) enum TurnEnd {
     Go,
     /// It waits until nothing pauses it; the waker is kept.
     Paused,
+    /// It says where it is, and then it goes on, or waits as one that is paused.
+    Asked { paused: bool },
     /// It ends.
     End(Exit),
 }
@@ -462,7 +453,7 @@ impl Control {
 
     /// What a wait does where a turn ends, before it takes a message (semantics 1.2). `waker` is kept for a resume.
     pub(crate) fn end_of_turn(&self) -> TurnEnd {
-        if !self.flags.any(Flags::TURN) {
+        if !self.flags.any(Flags::TURN | Flags::ASKED) {
             return TurnEnd::Go;
         }
         let mut after = After::default();
@@ -479,7 +470,11 @@ impl Control {
         if let Some(exit) = state.ending.as_ref().or(state.ending_after_turn.as_ref()) {
             return TurnEnd::End(exit.clone());
         }
-        if state.pauses.is_empty() { TurnEnd::Go } else { TurnEnd::Paused }
+        match (!state.asked.is_empty(), !state.pauses.is_empty()) {
+            (true, paused) => TurnEnd::Asked { paused },
+            (false, true) => TurnEnd::Paused,
+            (false, false) => TurnEnd::Go,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The isolates that live, by number.
 
+use super::vacancies::Vacancies;
 use super::{Control, Flags, Used};
 use crate::exit::{Exit, IsolateId};
 use crate::hash::NumberMap;
@@ -14,6 +15,8 @@ pub(crate) struct Registry {
     isolates_max: u32,
     trusted_max: u32,
     last: AtomicU64,
+    /// Of those that the embedder spawned.
+    vacancies: Vacancies,
     /// Where the embedder wants to be warned.
     alarm: Option<Arc<Alarm>>,
 }
@@ -41,7 +44,7 @@ impl Registry {
     /// Room for this many, and for this many of trusted modules.
     pub(crate) fn new(isolates_max: u32, trusted_max: u32) -> Registry {
         let (living, last) = (Mutex::new(Living::default()), AtomicU64::new(0));
-        Registry { living, isolates_max, trusted_max, last, alarm: None }
+        Registry { living, isolates_max, trusted_max, last, vacancies: Vacancies::default(), alarm: None }
     }
 
     /// The same, where an alarm looks how many live.
@@ -70,11 +73,16 @@ impl Registry {
         }
         living.isolates.insert(control.id, Arc::clone(control));
         living.trusted += usize::from(trusted);
-        control.lineage.born();
+        control.lineage.born(&self.vacancies);
         if let Some(alarm) = self.alarm.as_ref().filter(|_| !trusted) {
             alarm.look(Watched::Isolates, live as u64 + 1, max.into());
         }
         Ok(())
+    }
+
+    /// One is dying of a failure: who is born in its place is told from others.
+    pub(crate) fn failed(&self, control: &Control) {
+        control.lineage.failed(&self.vacancies);
     }
 
     /// Takes a dead one out.
@@ -148,6 +156,12 @@ pub(crate) struct Lineage {
     depth: u64,
     /// How many live that it spawned.
     children: AtomicU64,
+    /// Those of them that failed.
+    vacancies: Vacancies,
+    /// What it has in common with whoever takes its place; 0 where nobody does.
+    kin: AtomicU64,
+    /// How many failed in its place before it.
+    restarts: AtomicU64,
     spawned_by: Option<IsolateId>,
     /// Whose child it counts as.
     spawner: Weak<Lineage>,
@@ -172,6 +186,9 @@ impl Lineage {
             root,
             depth,
             children: AtomicU64::new(0),
+            vacancies: Vacancies::default(),
+            kin: AtomicU64::new(0),
+            restarts: AtomicU64::new(0),
             spawned_by,
             spawner,
             parent,
@@ -195,10 +212,41 @@ impl Lineage {
         self.depth
     }
 
+    /// What it has in common with whoever takes its place if it fails.
+    pub(crate) fn is_of(&self, kin: u64) {
+        self.kin.store(kin, Ordering::Relaxed);
+    }
+
+    /// How many failed in its place before it.
+    pub(crate) fn restarts(&self) -> u64 {
+        self.restarts.load(Ordering::Relaxed)
+    }
+
     /// It lives.
-    fn born(&self) {
-        if let Some(spawner) = self.spawner.upgrade() {
+    fn born(&self, of_embedder: &Vacancies) {
+        let spawner = self.spawner.upgrade();
+        if let Some(spawner) = &spawner {
             spawner.children.fetch_add(1, Ordering::SeqCst);
+        }
+        let kin = self.kin.load(Ordering::Relaxed);
+        if let Some(vacancies) = self.vacancies_around(spawner.as_deref(), of_embedder).filter(|_| kin != 0) {
+            self.restarts.store(vacancies.take(kin), Ordering::Relaxed);
+        }
+    }
+
+    /// It fails.
+    fn failed(&self, of_embedder: &Vacancies) {
+        let (kin, spawner) = (self.kin.load(Ordering::Relaxed), self.spawner.upgrade());
+        if let Some(vacancies) = self.vacancies_around(spawner.as_deref(), of_embedder).filter(|_| kin != 0) {
+            vacancies.leave(kin, self.restarts());
+        }
+    }
+
+    /// Where who is spawned by the same one takes its place; nowhere when that one is gone.
+    fn vacancies_around<'a>(&self, spawner: Option<&'a Lineage>, of_embedder: &'a Vacancies) -> Option<&'a Vacancies> {
+        match self.spawned_by {
+            Some(_) => spawner.map(|spawner| &spawner.vacancies),
+            None => Some(of_embedder),
         }
     }
 

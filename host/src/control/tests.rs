@@ -9,6 +9,7 @@ use super::*;
 use crate::exit::Killer;
 use crate::port::{Attachment, Attachments, Object, Port, Room, Take, Took, Wanted};
 
+mod asked;
 mod asked_to_end;
 mod death;
 mod ends;

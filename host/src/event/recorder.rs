@@ -31,11 +31,25 @@ pub(crate) struct Record {
 
 /// What happened, less what would make it large.
 pub(crate) enum What {
-    Ran { nanos: u64, thread: u32, then: Then },
-    Sent { to: u64, message: u64, bytes: u64 },
-    Received { message: u64, bytes: u64, kind: Kind },
+    Ran {
+        nanos: u64,
+        thread: u32,
+        then: Then,
+    },
+    Sent {
+        to: u64,
+        message: u64,
+        bytes: u64,
+    },
+    Received {
+        message: u64,
+        bytes: u64,
+        kind: Kind,
+    },
     Entered(Box<(TraceContext, Option<u64>)>),
     Rare(Box<Happened>),
+    /// Made when it is told: names take their time.
+    Later(Box<dyn FnOnce() -> Happened + Send>),
 }
 
 /// How much is recorded.
@@ -55,6 +69,10 @@ pub(crate) struct Recorder {
     detail: AtomicU8,
     pieces: [Mutex<Piece>; PIECES],
     missed: AtomicU64,
+    /// When the last sample was due; 0 where nobody samples.
+    sample_due: AtomicU64,
+    /// Nanoseconds that it stands for.
+    sample_nanos: AtomicU64,
 }
 
 #[derive(Default)]
@@ -66,6 +84,8 @@ struct Piece {
 
 thread_local! {
     static THREAD: Cell<Option<u32>> = const { Cell::new(None) };
+    /// The last sample that this thread took.
+    static SAMPLED: Cell<u64> = const { Cell::new(0) };
 }
 
 /// The number of this thread, which no other has.
@@ -89,7 +109,8 @@ impl Recorder {
     /// Nobody observes.
     pub(crate) fn new() -> Arc<Recorder> {
         let pieces = std::array::from_fn(|_| Mutex::default());
-        Arc::new(Recorder { detail: AtomicU8::new(Detail::Nothing as u8), pieces, missed: AtomicU64::new(0) })
+        let [missed, sample_due, sample_nanos] = [(); 3].map(|()| AtomicU64::new(0));
+        Arc::new(Recorder { detail: AtomicU8::new(Detail::Nothing as u8), pieces, missed, sample_due, sample_nanos })
     }
 
     /// Whether somebody observes turns and messages: the one thing that is asked where nobody does.
@@ -148,9 +169,35 @@ impl Recorder {
         }
     }
 
+    /// A sample is due of whoever has a CPU now, and stands for so much time.
+    pub(crate) fn sample(&self, now: u64, nanos: u64) {
+        self.sample_nanos.store(nanos, Ordering::Relaxed);
+        self.sample_due.store(now.max(1), Ordering::Release);
+    }
+
+    /// No sample is due any more.
+    pub(crate) fn sample_no_more(&self) {
+        self.sample_due.store(0, Ordering::Release);
+    }
+
+    /// The nanoseconds that a sample stands for which this thread is to take, in a poll that began then: it was due in this
+    /// poll, and is not taken yet.
+    pub(crate) fn sample_nanos(&self, poll_began: u64) -> Option<u64> {
+        let due = self.sample_due.load(Ordering::Acquire);
+        if due == 0 || due < poll_began || SAMPLED.replace(due) == due {
+            return None;
+        }
+        Some(self.sample_nanos.load(Ordering::Relaxed))
+    }
+
+    /// A sample was taken.
+    pub(crate) fn sampled(&self, at: u64, isolate: IsolateId, what: Box<dyn FnOnce() -> Happened + Send>) {
+        self.put(Record { at, isolate: isolate.0, what: What::Later(what) });
+    }
+
     fn put(&self, record: Record) {
         let mut piece = self.pieces[thread() as usize % PIECES].lock();
-        let rare = usize::from(matches!(record.what, What::Rare(_)));
+        let rare = usize::from(matches!(record.what, What::Rare(_) | What::Later(_)));
         if piece.records.len() < WAITING_MAX && piece.rare + rare <= RARE_MAX {
             piece.rare += rare;
             piece.records.push(record);
@@ -167,9 +214,10 @@ impl Recorder {
             piece.rare = 0;
             std::mem::swap(&mut piece.records, spare);
             drop(piece);
+            settle(spare);
             taken.append(spare);
         }
-        // While they are small.
+        // While they are small. What is in order by itself is only walked over.
         taken.sort_by_key(|record| record.at);
         events.clear();
         events.extend(taken.drain(..).map(Record::event));
@@ -183,6 +231,18 @@ impl Recorder {
     }
 }
 
+/// Puts the records of one piece in the order of time, which they nearly have: a turn is put down when it is over, behind
+/// what happened in it, and is the only one that moves far.
+fn settle(records: &mut [Record]) {
+    for late in 1..records.len() {
+        let at = records[late].at;
+        if records[late - 1].at > at {
+            let earlier = records[..late].iter().rev().take_while(|record| record.at > at).count();
+            records[late - earlier..=late].rotate_right(1);
+        }
+    }
+}
+
 impl Record {
     fn event(self) -> Event {
         let Record { at, isolate, what } = self;
@@ -192,6 +252,7 @@ impl Record {
             What::Received { message, bytes, kind } => Happened::Received { message, bytes, notice: notice(kind) },
             What::Entered(entered) => Happened::Entered { context: entered.0, parent: entered.1 },
             What::Rare(what) => *what,
+            What::Later(what) => what(),
         };
         Event { at: Duration::from_nanos(at), isolate: of(isolate), what }
     }
@@ -235,6 +296,21 @@ mod tests {
         assert_eq!(events[0].what, Happened::Sent { to: Some(IsolateId(1)), message: 7, bytes: 64 });
         assert_eq!(events[2].what, Happened::Received { message: 7, bytes: 64, notice: Some(Notice::Exit) });
         assert!(drained(&recorder).is_empty());
+    }
+
+    #[test]
+    fn a_turn_is_told_before_what_happened_in_it() {
+        let recorder = Recorder::new();
+        for turn in 0..100 {
+            let began = turn * 100;
+            for inner in 0..turn % 7 {
+                recorder.sent(began + 10 + inner, 1, 2, inner, 64);
+            }
+            recorder.ran(IsolateId(1), began, began + 90, Then::Preempted);
+        }
+        let events = drained(&recorder);
+        assert!(events.is_sorted_by_key(|event| event.at) && events.len() > 300);
+        assert!(matches!(events[0].what, Happened::Ran { .. }));
     }
 
     #[test]

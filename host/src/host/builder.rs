@@ -280,9 +280,8 @@ impl HostBuilder {
         let (stdout, stderr) = (Sink::stdout(), Sink::stderr());
         let reporter = self.reporter(&world, [stdout.clone(), stderr.clone()]);
         let (watch, alarm) = self.watched(&reporter);
-        let registry = Registry::new(self.isolates, self.trusted_isolates).watched_by(alarm.clone());
-        let links = Links::new(next_number(), registry, &world, aside(&world, &reporter));
-        let undertaker = undertaker(&links, &reporter);
+        let links = self.links(&world, &reporter, alarm.clone());
+        let (undertaker, last_words) = undertaker(&links, &reporter);
         let cache = self.cache.clone().map(|folder| Arc::new(Cache::open(folder)));
         let workshop = Workshop::new(self.compile_limits.clone(), self.compile_child.clone(), &world);
         let ground = |isolates| Ground {
@@ -314,6 +313,7 @@ impl HostBuilder {
             ticker,
             undertaker,
             reporter,
+            last_words,
             io_handle,
             io: Mutex::new(Some(io)),
             bells: Bells::default(),
@@ -349,6 +349,11 @@ impl HostBuilder {
             return World::staged(Arc::clone(stage));
         }
         World::new()
+    }
+
+    fn links(&self, world: &Arc<World>, reporter: &Arc<Reporter>, alarm: Option<Arc<Alarm>>) -> Arc<Links> {
+        let registry = Registry::new(self.isolates, self.trusted_isolates).watched_by(alarm);
+        Links::new(next_number(), registry, world, aside(world, reporter))
     }
 
     /// Who calls what the embedder is to be told by.

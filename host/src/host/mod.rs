@@ -14,6 +14,7 @@
 //! - `quarters`: engines, code and threads of one kind of isolates: checked, trusted.
 //! - `reading`: all that is counted, for metrics.
 //! - `run`: a whole program, from main to the end of all (semantics 5.5).
+//! - `sampling`: where isolates are that have a CPU, again and again.
 //! - `undertaker`: what the host does when an isolate dies.
 //! - `uncaught`: errors that no listener hears, told off the workers.
 
@@ -34,12 +35,14 @@ mod quarters;
 #[cfg(feature = "metrics")]
 mod reading;
 mod run;
+mod sampling;
 mod shares;
 mod uncaught;
 mod undertaker;
 
 pub use builder::HostBuilder;
 pub use core_dump::CoreDump;
+pub use last_words::LastWords;
 pub use loading::Loading;
 pub(crate) use nursery::room;
 pub use observers::Observation;
@@ -69,6 +72,7 @@ use catalog::Catalog;
 use closing::Bells;
 use core_dump::Dumps;
 use crew::Crew;
+use last_words::Graveyard;
 use loading::Loads;
 use observers::Observers;
 use quarters::{Quarters, Trusted};
@@ -114,6 +118,7 @@ pub(crate) struct Inner {
     ticker: Arc<Ticker>,
     undertaker: Arc<Undertaker>,
     reporter: Arc<Reporter>,
+    last_words: Arc<Graveyard>,
     io: Mutex<Option<tokio::runtime::Runtime>>,
     io_handle: tokio::runtime::Handle,
     /// Who is told when the host begins to close.

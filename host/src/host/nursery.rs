@@ -3,6 +3,7 @@
 #[cfg(feature = "testing")]
 mod staged;
 
+use std::hash::Hasher as _;
 use std::sync::{OnceLock, Weak};
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use crate::error::{SendError, SpawnError};
 use crate::event::Happened;
 use crate::exit::{Exit, Killer};
 use crate::grant::Grant;
+use crate::hash::NumberHasher;
 use crate::isolate::{EntryPoint, Life, Module, live, live_trusted};
 use crate::limits::Limits;
 use crate::log;
@@ -169,6 +171,7 @@ impl Inner {
         let functions = outfit.functions.clone();
         Arc::new_cyclic(|place| Place {
             links: Arc::clone(&self.links),
+            module: module.as_any(),
             namespace,
             functions,
             world: Arc::clone(&self.world),
@@ -239,6 +242,7 @@ impl Inner {
         let parent = parent.map(|parent| parent.control);
         let context = birth.context.or_else(|| birth.message.as_ref()?.attachments.trace_context());
         let control = self.control(&module, &mut birth, parent)?;
+        control.lineage.is_of(kin(&module, &birth.entry, &control.name()));
         if birth.is_main {
             control.flags.set(Flags::MAIN);
         }
@@ -385,6 +389,20 @@ impl Inner {
 
 const NOT_COUNTED: &str =
     "a limit of fuel needs a host that counts it (HostBuilder::count_fuel), and a module that is not trusted";
+
+/// What isolates have in common that take each other's place: module, entry, and debug name.
+fn kin(module: &Module, entry: &Entry, name: &str) -> u64 {
+    let mut hasher = NumberHasher::default();
+    let digest = module.digest().0;
+    hasher.write_u64(digest.first_chunk().map_or(0, |first| u64::from_le_bytes(*first)));
+    match entry {
+        Entry::Main => {}
+        Entry::Export(export) => hasher.write(export.as_bytes()),
+        Entry::Index(index) => hasher.write_u32(*index),
+    }
+    hasher.write(name.as_bytes());
+    hasher.finish().max(1)
+}
 
 /// When the deadline of a new isolate comes: its own, or that of whoever spawned it if that is sooner.
 fn ends(birth: &Birth, admitted: Nanos) -> Nanos {

@@ -8,7 +8,8 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
 use super::Host;
-use crate::event::{Detail, Event, Recorder, Spares};
+use super::sampling::Sampling;
+use crate::event::{Detail, Event, Happened, Recorder, Spares};
 use crate::sync::{Arc, Mutex, Weak};
 
 /// How long events wait for their observers, about.
@@ -31,7 +32,7 @@ impl Host {
     ///
     /// [`Happened::Missed`]: crate::Happened::Missed
     pub fn observe(&self, observer: impl FnMut(&[Event]) + Send + 'static) -> io::Result<Observation> {
-        self.inner.observers.add(&self.inner.links.recorder, Detail::All, Box::new(observer))
+        self.inner.observers.add(&self.inner.links.recorder, Wants::All, Box::new(observer))
     }
 
     /// As [`Host::observe`], with spans: each life is one, and within it each message that is taken is one until the next
@@ -45,7 +46,7 @@ impl Host {
     ///
     /// [`Happened::Entered`]: crate::Happened::Entered
     pub fn observe_spans(&self, observer: impl FnMut(&[Event]) + Send + 'static) -> io::Result<Observation> {
-        self.inner.observers.add(&self.inner.links.recorder, Detail::Spans, Box::new(observer))
+        self.inner.observers.add(&self.inner.links.recorder, Wants::Spans, Box::new(observer))
     }
 
     /// As [`Host::observe`], for births, uncaught errors and ends only: it costs turns and messages nothing.
@@ -53,7 +54,7 @@ impl Host {
     /// # Errors
     /// As there.
     pub fn observe_lives(&self, observer: impl FnMut(&[Event]) + Send + 'static) -> io::Result<Observation> {
-        self.inner.observers.add(&self.inner.links.recorder, Detail::Lives, Box::new(observer))
+        self.inner.observers.add(&self.inner.links.recorder, Wants::Lives, Box::new(observer))
     }
 }
 
@@ -71,6 +72,47 @@ impl Host {
 pub struct Observation {
     number: u64,
     observers: Weak<Observers>,
+    sampling: Option<Sampling>,
+}
+
+impl Observation {
+    /// The same, and this goes on for as long.
+    pub(super) fn with_sampling(mut self, sampling: Sampling) -> Observation {
+        self.sampling = Some(sampling);
+        self
+    }
+}
+
+/// What an observer is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wants {
+    /// Births, errors, ends.
+    Lives,
+    /// Those, and samples.
+    Samples,
+    /// All but samples and spans.
+    All,
+    /// All but samples.
+    Spans,
+}
+
+impl Wants {
+    fn detail(self) -> Detail {
+        match self {
+            Wants::Lives | Wants::Samples => Detail::Lives,
+            Wants::All => Detail::All,
+            Wants::Spans => Detail::Spans,
+        }
+    }
+
+    fn has(self, what: &Happened) -> bool {
+        match self {
+            Wants::Lives => what.is_of_lives(),
+            Wants::Samples => what.is_of_lives() || what.is_sample(),
+            Wants::All => !what.is_sample() && !matches!(what, Happened::Entered { .. }),
+            Wants::Spans => !what.is_sample(),
+        }
+    }
 }
 
 impl std::fmt::Debug for Observation {
@@ -81,6 +123,7 @@ impl std::fmt::Debug for Observation {
 
 impl Drop for Observation {
     fn drop(&mut self) {
+        drop(self.sampling.take());
         if let Some(observers) = self.observers.upgrade() {
             observers.ask(|done| Job::Remove(self.number, done));
         }
@@ -91,7 +134,7 @@ type Told = Box<dyn FnMut(&[Event]) + Send>;
 
 struct Observer {
     number: u64,
-    detail: Detail,
+    wants: Wants,
     told: Told,
 }
 
@@ -113,7 +156,12 @@ enum Job {
 }
 
 impl Observers {
-    fn add(self: &Arc<Observers>, recorder: &Arc<Recorder>, detail: Detail, told: Told) -> io::Result<Observation> {
+    pub(super) fn add(
+        self: &Arc<Observers>,
+        recorder: &Arc<Recorder>,
+        wants: Wants,
+        told: Told,
+    ) -> io::Result<Observation> {
         let number = self.last.fetch_add(1, crate::sync::atomic::Ordering::Relaxed);
         let mut thread = self.thread.lock();
         if thread.is_none() {
@@ -125,8 +173,8 @@ impl Observers {
         }
         drop(thread);
         // It is told all that happens from here on.
-        self.ask(|done| Job::Add(Observer { number, detail, told }, done));
-        Ok(Observation { number, observers: Arc::downgrade(self) })
+        self.ask(|done| Job::Add(Observer { number, wants, told }, done));
+        Ok(Observation { number, observers: Arc::downgrade(self), sampling: None })
     }
 
     /// Has the thread do this, and waits until it is done; an observer cannot wait for itself.
@@ -188,17 +236,26 @@ impl Work {
 
     /// Has as much recorded as somebody wants.
     fn record(&self) {
-        let most = self.observers.iter().map(|observer| observer.detail).max();
+        let most = self.observers.iter().map(|observer| observer.wants.detail()).max();
         self.recorder.record(most.unwrap_or(Detail::Nothing));
     }
 
     fn tell(&mut self, events: &[Event]) {
-        let wants_lives = self.observers.iter().any(|observer| observer.detail == Detail::Lives);
-        let lives = events.iter().filter(|event| wants_lives && event.what.is_of_lives());
-        let lives: Vec<Event> = lives.cloned().collect();
         let before = self.observers.len();
+        let mut parts: Vec<(Wants, Vec<Event>)> = Vec::new();
         self.observers.retain_mut(|observer| {
-            let events = if observer.detail >= Detail::All { events } else { &lives };
+            let wants = observer.wants;
+            // Most of the time all of it is what somebody wants who wants all; it is not copied then.
+            let events = if events.iter().all(|event| wants.has(&event.what)) {
+                events
+            } else {
+                let known = parts.iter().position(|(known, _)| *known == wants);
+                let at = known.unwrap_or_else(|| {
+                    parts.push((wants, events.iter().filter(|event| wants.has(&event.what)).cloned().collect()));
+                    parts.len() - 1
+                });
+                &parts[at].1
+            };
             // An observer's panic is its own; it is told no more.
             events.is_empty() || catch_unwind(AssertUnwindSafe(|| (observer.told)(events))).is_ok()
         });

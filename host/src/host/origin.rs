@@ -62,10 +62,6 @@ pub(super) fn origin(control: &Control, links: &Links) -> Option<Origin> {
     let isolate = control.lineage.spawner()?;
     let name = links.registry.find(isolate).map(|spawner| spawner.name());
     let site = control.site.lock().clone().and_then(|site| site.downcast::<Site>().ok());
-    let shown = |site: &Site, frame: &Frame| {
-        let function = frame.function.as_deref().map(|name| site.module.code().names.shown(frame.index, name));
-        Frame { function, ..frame.clone() }
-    };
-    let frames = site.iter().flat_map(|site| site.frames.iter().map(|frame| shown(site, frame))).collect();
+    let frames = site.as_ref().map(|site| site.module.shown_frames(&site.frames)).unwrap_or_default();
     Some(Origin { isolate, root: control.lineage.root(), name, frames, module: site.map(|site| site.module.clone()) })
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use insula_wire::RemoteError;
 
-use super::last_words::LastWords;
+use super::last_words::Graveyard;
 use super::origin;
 use super::uncaught::{Report, Reporter};
 use crate::abi::Place;
@@ -19,19 +19,26 @@ use crate::sync::Arc;
 /// Bytes of an error's text that observers are told.
 const UNCAUGHT_BYTES_MAX: usize = 4 << 10;
 
-/// The death step of this host: the isolate's own, and what is left for the host to do after it.
-pub(super) fn undertaker(links: &Arc<Links>, reporter: &Arc<Reporter>) -> Arc<Undertaker> {
-    let (links, reporter, last_words) = (Arc::clone(links), Arc::clone(reporter), LastWords::default());
-    Arc::new(move |control: &Arc<Control>, exit: Exit, place: Option<&Place>| {
+/// The death step of this host: the isolate's own, and what is left for the host to do after it. And where it keeps what
+/// the dead wrote last.
+pub(super) fn undertaker(links: &Arc<Links>, reporter: &Arc<Reporter>) -> (Arc<Undertaker>, Arc<Graveyard>) {
+    let (links, reporter, graveyard) = (Arc::clone(links), Arc::clone(reporter), Arc::<Graveyard>::default());
+    let last_words = Arc::clone(&graveyard);
+    let undertaker: Arc<Undertaker> = Arc::new(move |control: &Arc<Control>, exit: Exit, place: Option<&Place>| {
         let id = control.id;
         // The exit code of a run's main is what the run answers: no news for standard error.
         let handed_on = matches!(exit, Exit::ProcExit { .. }) && control.flags.any(Flags::MAIN);
+        let failed = exit.is_failure();
         #[cfg(feature = "testing")]
         let ended = links.world.stage().is_some().then(|| exit.to_string());
         let kind = exit.kind();
         let credit = || {
             if control.flags.any(Flags::NAMED) {
                 links.names.forget(id);
+            }
+            // Before anybody who starts it again can know.
+            if failed {
+                links.registry.failed(control);
             }
             links.registry.remove(control);
             links.tally.ended(kind);
@@ -68,7 +75,8 @@ pub(super) fn undertaker(links: &Arc<Links>, reporter: &Arc<Reporter>) -> Arc<Un
         end_scoped(&links.registry, id, std::mem::take(&mut dead.scoped));
         drop(dead);
         true
-    })
+    });
+    (undertaker, graveyard)
 }
 
 /// Counts an error that nobody listened for, and tells whoever observes of it.

@@ -165,6 +165,13 @@ impl Isolate {
         self.printed.as_ref().map(|printed| printed.tail.captured().to_string()).unwrap_or_default()
     }
 
+    /// As [`Isolate::stderr_tail`], what came after so many bytes: for whoever looks again and again. Those that it says were
+    /// cut are all that came before what it has, seen or not.
+    #[must_use]
+    pub fn stderr_since(&self, seen: u64) -> Captured {
+        self.printed.as_ref().map(|printed| printed.tail.since(seen)).unwrap_or_default()
+    }
+
     /// What is captured of its standard output, and of that of the isolates that it spawned; nothing unless it was
     /// spawned with [`Output::Capture`](crate::Output::Capture), and by the embedder.
     ///

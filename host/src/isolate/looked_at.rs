@@ -58,6 +58,15 @@ impl Isolate {
         }
     }
 
+    /// How often it was started again, as far as the host can tell: how many isolates failed in its place before it, spawned
+    /// by the same one, of the same module, entry and debug name. Each failure is made up for by one birth, the next of its
+    /// kind; an end that somebody brought about, a kill, is no failure. Of one who spawns, the last 64 failures that nothing
+    /// made up for are known.
+    #[must_use]
+    pub fn restarts(&self) -> u64 {
+        self.control().lineage.restarts()
+    }
+
     /// Who spawned it; none is the embedder.
     #[must_use]
     pub fn parent(&self) -> Option<IsolateId> {

@@ -3,7 +3,8 @@
 //! - [`Module`]: code that is compiled and linked, ready to be instantiated.
 //! - [`run`]: instantiate, call the entry, find out how it ended, die. The only place that enters guest code.
 //! - [`Unmet`]: an import that keeps a module from being loaded.
-//! - [`Isolate`]: the embedder's handle, plain data; `joining`: how it waits for the end; [`Doing`]: what it does now.
+//! - [`Isolate`]: the embedder's handle, plain data; `joining`: how it waits for the end; [`Doing`]: what it does now;
+//!   [`Stack`]: where.
 
 mod ending;
 mod handle;
@@ -11,6 +12,7 @@ mod joining;
 mod looked_at;
 mod module;
 mod run;
+mod stack;
 mod unmet;
 
 pub use handle::{Capability, Isolate};
@@ -19,4 +21,5 @@ pub use looked_at::Doing;
 pub(crate) use module::EntryPoint;
 pub use module::Module;
 pub(crate) use run::{Life, Undertaker, live, live_trusted};
+pub use stack::{Stack, StackError};
 pub use unmet::{Unmet, UnmetReason};

@@ -1,5 +1,6 @@
 //! A module that is compiled and linked, and its exports looked up, once.
 
+use std::any::Any;
 use std::sync::OnceLock;
 
 use wasmtime::{Engine, ExternType, InstancePre, Linker, ModuleExport, UnknownImportError};
@@ -106,6 +107,25 @@ impl Module {
     #[cfg(feature = "testing")]
     pub(crate) fn linked_anew(&self, linker: &Linker<State>) -> Result<Module, LoadError> {
         Module::link_compiled(linker, self.0.instance.module(), Arc::clone(&self.0.code))
+    }
+
+    /// Frames with names as their author wrote them.
+    pub(crate) fn shown_frames(&self, frames: &[Frame]) -> Vec<Frame> {
+        let shown = |frame: &Frame| {
+            let function = frame.function.as_deref().map(|name| self.code().names.shown(frame.index, name));
+            Frame { function, ..frame.clone() }
+        };
+        frames.iter().map(shown).collect()
+    }
+
+    /// It, for whoever below cannot name it.
+    pub(crate) fn as_any(&self) -> Arc<dyn Any + Send + Sync> {
+        Arc::clone(&self.0) as Arc<dyn Any + Send + Sync>
+    }
+
+    /// What [`Module::as_any`] gave.
+    pub(crate) fn of_any(any: Arc<dyn Any + Send + Sync>) -> Option<Module> {
+        any.downcast().ok().map(Module)
     }
 
     /// The same module in this engine, if it was loaded into it.

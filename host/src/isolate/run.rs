@@ -6,12 +6,13 @@ use std::future::poll_fn;
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
-use wasmtime::{Store, UpdateDeadline, WasmCoreDump};
+use wasmtime::{AsContext, Store, UpdateDeadline, WasmCoreDump};
 
 use super::ending::exit_of;
 use super::{EntryPoint, Module};
-use crate::abi::{Ended, Place, State, Until, wait};
+use crate::abi::{Ended, Place, State, Until, answer_in_code, frames, wait};
 use crate::control::{Control, Flags};
+use crate::event::Happened;
 use crate::exit::{Exit, Phase};
 use crate::scheduler::{Estate, Scheduler, YieldSlice, last_poll, poll_began, slice_is_over};
 use crate::sync::{Arc, Mutex};
@@ -100,6 +101,8 @@ fn store(module: &Module, state: State, scheduler: std::sync::Weak<dyn Scheduler
     store.set_epoch_deadline(0);
     store.epoch_deadline_callback(move |cx| {
         look_up(cx.data())?;
+        answer_in_code(&cx);
+        sample(&cx);
         let over = scheduler.upgrade().is_some_and(|scheduler| slice_is_over(&*scheduler));
         Ok(if over { UpdateDeadline::YieldCustom(0, Box::pin(YieldSlice::new())) } else { UpdateDeadline::Continue(1) })
     });
@@ -116,6 +119,20 @@ fn look_up(state: &State) -> wasmtime::Result<()> {
         Some(exit) => Err(Ended::error(exit)),
         None => Ok(()),
     }
+}
+
+/// Puts down where it is, if a sample is due.
+fn sample(store: impl AsContext<Data = State>) {
+    let State { control, place, .. } = store.as_context().data();
+    let Some(nanos) = place.links.recorder.sample_nanos(poll_began()) else { return };
+    let (frames, module) = (frames(&store), Arc::clone(&place.module));
+    let shown = move || {
+        let module = Module::of_any(module);
+        let frames = module.as_ref().map(|module| module.shown_frames(&frames)).unwrap_or(frames);
+        let name = module.as_ref().map_or("", Module::name).to_owned();
+        Happened::Sampled { took: Duration::from_nanos(nanos), module: name, frames }
+    };
+    place.links.recorder.sampled(place.world.now(), control.id, Box::new(shown));
 }
 
 /// The end of an isolate that had more CPU time than this, the poll that this thread is in counted.

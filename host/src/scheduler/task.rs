@@ -327,6 +327,15 @@ impl Task {
         }
     }
 
+    /// It is asked something: where it waits it is woken, and on a CPU its epoch callback sees its flag.
+    fn look(self: &Arc<Task>) {
+        let runs = matches!(self.state.load(SeqCst), RUNNING | NOTIFIED);
+        self.wake_by_ref();
+        if runs {
+            (self.hooks.interrupt)();
+        }
+    }
+
     /// It is to end at once. Found off the CPU, it ends here and now; on a CPU, its epoch callback sees its flag.
     fn look_at_once(&self) {
         loop {
@@ -384,12 +393,16 @@ fn enqueue(task: Arc<Task>) {
     }
 }
 
-/// The waker that means: look at your END flag, wherever you are.
+/// The waker that means: look at your flags, wherever you are.
 struct Attention(Arc<Task>);
 
 impl Wake for Attention {
     fn wake(self: Arc<Attention>) {
-        self.0.look_at_once();
+        if self.0.control.flags.any(Flags::END) {
+            self.0.look_at_once();
+        } else {
+            self.0.look();
+        }
     }
 }
 

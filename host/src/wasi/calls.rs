@@ -9,7 +9,7 @@ use wasmtime_wasi::p1::wasi_snapshot_preview1::{self, WasiSnapshotPreview1 as _}
 use wiggle::GuestMemory;
 
 use super::{ERRNO_AGAIN, PREVIEW_1, context};
-use crate::abi::{Definer, State, in_call};
+use crate::abi::{Definer, State, answer_after, in_call};
 use crate::control::Call;
 use crate::files::FileWork;
 use crate::sync::Arc;
@@ -41,7 +41,9 @@ macro_rules! define {
                         let (mut memory, context) = guest(&mut caller)?;
                         wasi_snapshot_preview1::$name(context, &mut memory, $fd, $($argument),*).await
                     };
-                    in_call(&control, Call::$call, on_a_thread(files, call)).await
+                    let done = in_call(&control, Call::$call, on_a_thread(files, call)).await;
+                    answer_after(&caller, Call::$call);
+                    done
                 })
             },
         )?;

@@ -96,6 +96,7 @@ pub fn a_resume_wakes_the_paused() {
             match control.end_of_turn() {
                 TurnEnd::Go => Poll::Ready(()),
                 TurnEnd::Paused => Poll::Pending,
+                TurnEnd::Asked { .. } => unreachable!("nobody asks it"),
                 TurnEnd::End(exit) => unreachable!("nobody ends it: {exit}"),
             }
         }));

@@ -9,6 +9,7 @@ fn command() -> Command {
         .arg(flag("fast").action(ArgAction::SetTrue))
         .arg(flag("config"))
         .arg(flag("report").value_hint(ValueHint::FilePath))
+        .arg(flag("profile"))
         .arg(flag("dir").action(ArgAction::Append).value_hint(ValueHint::DirPath).value_name("HOST[::GUEST]"))
         .arg(flag("module").action(ArgAction::Append).value_name("NAME=TARGET"))
         .arg(flag("env").action(ArgAction::Append).value_name("NAME[=VALUE]"))
@@ -82,7 +83,12 @@ fn a_file_that_was_found_gives_what_is_in_its_folder() {
         assert!(read(&text, true).is_ok(), "whoever names it answers for it");
         assert!(read(&format!("[run]\nreport = '{path}'"), false).is_err());
         assert!(read(&format!("[run.module]\nx = '{path}'"), false).is_err());
+        assert!(read(&format!("[run]\nprofile = 'guest,{path},1ms'"), false).is_err());
     }
+    let profile = |value: &str| read(&format!("[run]\nprofile = '{value}'"), false).unwrap();
+    assert_eq!(profile("guest"), ["--profile=guest,@/insula-guest-profile.json"]);
+    assert_eq!(profile("guest,,5ms"), ["--profile=guest,@/insula-guest-profile.json,5ms"]);
+    assert_eq!(profile("guest,data/p.json"), ["--profile=guest,@/data/p.json"]);
     assert!(read("[run]\nenv = ['HOME']", false).is_err());
     assert_eq!(read("[run]\nenv = ['HOME']", true).unwrap(), ["--env=HOME"]);
 }

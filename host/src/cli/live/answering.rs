@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -13,14 +13,19 @@ use anyhow::{Context, Result};
 use insula::{Capability, Doing, Host, Isolate, Priority};
 
 use super::super::report;
+use super::news::Heard;
 use super::protocol::{ASK_BYTES_MAX, Answer, Ask, Row, Run};
-use super::socket;
+use super::{socket, stack};
 
 /// Who may ask at one time.
 const ASKERS_MAX: usize = 8;
 
 /// How long an isolate has for the end of its turn.
 const PING: Duration = Duration::from_secs(5);
+
+/// How long an answer waits for news that it is to tell, and how long until it looks again.
+const NEWS: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(50);
 
 /// How long an answer waits for who asked.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -38,6 +43,9 @@ pub(in crate::cli) struct Answering {
 impl Drop for Answering {
     fn drop(&mut self) {
         self.shared.over.store(true, Ordering::SeqCst);
+        // Who waits for news is told the last of them.
+        drop(self.shared.looks.lock());
+        self.shared.bell.notify_all();
         // What was asked may be what ended the run: whoever asked it is told that it was done.
         drop(self.shared.answers.write());
         drop(self.shared.host.lock().unwrap_or_else(PoisonError::into_inner).take());
@@ -58,6 +66,9 @@ struct Shared {
     /// Until the run is over.
     host: Mutex<Option<Host>>,
     over: AtomicBool,
+    /// Rung when it is over.
+    bell: Condvar,
+    looks: Mutex<()>,
     /// Held by who answers, but for what may take a while.
     answers: RwLock<()>,
     program: String,
@@ -76,6 +87,8 @@ impl Answering {
         let shared = Arc::new(Shared {
             host: Mutex::new(Some(host.clone())),
             over: AtomicBool::new(false),
+            bell: Condvar::new(),
+            looks: Mutex::default(),
             answers: RwLock::default(),
             program: program.to_owned(),
             began: Instant::now(),
@@ -142,16 +155,17 @@ impl Shared {
     fn serve(&self, asker: &UnixStream) -> std::io::Result<()> {
         // Nobody waits long for who does not read.
         asker.set_write_timeout(Some(PATIENCE))?;
-        let mut lines = BufReader::new(asker);
+        let (mut lines, mut heard) = (BufReader::new(asker), Heard::default());
         loop {
             let mut line = String::new();
             if lines.by_ref().take(ASK_BYTES_MAX).read_line(&mut line)? == 0 {
                 return Ok(());
             }
             let ask = serde_json::from_str::<Ask>(&line);
-            let takes_a_while = matches!(ask, Ok(Ask::Ping { .. }));
+            let takes_a_while = matches!(ask, Ok(Ask::Ping { .. } | Ask::Stack { .. }));
             let _answers = (!takes_a_while).then(|| self.answers.read());
             let answer = match ask {
+                Ok(Ask::Logs { isolate, wait }) => self.news(&mut heard, isolate, wait),
                 Ok(ask) => self.answer(&ask),
                 Err(error) => Answer::Refused { why: format!("this is nothing that can be asked: {error}") },
             };
@@ -161,9 +175,30 @@ impl Shared {
         }
     }
 
+    fn host(&self) -> Option<Host> {
+        self.host.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What is new; the host is not held while there is nothing.
+    fn news(&self, heard: &mut Heard, isolate: Option<u64>, wait: bool) -> Answer {
+        let began = Instant::now();
+        loop {
+            let over = self.over.load(Ordering::SeqCst);
+            let Some(host) = self.host() else { return Answer::Refused { why: "the run is over".to_owned() } };
+            let answer = heard.news(&host, isolate, over);
+            drop(host);
+            let nothing = matches!(&answer, Answer::Logs { texts, over: false, .. } if texts.is_empty());
+            if !nothing || !wait || began.elapsed() >= NEWS {
+                return answer;
+            }
+            let looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+            // What it says is looked at above.
+            drop(self.bell.wait_timeout_while(looks, LOOK, |()| !self.over.load(Ordering::SeqCst)));
+        }
+    }
+
     fn answer(&self, ask: &Ask) -> Answer {
-        let host = self.host.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(host) = host else { return Answer::Refused { why: "the run is over".to_owned() } };
+        let Some(host) = self.host() else { return Answer::Refused { why: "the run is over".to_owned() } };
         match *ask {
             Ask::Run {} => Answer::Run(Run {
                 pid: std::process::id(),
@@ -179,6 +214,8 @@ impl Shared {
             Ask::Pause { isolate } => with(&host, isolate, |isolate| self.pause(isolate)),
             Ask::Resume { isolate } => self.resume(isolate),
             Ask::Ping { isolate } => with(&host, isolate, |isolate| ping(&host, isolate)),
+            Ask::Stack { isolate } => with(&host, isolate, stack::answer),
+            Ask::Logs { isolate, .. } => Heard::default().news(&host, isolate, true),
         }
     }
 
@@ -237,10 +274,11 @@ fn row(isolate: &Isolate) -> Row {
         received_messages: usage.received_messages,
         sent_messages: usage.sent_messages,
         children: usage.children,
+        restarts: isolate.restarts(),
     }
 }
 
-fn state(doing: Doing) -> String {
+pub(super) fn state(doing: Doing) -> String {
     match doing {
         Doing::Runs => "running".to_owned(),
         Doing::Ready => "ready".to_owned(),

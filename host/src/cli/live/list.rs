@@ -10,15 +10,16 @@ use super::protocol::{Row, Run};
 use super::socket;
 
 /// Heads of the table of isolates.
-pub(super) const HEADS: [&str; 10] =
-    ["isolate", "name", "parent", "state", "cpu", "memory", "queued", "bytes", "received", "sent"];
+pub(super) const HEADS: [&str; 11] =
+    ["isolate", "name", "parent", "restarts", "state", "cpu", "memory", "queued", "bytes", "received", "sent"];
 
 /// An isolate as cells of that table.
-pub(super) fn cells(row: &Row) -> [String; 10] {
+pub(super) fn cells(row: &Row) -> [String; 11] {
     [
         format!("#{}", row.isolate),
         printable_line(&row.name).into_owned(),
         if row.parent == 0 { "-".to_owned() } else { format!("#{}", row.parent) },
+        row.restarts.to_string(),
         printable_line(&row.state).into_owned(),
         format!("{:.3} s", row.cpu_seconds),
         bytes(row.memory_bytes),
@@ -46,7 +47,7 @@ pub(super) fn isolates(rows: &[Row], json: bool) -> Result<()> {
         writeln!(out)?;
         return Ok(());
     }
-    let table: Vec<[String; 10]> = std::iter::once(HEADS.map(str::to_owned)).chain(rows.iter().map(cells)).collect();
+    let table: Vec<[String; 11]> = std::iter::once(HEADS.map(str::to_owned)).chain(rows.iter().map(cells)).collect();
     write!(out, "{}", aligned(&table))?;
     Ok(())
 }

@@ -1,15 +1,18 @@
-//! Looking into a run from outside: `insula ps`, `top`, `kill`, `pause`, `resume`, `ping`.
+//! Looking into a run from outside: `insula ps`, `top`, `stack`, `logs`, `kill`, `pause`, `resume`, `ping`.
 //!
 //! - `socket`: where a run listens: a local socket that only its owner can reach.
 //! - `protocol`: what is asked and answered, a line of JSON each.
 //! - `answering`: the side of the run, a thread beside it. `asker`: who asks.
-//! - `list`, `top`: tables of isolates, once and live.
+//! - `list`, `top`: tables of isolates, once and live. `stack`: where one is. `logs`: what they write, `news` on the run's side.
 
 mod answering;
 mod asker;
 mod list;
+mod logs;
+mod news;
 mod protocol;
 mod socket;
+mod stack;
 mod top;
 
 use anyhow::Result;
@@ -18,7 +21,9 @@ use clap::Args;
 use super::code::Outcome;
 pub(super) use answering::Answering;
 use asker::Asker;
+pub(super) use logs::Command as Logs;
 use protocol::{Answer, Ask};
+pub(super) use stack::Command as Stack;
 pub(super) use top::Command as Top;
 
 const RUN: &str = "The process that runs `insula run`, or its socket";

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::super::report::Stack;
+
 /// What can be asked of a run. Those without fields are written as records, so that what they do not know is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "ask", deny_unknown_fields)]
@@ -18,6 +20,11 @@ pub(super) enum Ask {
     Resume { isolate: u64 },
     /// How long one takes to the end of its turn.
     Ping { isolate: u64 },
+    /// Where in its code one is.
+    Stack { isolate: u64 },
+    /// What is new of the standard error of all isolates, or of one, since this was asked here last. With `wait` the answer
+    /// waits for news, for a moment.
+    Logs { isolate: Option<u64>, wait: bool },
 }
 
 /// What a run answers.
@@ -25,10 +32,33 @@ pub(super) enum Ask {
 #[serde(rename_all = "kebab-case", tag = "answer")]
 pub(super) enum Answer {
     Run(Run),
-    List { isolates: Vec<Row> },
+    List {
+        isolates: Vec<Row>,
+    },
     Done,
-    Pong { micros: f64 },
-    Refused { why: String },
+    Pong {
+        micros: f64,
+    },
+    Stack(Box<Stack>),
+    /// News; whether there is more now, and whether nothing more will come.
+    Logs {
+        texts: Vec<Text>,
+        more: bool,
+        over: bool,
+    },
+    Refused {
+        why: String,
+    },
+}
+
+/// What an isolate wrote.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Text {
+    pub(super) isolate: u64,
+    pub(super) name: String,
+    /// Bytes before this that are not kept, and were not told.
+    pub(super) missed: u64,
+    pub(super) text: String,
 }
 
 /// A run.
@@ -56,6 +86,9 @@ pub(super) struct Row {
     pub(super) received_messages: u64,
     pub(super) sent_messages: u64,
     pub(super) children: u64,
+    /// How many failed in its place before it.
+    #[serde(default)]
+    pub(super) restarts: u64,
 }
 
 /// Bytes of a line that is asked, at most.

@@ -10,18 +10,19 @@ use ratatui::Frame;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Modifier, Style};
-use ratatui::text::Line;
-use ratatui::widgets::{Row as TableRow, Table, TableState};
+use ratatui::text::{Line, Text};
+use ratatui::widgets::{Block, Borders, Paragraph, Row as TableRow, Table, TableState};
 
 use super::super::code::Outcome;
+use super::super::report::Backtrace;
 use super::asker::Asker;
-use super::list;
 use super::protocol::{Answer, Ask, Row, Run};
+use super::{list, stack};
 
 /// Shows the isolates of a run, live.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Keys:\n  q                quit\n  up, down         choose an isolate\n  s, S             sort by the next column, or by the one before\n  o                turn the order round\n  /                show only those whose name or state has this in it\n  p, r             pause the isolate, resume it\n  k, then y        kill it\n\nExamples:\n  insula top 4711\n  insula top --once --json 4711"
+    after_help = "Keys:\n  q                quit\n  up, down         choose an isolate\n  s, S             sort by the next column, or by the one before\n  o                turn the order round\n  /                show only those whose name or state has this in it\n  Enter            show where in its code the isolate is; again for a new look, Esc to close\n  PgUp, PgDn       move in what is shown of it\n  p, r             pause the isolate, resume it\n  k, then y        kill it\n\nExamples:\n  insula top 4711\n  insula top --once --json 4711"
 )]
 pub(in crate::cli) struct Command {
     #[arg(value_name = "PID|SOCKET", help = super::RUN)]
@@ -76,17 +77,9 @@ fn live(asker: &mut Asker, view: &mut View, every: Duration, terminal: &mut rata
             match view.key(key.code) {
                 Wish::Nothing => {}
                 Wish::Quit => return Ok(()),
-                Wish::Ask(ask) => view.said = said(asker.ask(&ask)),
+                Wish::Ask(ask) => view.answered(asker.ask(&ask)),
             }
         }
-    }
-}
-
-/// What is told of an answer.
-fn said(answer: Result<Answer>) -> String {
-    match answer {
-        Ok(_) => "done".to_owned(),
-        Err(error) => insula::printable_line(&format!("{error:#}")).into_owned(),
     }
 }
 
@@ -120,17 +113,43 @@ struct View {
     /// The isolate that is chosen, by its number: rows come and go.
     chosen: Option<u64>,
     said: String,
+    /// Where in its code an isolate is, if that was asked: a title and lines.
+    stack: Option<Pane>,
 }
+
+/// Lines below the table.
+struct Pane {
+    title: String,
+    lines: Vec<String>,
+    /// The first one that is shown.
+    first: usize,
+}
+
+/// Lines by which a pane is moved.
+const PAGE: usize = 8;
 
 impl View {
     fn new(run: Run) -> View {
         let (rows, filter, said) = (Vec::new(), String::new(), String::new());
-        View { run, rows, column: 0, descending: false, filter, mode: Mode::Table, chosen: None, said }
+        View { run, rows, column: 0, descending: false, filter, mode: Mode::Table, chosen: None, said, stack: None }
     }
 
     /// Takes a new look.
     fn look(&mut self, rows: Vec<Row>) {
         self.rows = rows;
+    }
+
+    /// Takes an answer.
+    fn answered(&mut self, answer: Result<Answer>) {
+        self.said = match answer {
+            Ok(Answer::Stack(stack)) => {
+                let shown = stack::shown(&stack, Backtrace::Short);
+                self.stack = Some(Pane { title: stack.title(), lines: stack.lines(&shown), first: 0 });
+                String::new()
+            }
+            Ok(_) => "done".to_owned(),
+            Err(error) => insula::printable_line(&format!("{error:#}")).into_owned(),
+        };
     }
 
     /// The rows that are shown, in their order.
@@ -175,7 +194,11 @@ impl View {
     fn table_key(&mut self, key: KeyCode) -> Wish {
         let columns = list::HEADS.len();
         match (key, self.chosen) {
+            (KeyCode::Esc, _) if self.stack.is_some() => self.stack = None,
             (KeyCode::Char('q') | KeyCode::Esc, _) => return Wish::Quit,
+            (KeyCode::Enter, Some(isolate)) => return Wish::Ask(Ask::Stack { isolate }),
+            (KeyCode::PageUp, _) => self.scroll(-1),
+            (KeyCode::PageDown, _) => self.scroll(1),
             (KeyCode::Up, _) => self.choose(-1),
             (KeyCode::Down, _) => self.choose(1),
             (KeyCode::Char('s'), _) => self.column = (self.column + 1) % columns,
@@ -199,9 +222,22 @@ impl View {
         self.chosen = shown.get(place).map(|row| row.isolate);
     }
 
+    fn scroll(&mut self, pages: isize) {
+        if let Some(pane) = &mut self.stack {
+            let last = pane.lines.len().saturating_sub(1);
+            pane.first = pane.first.saturating_add_signed(pages * PAGE.cast_signed()).min(last);
+        }
+    }
+
     fn draw(&self, frame: &mut Frame<'_>) {
-        let [head, table, foot] =
-            Layout::vertical([Constraint::Length(1), Constraint::Min(1), Constraint::Length(1)]).areas(frame.area());
+        let below = if self.stack.is_some() { Constraint::Percentage(50) } else { Constraint::Length(0) };
+        let parts = [Constraint::Length(1), Constraint::Min(2), below, Constraint::Length(1)];
+        let [head, table, below, foot] = Layout::vertical(parts).areas(frame.area());
+        if let Some(Pane { title, lines, first }) = &self.stack {
+            let lines = lines.iter().skip(*first).map(|line| Line::from(line.as_str()));
+            let block = Block::new().borders(Borders::TOP).title(title.as_str());
+            frame.render_widget(Paragraph::new(Text::from_iter(lines)).block(block), below);
+        }
         frame.render_widget(Line::from(self.head()).style(Modifier::BOLD), head);
         let rows = self.shown().into_iter().map(|row| TableRow::new(list::cells(row)));
         let heads = list::HEADS.iter().enumerate().map(|(at, name)| match (at == self.column, self.descending) {
@@ -209,7 +245,7 @@ impl View {
             (true, false) => format!("{name} ^"),
             (false, _) => (*name).to_owned(),
         });
-        let widths = [8, 24, 8, 26, 11, 11, 8, 11, 10, 10].map(Constraint::Length);
+        let widths = [8, 24, 8, 9, 26, 11, 11, 8, 11, 10, 10].map(Constraint::Length);
         let drawn = Table::new(rows, widths)
             .header(TableRow::new(heads).style(Modifier::UNDERLINED))
             .row_highlight_style(Style::new().add_modifier(Modifier::REVERSED));
@@ -229,7 +265,7 @@ impl View {
             Mode::Filter => format!("filter: {}_", self.filter),
             Mode::Kill(isolate) => format!("kill isolate #{isolate}? y/n"),
             Mode::Table if self.said.is_empty() => {
-                "q quit  s sort  o order  / filter  p pause  r resume  k kill".to_owned()
+                "q quit  s sort  o order  / filter  Enter stack  p pause  r resume  k kill".to_owned()
             }
             Mode::Table => self.said.clone(),
         }
@@ -241,13 +277,14 @@ fn compared(a: &Row, b: &Row, column: usize) -> std::cmp::Ordering {
     let by = match column {
         1 => a.name.cmp(&b.name),
         2 => a.parent.cmp(&b.parent),
-        3 => a.state.cmp(&b.state),
-        4 => a.cpu_seconds.total_cmp(&b.cpu_seconds),
-        5 => a.memory_bytes.cmp(&b.memory_bytes),
-        6 => a.queued_messages.cmp(&b.queued_messages),
-        7 => a.queued_bytes.cmp(&b.queued_bytes),
-        8 => a.received_messages.cmp(&b.received_messages),
-        9 => a.sent_messages.cmp(&b.sent_messages),
+        3 => a.restarts.cmp(&b.restarts),
+        4 => a.state.cmp(&b.state),
+        5 => a.cpu_seconds.total_cmp(&b.cpu_seconds),
+        6 => a.memory_bytes.cmp(&b.memory_bytes),
+        7 => a.queued_messages.cmp(&b.queued_messages),
+        8 => a.queued_bytes.cmp(&b.queued_bytes),
+        9 => a.received_messages.cmp(&b.received_messages),
+        10 => a.sent_messages.cmp(&b.sent_messages),
         _ => std::cmp::Ordering::Equal,
     };
     by.then(a.isolate.cmp(&b.isolate))

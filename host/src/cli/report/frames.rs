@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use insula::{Exit, Frame, Module, Place, Uncaught};
+use insula::{Exit, Frame, Module, Uncaught};
+use serde::{Deserialize, Serialize};
 
 use super::source::Spot;
 use super::trap::{Shown, cut};
@@ -29,6 +30,30 @@ impl Backtrace {
 /// Frames that are shown, at most: of those that a stranger makes, each can be many lines.
 const FRAMES_MAX: usize = 64;
 
+/// A frame, and where in the sources it is: functions that were inlined there first, then the one that holds the code.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Placed {
+    #[serde(flatten)]
+    frame: Frame,
+    places: Vec<Place>,
+}
+
+/// A function, and a spot in it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Place {
+    function: Option<String>,
+    spot: Option<Spot>,
+}
+
+/// The frames with what their module knows of them.
+pub(super) fn placed(frames: &[Frame], module: Option<&Module>) -> Vec<Placed> {
+    let place = |place: insula::Place| Place { function: place.function, spot: place.spot.map(Spot::from) };
+    let places = |frame: &Frame| module.map(|module| module.places(frame)).unwrap_or_default();
+    let placed =
+        |frame: &Frame| Placed { frame: frame.clone(), places: places(frame).into_iter().map(place).collect() };
+    frames.iter().map(placed).collect()
+}
+
 /// The stack of an isolate that failed.
 #[derive(Debug)]
 pub(crate) struct Trace {
@@ -50,7 +75,12 @@ impl Trace {
     /// Where the place is known (`is_placed`), and all frames are of libraries, none of them is of use.
     pub(crate) fn of(uncaught: &Uncaught, is_placed: bool, shown: &Shown) -> Trace {
         let frames = uncaught.exit.as_ref().map_or(&[][..], Exit::frames);
-        let all = lines(frames, uncaught.module.as_ref(), shown);
+        Trace::of_frames(&placed(frames, uncaught.module.as_ref()), is_placed, shown)
+    }
+
+    /// The same of any frames.
+    pub(super) fn of_frames(frames: &[Placed], is_placed: bool, shown: &Shown) -> Trace {
+        let all = lines(frames, shown);
         let has_lines = all.iter().any(|(line, _)| line.spot.is_some());
         let total = all.len();
         let is_beneath = all.iter().all(|(_, is_program)| !is_program);
@@ -102,29 +132,28 @@ impl Trace {
 
 /// Where in its own code a guest spawned, in a few words.
 pub(super) fn spawned_at(frames: &[Frame], module: &Module, shown: &Shown) -> Option<String> {
-    let lines = lines(frames, Some(module), shown);
+    let lines = lines(&placed(frames, Some(module)), shown);
     let (line, _) = lines.iter().find(|(_, is_program)| *is_program)?;
     let place = if line.spot.is_some() { format!(" at {}", line.shown_spot) } else { String::new() };
     Some(format!("in {}{place}", line.function))
 }
 
 /// The functions of these frames, inlined ones among them, and whether each is the program's own.
-fn lines(frames: &[Frame], module: Option<&Module>, shown: &Shown) -> Vec<(Line, bool)> {
+fn lines(frames: &[Placed], shown: &Shown) -> Vec<(Line, bool)> {
     let mut lines = Vec::new();
-    for frame in frames {
-        let places = module.map(|module| module.places(frame)).unwrap_or_default();
+    for Placed { frame, places } in frames {
         if places.is_empty() {
             let named = frame.function.as_deref();
             let function = cut(&frame.to_string());
             lines.push((Line { function, spot: None, shown_spot: String::new() }, is_program(named, None)));
         }
         let holder = places.len().saturating_sub(1);
-        for (at, Place { function, spot, .. }) in places.into_iter().enumerate() {
+        for (at, Place { function, spot }) in places.iter().enumerate() {
             // Of the function that holds the code, its symbol says more than what may be left of the debug information.
-            let function = if at == holder { frame.function.clone().or(function) } else { function };
-            let spot = spot.map(Spot::from);
-            let is_program = is_program(function.as_deref(), spot.as_ref());
-            let function = cut(function.as_deref().unwrap_or("?"));
+            let function = frame.function.as_ref().filter(|_| at == holder).or(function.as_ref());
+            let spot = spot.clone();
+            let is_program = is_program(function.map(String::as_str), spot.as_ref());
+            let function = cut(function.map_or("?", String::as_str));
             let shown_spot = spot.as_ref().map(|spot| shown_spot(spot, shown)).unwrap_or_default();
             lines.push((Line { function, spot, shown_spot }, is_program));
         }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use insula::printable_line;
 use rustix::fs::OFlags;
+use serde::{Deserialize, Serialize};
 
 /// A longer file is not read.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -31,7 +32,7 @@ pub(crate) struct Sources {
 }
 
 /// A place in a file, as a module or a guest names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Spot {
     pub(crate) file: String,
     /// From 1.

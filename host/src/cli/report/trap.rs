@@ -58,24 +58,13 @@ impl Shown {
     /// The report, with colours.
     pub(crate) fn render(&self, uncaught: &Uncaught) -> String {
         let parts = self.parts(uncaught);
-        let Parts { place, excerpt, trace, .. } = &parts;
         let mut group = Level::ERROR.primary_title(parts.title()).elements(Vec::<Message<'_>>::new());
-        group = match (excerpt, place) {
-            (Some(excerpt), _) => group.element(snippet(excerpt)),
-            (None, Some(spot)) => {
-                let location = Location::path(cut(&self.sources.shorten(&spot.file))).line(spot.line as usize);
-                group.element(match spot.column {
-                    0 => location,
-                    column => location.char_column(column as usize),
-                })
-            }
-            (None, None) => group,
-        };
+        group = named_place(group, parts.excerpt.as_ref(), parts.place.as_ref(), self);
         let last = last_lines(&parts.stderr).filter(|_| self.with_stderr);
         let last = last.map(|lines| format!("the last of its standard error:{lines}"));
         let spawned = parts.spawned.iter().map(|by| format!("spawned by {by}"));
         let module = parts.module.iter().map(|(name, digest)| format!("module {name}, sha256 {digest}"));
-        for note in spawned.chain(module).chain(trace.text()).chain(last) {
+        for note in spawned.chain(module).chain(parts.trace.text()).chain(last) {
             group = group.element(Level::NOTE.message(note));
         }
         for help in &parts.help {
@@ -200,13 +189,33 @@ fn last_lines(stderr: &str) -> Option<String> {
     (!last.is_empty()).then_some(shown)
 }
 
+/// The lines of source around a place, or its name where they are not at hand.
+pub(super) fn named_place<'a>(
+    group: Group<'a>,
+    excerpt: Option<&'a Excerpt>,
+    place: Option<&Spot>,
+    shown: &Shown,
+) -> Group<'a> {
+    match (excerpt, place) {
+        (Some(excerpt), _) => group.element(snippet(excerpt)),
+        (None, Some(spot)) => {
+            let location = Location::path(cut(&shown.sources.shorten(&spot.file))).line(spot.line as usize);
+            group.element(match spot.column {
+                0 => location,
+                column => location.char_column(column as usize),
+            })
+        }
+        (None, None) => group,
+    }
+}
+
 fn snippet(excerpt: &Excerpt) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
     let marked = AnnotationKind::Primary.span(excerpt.marked.clone());
     let snippet = Snippet::source(excerpt.text.as_str()).line_start(excerpt.first_line).fold(false);
     snippet.path(excerpt.path.as_str()).annotation(marked)
 }
 
-fn rendered(group: Group<'_>) -> String {
+pub(super) fn rendered(group: Group<'_>) -> String {
     Renderer::styled().render(&[group])
 }
 

@@ -5,8 +5,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::Run;
 
 /// Flags of wasmtime's, in both spellings, and what to do without them.
-const FLAGS: [(&[&str], &str); 6] = [
-    (&["--profile"], "it samples no guests; how long each isolate may be on a CPU is bounded by -W cpu-time=TIME"),
+const FLAGS: [(&[&str], &str); 5] = [
     (&["-O", "--optimize"], "all isolates share one engine, whose settings are fixed"),
     (&["-C", "--codegen"], "all isolates share one engine, whose settings are fixed"),
     (&["-S", "--wasi"], "what a program has is said by --dir, --env and --module"),
@@ -42,7 +41,7 @@ mod tests {
                 assert!(error(&[name, "x", "app.wasm"]).contains(instead), "{name}");
             }
         }
-        assert!(error(&["--profile=guest", "app.wasm"]).contains("no `--profile`"));
+        assert!(error(&["--profile=perfmap", "app.wasm"]).contains("--profile guest[,FILE[,INTERVAL]]"));
         assert!(error(&["--labl", "app.wasm"]).contains("--label"), "clap's own suggestion");
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! - `given`, `limits`, `ending`, `debugging`, `recorded`, `exported`, `observed`: the flags, by what they are about.
 //! - `elsewhere`: what wasmtime has and this has not.
+//! - `profile`: where its guests spend their time.
 //! - `program`: from the flags to an outcome.
 //! - `watch`: the same again whenever `sources` change.
 
@@ -12,6 +13,7 @@ mod exported;
 mod given;
 mod limits;
 mod observed;
+mod profile;
 mod program;
 mod recorded;
 mod sources;
@@ -25,6 +27,7 @@ use clap::Args;
 use clap::error::ErrorKind;
 
 pub(super) use elsewhere::explained;
+pub(super) use profile::FILE as PROFILE_FILE;
 pub(super) use program::{cache_folder, compile_limits};
 
 use super::code::Outcome;
@@ -113,6 +116,7 @@ Examples:
   insula run --label --on-child-error fail app/
   insula run --report run.json --trace trace.json app.wasm
   insula run --log-format json --metrics 127.0.0.1:9464 app.wasm
+  insula run --profile guest app.wasm
   insula run --watch app/
 
 Exit code: the program's own; 134 when its main trapped or panicked, 137 when it was killed, 1 on a

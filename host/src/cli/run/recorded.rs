@@ -1,4 +1,5 @@
-//! What is kept of a run for later: `--trace`, and `--report`, the whole run as JSON; and where it is looked into meanwhile.
+//! What is kept of a run for later: `--trace`, `--profile`, and `--report`, the whole run as JSON; and where it is looked
+//! into meanwhile.
 //!
 //! A report is made of births, errors and ends only, so that turns and messages cost no more than they do without one.
 
@@ -6,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use insula::{Event, Exit, Happened, Host, IsolateId, Observation, Usage};
 use serde::Serialize;
 
 use super::exported::{Export, ExportFlags};
+use super::profile::{Profiled, Profiling};
 use super::program::Loaded;
 use crate::cli::code::{self, Outcome};
 use crate::cli::live::Answering;
@@ -32,6 +35,11 @@ pub(in crate::cli) struct RecordFlags {
     /// Write the whole run as JSON: births, exits with their reasons, counts, peak memory
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+
+    /// Sample where guests spend their time, for the Firefox profiler, by default once in 10ms and to
+    /// insula-guest-profile.json
+    #[arg(long, value_name = "guest[,FILE[,INTERVAL]]", value_parser = Profiled::from_str)]
+    profile: Option<Profiled>,
 
     /// Where the run can be looked into, as by `insula top`; by default where `insula ps` finds it
     #[arg(long, value_name = "PATH", overrides_with = "no_socket")]
@@ -52,15 +60,17 @@ pub(super) struct Records {
     trace: Option<Recording>,
     report: Option<Report>,
     export: Export,
+    profile: Option<Profiling>,
 }
 
 impl RecordFlags {
     /// Keeps what happens in this host from now on. Who cannot have a file is told before the program runs.
-    pub(super) fn begin(&self, host: &Host, name: &str) -> Result<Records> {
+    pub(super) fn begin(&self, host: &Host, program: &str) -> Result<Records> {
         let trace = self.trace.as_ref().map(|path| Recording::begin(host, path)).transpose()?;
         let report = self.report.as_ref().map(|path| Report::begin(host, path)).transpose()?;
-        let export = self.export.begin(host, name)?;
-        Ok(Records { trace, report, export })
+        let profile = self.profile.as_ref().map(|profile| profile.begin(host, program)).transpose()?;
+        let export = self.export.begin(host, program)?;
+        Ok(Records { trace, report, profile, export })
     }
 
     /// Has the run answer who looks into it. Only where a socket is asked for by name it is an error to have none.
@@ -78,8 +88,9 @@ impl Records {
     pub(super) fn end(self, loaded: &Loaded, outcome: &Result<Outcome>) -> Result<()> {
         let trace = self.trace.map_or(Ok(()), |trace| trace.end(&loaded.name()));
         let report = self.report.map_or(Ok(()), |report| report.end(loaded, outcome));
+        let profile = self.profile.map_or(Ok(()), |profile| profile.end(&loaded.name()));
         self.export.end();
-        trace.and(report)
+        trace.and(report).and(profile)
     }
 }
 

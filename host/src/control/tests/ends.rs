@@ -6,7 +6,7 @@ use crate::exit::Phase;
 fn end(control: &Control) -> Option<Exit> {
     match control.end_of_turn() {
         TurnEnd::End(exit) => Some(exit),
-        TurnEnd::Go | TurnEnd::Paused => None,
+        TurnEnd::Go | TurnEnd::Paused | TurnEnd::Asked { .. } => None,
     }
 }
 

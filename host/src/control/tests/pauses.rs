@@ -8,6 +8,7 @@ fn goes_on(control: &Control) -> bool {
     match control.end_of_turn() {
         TurnEnd::Go => true,
         TurnEnd::Paused => false,
+        TurnEnd::Asked { .. } => panic!("nobody asks it"),
         TurnEnd::End(exit) => panic!("nobody ended it: {exit}"),
     }
 }

@@ -18,6 +18,7 @@ fn row(isolate: u64, name: &str, memory_bytes: u64) -> Row {
         received_messages: isolate,
         sent_messages: 0,
         children: 0,
+        restarts: 0,
     }
 }
 
@@ -29,7 +30,7 @@ fn view() -> View {
 }
 
 fn screen(view: &View) -> String {
-    let mut terminal = Terminal::new(TestBackend::new(130, 7)).expect("a screen in memory");
+    let mut terminal = Terminal::new(TestBackend::new(140, 7)).expect("a screen in memory");
     terminal.draw(|frame| view.draw(frame)).expect("it can be drawn on");
     terminal.backend().to_string()
 }
@@ -56,9 +57,41 @@ fn all_isolates_are_shown_and_what_a_guest_named_itself_is_escaped() {
 }
 
 #[test]
+fn the_stack_of_the_isolate_that_is_chosen_is_shown_below_until_it_is_closed() {
+    let mut view = view();
+    assert_eq!(view.key(KeyCode::Enter), Wish::Nothing, "none is chosen");
+    view.key(KeyCode::Down);
+    assert_eq!(view.key(KeyCode::Enter), Wish::Ask(Ask::Stack { isolate: 1 }));
+    let frames = (0..9).map(|at| format!(r#"{{"function":"f{at}","index":{at},"offset":16,"places":[]}}"#));
+    let stack = format!(
+        r#"{{"answer":"stack","isolate":1,"name":"main","state":"running","module":"a.wasm","sha256":"0","frames":[{}]}}"#,
+        frames.collect::<Vec<_>>().join(",")
+    );
+    view.answered(Ok(serde_json::from_str(&stack).expect("an answer")));
+    let tall = |view: &View| {
+        let mut terminal = Terminal::new(TestBackend::new(140, 14)).expect("a screen in memory");
+        terminal.draw(|frame| view.draw(frame)).expect("it can be drawn on");
+        terminal.backend().to_string()
+    };
+    let first = tall(&view);
+    for text in ["isolate #1 `main`: running", "frames, innermost first:", "0: f0 @ 0x10", "#1", "k kill"] {
+        assert!(first.contains(text), "{text} in\n{first}");
+    }
+    view.key(KeyCode::PageDown);
+    assert!(tall(&view).contains("8: f8 @ 0x10") && !tall(&view).contains("f0"), "{}", tall(&view));
+    view.key(KeyCode::PageUp);
+    assert!(tall(&view).contains("f0"));
+    view.answered(Err(anyhow::anyhow!("it has ended")));
+    assert!(tall(&view).contains("it has ended") && tall(&view).contains("f0"));
+    assert_eq!(view.key(KeyCode::Esc), Wish::Nothing);
+    assert!(!tall(&view).contains("innermost"));
+    assert_eq!(view.key(KeyCode::Esc), Wish::Quit);
+}
+
+#[test]
 fn keys_sort_and_filter() {
     let mut view = view();
-    keys(&mut view, "sssss");
+    keys(&mut view, "ssssss");
     assert_eq!(numbers(&view), [2, 3, 1], "by memory");
     keys(&mut view, "o");
     assert_eq!(numbers(&view), [1, 3, 2]);
