@@ -19,11 +19,13 @@ use std::str::FromStr;
 /// assert_eq!(context.to_string(), header);
 /// # Ok::<(), insula::NotTraceContext>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy)]
 pub struct TraceContext {
     trace_id: u128,
     span_id: u64,
     is_sampled: bool,
+    /// Whether the trace is one that a host began since spans were observed; no part of what it is.
+    is_begun_here: bool,
 }
 
 /// The bit of the flags that says that a trace is recorded.
@@ -37,7 +39,7 @@ impl TraceContext {
     /// no span.
     #[must_use]
     pub fn new(trace_id: u128, span_id: u64, is_sampled: bool) -> Option<TraceContext> {
-        (trace_id != 0 && span_id != 0).then_some(TraceContext { trace_id, span_id, is_sampled })
+        (trace_id != 0 && span_id != 0).then_some(TraceContext { trace_id, span_id, is_sampled, is_begun_here: false })
     }
 
     /// The trace: 16 bytes, as a number whose first byte is the highest.
@@ -65,7 +67,36 @@ impl TraceContext {
 
     /// The beginning of a trace of these numbers, recorded.
     pub(crate) fn root(trace_id: u128, span_id: u64) -> TraceContext {
-        TraceContext { trace_id: trace_id.max(1), span_id: span_id.max(1), is_sampled: true }
+        TraceContext { trace_id: trace_id.max(1), span_id: span_id.max(1), is_sampled: true, is_begun_here: true }
+    }
+
+    /// Whether a host began this trace, for whoever observes spans.
+    pub(crate) fn is_begun_here(&self) -> bool {
+        self.is_begun_here
+    }
+
+    fn parts(&self) -> (u128, u64, bool) {
+        (self.trace_id, self.span_id, self.is_sampled)
+    }
+}
+
+impl PartialEq for TraceContext {
+    fn eq(&self, other: &TraceContext) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for TraceContext {}
+
+impl std::hash::Hash for TraceContext {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.parts().hash(state);
+    }
+}
+
+impl fmt::Debug for TraceContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TraceContext({self})")
     }
 }
 

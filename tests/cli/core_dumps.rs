@@ -34,13 +34,39 @@ fn another_isolate_leaves_its_own_beside_it() {
     assert_eq!(left, ["core.2", "core.3"], "two panic, one fails and main does not: {ran:?}");
 }
 
+/// A program that may write in the folder puts a link there; what the link leads to is not written.
+#[test]
+fn a_link_in_the_place_of_the_file_is_replaced() {
+    let folder = Folder::new("coredump-link");
+    let granted = folder.path().join("granted");
+    std::fs::create_dir(&granted).expect("it can be made");
+    let victim = folder.file("victim", "as it was");
+    let module = folder.file(
+        "links.wat",
+        r#"(module
+            (import "wasi_snapshot_preview1" "path_symlink" (func $link (param i32 i32 i32 i32 i32) (result i32)))
+            (memory (export "memory") 1)
+            (data (i32.const 0) "victimcore")
+            (func (export "_start")
+                (drop (call $link (i32.const 0) (i32.const 6) (i32.const 3) (i32.const 6) (i32.const 4)))
+                unreachable))"#,
+    );
+    std::os::unix::fs::symlink(&victim, granted.join("core")).expect("it can be made");
+    let [grant, dump] = [format!("{}::/", granted.display()), format!("coredump={}/core", granted.display())];
+    let ran = run(["--dir", &grant, "-D", &dump, &module.display().to_string()]);
+    assert_eq!(ran.code, Some(134), "{ran:?}");
+    assert_eq!(std::fs::read(&victim).expect("it is there"), b"as it was");
+    let core = granted.join("core");
+    assert!(!core.is_symlink() && std::fs::read(core).expect("it is there").starts_with(b"\0asm"), "{ran:?}");
+}
+
 #[test]
 fn where_it_cannot_be_written_nothing_runs_and_other_keys_are_explained() {
     let folder = Folder::new("coredump-wrong");
     let module = folder.file("traps.wat", TRAPS).display().to_string();
     let ran = run(["-D", "coredump=/nowhere/at/all/core", &module]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
-    assert!(ran.stderr.contains("the folder is not there"), "{ran:?}");
+    assert!(ran.stderr.contains("-D coredump=`/nowhere/at/all/core`: the folder cannot be opened"), "{ran:?}");
     for (given, said) in [
         ("coredump", "`coredump` wants a file: coredump=FILE"),
         ("coredmp=x", "there is no `coredmp`; did you mean `coredump`?"),

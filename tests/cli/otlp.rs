@@ -6,8 +6,12 @@ use super::{Ran, output};
 use crate::harness::{self, Collector, Folder, example};
 
 fn run(flags: &[&str], variables: &[(&str, &str)]) -> Ran {
+    runs("pingpong", flags, variables)
+}
+
+fn runs(program: &str, flags: &[&str], variables: &[(&str, &str)]) -> Ran {
     let mut command = harness::insula();
-    command.arg("run").args(flags).arg(example("pingpong"));
+    command.arg("run").args(flags).arg(example(program));
     // Whatever runs the tests may be in a trace itself.
     ["OTEL_SERVICE_NAME", "OTEL_EXPORTER_OTLP_HEADERS", "TRACEPARENT"].iter().for_each(|name| {
         command.env_remove(name);
@@ -40,6 +44,23 @@ fn a_run_is_one_trace_that_goes_on_from_whoever_ran_it() {
         assert_eq!(span.parent_span_id == parent, is_main, "{span:?}");
         assert!(is_main || ids.contains(&span.parent_span_id[..]), "its parent was sent too: {span:?}");
     }
+}
+
+/// Notices of errors have no context of their own; who takes one goes on in what was under way.
+#[test]
+fn notices_end_no_trace() {
+    let collector = Collector::start();
+    let flag = format!("--otlp={}", collector.url());
+    let within = [("TRACEPARENT", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")];
+    let ran = runs("errors", &[&flag], &within);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let sent = collector.stop();
+    let trace = 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736_u128.to_be_bytes();
+    let others: Vec<_> = sent.spans.iter().filter(|span| span.trace_id != trace).collect();
+    assert!(others.is_empty() && sent.spans.len() >= 7, "{others:?}");
+    let failed =
+        |span: &&opentelemetry_proto::tonic::trace::v1::Span| span.status.as_ref().is_some_and(|s| s.code == 2);
+    assert_eq!(sent.spans.iter().filter(failed).count(), 3, "{:?}", sent.spans);
 }
 
 #[test]

@@ -137,6 +137,66 @@ fn a_collector_is_sent_each_life_and_message_with_what_belongs_together() {
 }
 
 #[test]
+fn of_an_isolate_that_lived_before_the_export_each_message_is_a_span() {
+    let collector = Collector::start();
+    let host = host();
+    let (plugin, _contexts) = plugin(&host, Spawn::entry("run"));
+    plugin.call(&Traced { message: Order::Whoami, context: None }, PATIENCE).expect("it serves");
+    let exporting = Otlp::to(collector.url()).export(&host).expect("there is a thread");
+    plugin.call(&Traced::new(Order::Whoami, context(7, 70)), PATIENCE).expect("it serves");
+    let exported = exporting.finish();
+    let sent = collector.stop();
+    assert_eq!((exported.lost, exported.sent), (0, sent.spans.len() as u64));
+    let question = sent.spans.iter().find(|span| span.parent_span_id == 70_u64.to_be_bytes()).expect("a span");
+    assert!(question.name.starts_with("process #"), "{question:?}");
+    assert!(sent.spans.iter().all(|span| span.name.starts_with("process ")), "its life began before: {:?}", sent.spans);
+    // What was begun for who observed goes no further: nobody is in a trace any more.
+    let answer = plugin.call(&Traced { message: Order::Whoami, context: None }, PATIENCE).expect("it serves");
+    assert_eq!(answer.context, None);
+}
+
+#[test]
+fn a_trace_that_was_begun_for_who_observed_ends_with_that() {
+    let host = host();
+    let (plugin, contexts) = plugin(&host, Spawn::entry("run"));
+    let ask = || plugin.call(&Traced { message: Order::Whoami, context: None }, PATIENCE).expect("it serves").context;
+    let observation = host.observe_spans(|_| ()).expect("there is a thread");
+    assert!(ask().is_some() && contexts.recv().expect("it calls").is_some());
+    drop(observation);
+    assert_eq!((ask(), contexts.recv()), (None, Ok(None)));
+}
+
+#[test]
+fn a_collector_that_never_answers_is_waited_for_a_while_and_what_it_did_not_take_is_lost() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("there is a port");
+    let url = format!("http://{}", silent.local_addr().expect("it listens"));
+    let host = host();
+    let exporting = Otlp::to(url).export(&host).expect("there is a thread");
+    let module = host.load("page", b"(module (func (export \"run\")))").expect("it is a module");
+    assert!(host.spawn(&module, Spawn::entry("run")).expect("there is room").join().is_ok());
+    let exported = exporting.finish();
+    assert_eq!((exported.sent, exported.lost), (0, 1));
+    assert!(exported.error.is_some());
+}
+
+/// Who drops an export on the thread of the observers cannot wait for it there.
+#[test]
+fn an_export_that_an_observer_drops_ends() {
+    let collector = Collector::start();
+    let host = host();
+    let mut exporting = Some(Otlp::to(collector.url()).export(&host).expect("there is a thread"));
+    let (told, dropped) = channel();
+    let observation = host.observe_lives(move |_| {
+        drop(exporting.take());
+        let _ = told.send(());
+    });
+    let module = host.load("page", b"(module (func (export \"run\")))").expect("it is a module");
+    assert!(host.spawn(&module, Spawn::entry("run")).expect("there is room").join().is_ok());
+    dropped.recv().expect("it comes back");
+    drop(observation);
+}
+
+#[test]
 fn without_a_collector_the_host_goes_on_and_what_was_lost_is_told() {
     // The port of a listener that is gone.
     let url = Collector::start().into_url_of_nobody();

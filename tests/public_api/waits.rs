@@ -131,6 +131,7 @@ const AT_ONCE: &[(&str, &str)] = &[
     ("Function::at_once", SETS),
     ("Function::at_once_each", SETS),
     ("Host::function", SETS),
+    ("Host::skipped_core_dumps", LOOKS),
     ("HostBuilder::on_core_dump", SETS),
     ("Host::function_async", SETS),
     ("Host::left_behind", LOOKS),

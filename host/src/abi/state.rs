@@ -4,7 +4,7 @@ use std::any::Any;
 use std::cell::Cell;
 use std::pin::Pin;
 
-use insula_wire::{RemoteError, Status};
+use insula_wire::{Kind, RemoteError, Status};
 use wasmtime::{Memory, ResourceLimiter};
 
 use super::Recent;
@@ -202,7 +202,10 @@ impl State {
 
     #[cold]
     fn received_in_trace(&self, number: u64, message: &Message) {
-        let (context, now) = (message.attachments.trace_context(), self.place.world.now());
+        let now = self.place.world.now();
+        // A notice is no message of anybody's: where it has no context, what was under way goes on.
+        let under_way = || self.within.context().filter(|_| message.kind != Kind::Data);
+        let context = message.attachments.trace_context().or_else(under_way);
         if self.place.links.recorder.has_all() {
             self.place.links.recorder.received(now, self.control.id.0, number, message.cost(), message.kind);
         }
@@ -214,7 +217,8 @@ impl State {
     pub(crate) fn enter(&self, sent: Option<TraceContext>, at: Nanos) {
         let Place { links, world, .. } = &*self.place;
         if !links.recorder.has_spans() {
-            return self.within.set(sent);
+            // What was begun for who observed goes no further.
+            return self.within.set(sent.filter(|sent| !sent.is_begun_here()));
         }
         let number = world.span_number();
         let begun = || {

@@ -17,8 +17,9 @@ const PIECES: usize = 16;
 /// Records of one piece that wait, at most, some 12 MiB: as much as a pair that plays ping-pong makes in a tenth of a second.
 const WAITING_MAX: usize = 1 << 18;
 
-/// Records of one piece that have texts, which may be long.
-const RARE_MAX: usize = 1 << 11;
+/// Records of one piece that have texts, which may be long. They have room of their own: a birth or an end finds it
+/// however many messages there are.
+const RARE_MAX: usize = 1 << 13;
 
 /// What was put down, as small as it can be: it is done on the way of every message.
 pub(crate) struct Record {
@@ -198,7 +199,8 @@ impl Recorder {
     fn put(&self, record: Record) {
         let mut piece = self.pieces[thread() as usize % PIECES].lock();
         let rare = usize::from(matches!(record.what, What::Rare(_) | What::Later(_)));
-        if piece.records.len() < WAITING_MAX && piece.rare + rare <= RARE_MAX {
+        let has_room = if rare > 0 { piece.rare < RARE_MAX } else { piece.records.len() - piece.rare < WAITING_MAX };
+        if has_room {
             piece.rare += rare;
             piece.records.push(record);
         } else {
@@ -319,8 +321,11 @@ mod tests {
         for _ in 0..WAITING_MAX + 3 {
             recorder.sent(1, 1, 2, 3, 4);
         }
+        // An end has room of its own.
+        recorder.record(Detail::Lives);
+        recorder.rare(2, IsolateId(1), || Happened::Ended { exit: crate::Exit::Returned });
         let events = drained(&recorder);
-        assert_eq!(events.len(), WAITING_MAX + 1);
+        assert_eq!(events.len(), WAITING_MAX + 2);
         assert_eq!(events.last().map(|last| &last.what), Some(&Happened::Missed { events: 3 }));
         assert!(drained(&recorder).is_empty());
     }

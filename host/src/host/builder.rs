@@ -78,7 +78,7 @@ pub struct HostBuilder {
     on_uncaught: Option<Arc<OnUncaught>>,
     spawn_frames: bool,
     counts_fuel: bool,
-    on_core_dump: Option<Arc<OnCoreDump>>,
+    on_core_dump: Option<(usize, Arc<OnCoreDump>)>,
     on_warning: Option<(u8, Arc<OnWarning>)>,
     #[cfg(feature = "testing")]
     stage: Option<Arc<Stage>>,
@@ -238,13 +238,14 @@ impl HostBuilder {
         self
     }
 
-    /// What takes the core dump of each isolate that traps or panics, heard of or not. None is made by default.
+    /// What takes the core dumps of isolates that trap or panic, heard of or not, of so many at most; the last of these is
+    /// for one that the embedder spawned. None is made by default.
     ///
-    /// It is made where the isolate ran, in the time and the room that a copy of its memory takes, and taken on the thread
-    /// of [`HostBuilder::on_uncaught`]. While two wait to be taken no other one is made, and how many there were is told
-    /// with the next ([`CoreDump::skipped`](crate::CoreDump)).
-    pub fn on_core_dump(mut self, taken: impl Fn(&CoreDump) + Send + Sync + 'static) -> HostBuilder {
-        self.on_core_dump = Some(Arc::new(taken));
+    /// One is made where the isolate ran, which takes twice the room of its memory meanwhile and about a second for 256 MiB,
+    /// and taken on the thread of [`HostBuilder::on_uncaught`]. While two wait to be taken no other one is made, but for one
+    /// that the embedder spawned. Those that are not made are [counted](crate::Host::skipped_core_dumps).
+    pub fn on_core_dump(mut self, at_most: usize, taken: impl Fn(&CoreDump) + Send + Sync + 'static) -> HostBuilder {
+        self.on_core_dump = Some((at_most, Arc::new(taken)));
         self
     }
 
@@ -292,8 +293,7 @@ impl HostBuilder {
             undertaker: Arc::clone(&undertaker),
             recorder: Arc::clone(&links.recorder),
         };
-        let checked = match Quarters::checked(self.kind(), &ground(self.isolates), &self.threads_of_checked(), &ticker)
-        {
+        let checked = match Quarters::checked(self.kind(), &ground(self.isolates), &self.workers(), &ticker) {
             Ok(checked) => checked,
             Err(error) => return Err(given_up(io, error)),
         };
@@ -303,7 +303,7 @@ impl HostBuilder {
         }
         let inner = Arc::new(Inner {
             trusted: Trusted::new(ground(self.trusted_isolates), self.threads_of_trusted()),
-            dumps: self.on_core_dump.map(|told| Arc::new(Dumps::new(told, &reporter))),
+            dumps: self.on_core_dump.map(|(at_most, told)| Arc::new(Dumps::new(at_most, told, &reporter))),
             links,
             checked,
             catalog: Catalog::new(self.module_folder),
@@ -377,7 +377,7 @@ impl HostBuilder {
         (watch, alarm)
     }
 
-    fn threads_of_checked(&self) -> Threads {
+    fn workers(&self) -> Threads {
         self.seed.map_or_else(|| Threads::Many(self.threads.unwrap_or_else(cores)), Threads::Seeded)
     }
 

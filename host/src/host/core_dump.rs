@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::Host;
 use super::uncaught::Reporter;
 use crate::control::Control;
 use crate::exit::IsolateId;
@@ -11,15 +12,16 @@ use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 /// Core dumps that wait to be taken, at most: each is as large as an isolate's memory.
 const WAITING_MAX: usize = 2;
 
-/// The state in which an isolate trapped: frames with their locals, globals, and linear memory, in the
-/// [format of WebAssembly's tools](https://github.com/WebAssembly/tool-conventions/blob/main/Coredump.md).
+/// The state in which an isolate trapped: frames, globals, and linear memory, in the
+/// [format of WebAssembly's tools](https://github.com/WebAssembly/tool-conventions/blob/main/Coredump.md). The values of
+/// locals are not in it.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use insula::{Host, Spawn};
 /// let (dumped, dumps) = std::sync::mpsc::channel();
 /// let builder = Host::builder().isolates(1).on_uncaught(|_| ());
-/// let host = builder.on_core_dump(move |dump| drop(dumped.send(dump.bytes.to_vec()))).build()?;
+/// let host = builder.on_core_dump(1, move |dump| drop(dumped.send(dump.bytes.to_vec()))).build()?;
 /// let module = host.load("traps", b"(module (memory 1) (func (export \"run\") unreachable))")?;
 /// host.spawn(&module, Spawn::entry("run"))?.join();
 /// assert!(dumps.recv()?.starts_with(b"\0asm"));
@@ -36,8 +38,6 @@ pub struct CoreDump {
     pub parent: Option<IsolateId>,
     /// The dump: the bytes of a module.
     pub bytes: Vec<u8>,
-    /// How many there were, since the one before, for which others that waited left no room.
-    pub skipped: u64,
 }
 
 impl fmt::Debug for CoreDump {
@@ -54,36 +54,55 @@ pub(super) type OnCoreDump = dyn Fn(&CoreDump) + Send + Sync;
 pub(super) struct Dumps {
     told: Arc<OnCoreDump>,
     reporter: Arc<Reporter>,
+    /// How many may be made yet.
+    left: AtomicUsize,
     waiting: Arc<AtomicUsize>,
     skipped: AtomicU64,
 }
 
+impl Host {
+    /// How many isolates trapped of which no core dump was made: as many as [`on_core_dump`] wants were made already, or
+    /// two waited to be taken.
+    ///
+    /// [`on_core_dump`]: crate::HostBuilder::on_core_dump
+    #[must_use]
+    pub fn skipped_core_dumps(&self) -> u64 {
+        self.inner.dumps.as_ref().map_or(0, |dumps| dumps.skipped.load(Ordering::SeqCst))
+    }
+}
+
 impl Dumps {
-    pub(super) fn new(told: Arc<OnCoreDump>, reporter: &Arc<Reporter>) -> Dumps {
-        let (waiting, skipped) = (Arc::default(), AtomicU64::new(0));
-        Dumps { told, reporter: Arc::clone(reporter), waiting, skipped }
+    pub(super) fn new(at_most: usize, told: Arc<OnCoreDump>, reporter: &Arc<Reporter>) -> Dumps {
+        let (left, waiting, skipped) = (AtomicUsize::new(at_most), Arc::default(), AtomicU64::new(0));
+        Dumps { told, reporter: Arc::clone(reporter), left, waiting, skipped }
     }
 
-    /// Has one made and taken, unless too many wait.
+    /// Has one made and taken, unless too many were, or wait.
     pub(super) fn take(&self, control: &Control, make: &mut dyn FnMut() -> Vec<u8>) {
-        if self.waiting.fetch_add(1, Ordering::SeqCst) >= WAITING_MAX {
-            self.waiting.fetch_sub(1, Ordering::SeqCst);
+        let parent = control.lineage.spawner();
+        let Some(taken) = self.place(parent.is_none()) else {
             self.skipped.fetch_add(1, Ordering::SeqCst);
             return;
-        }
-        let dump = CoreDump {
-            isolate: control.id,
-            name: control.name(),
-            parent: control.lineage.spawner(),
-            bytes: make(),
-            skipped: self.skipped.swap(0, Ordering::SeqCst),
         };
+        let dump = CoreDump { isolate: control.id, name: control.name(), parent, bytes: make() };
         let told = Arc::clone(&self.told);
-        let taken = Taken(Arc::clone(&self.waiting));
         self.reporter.run(Box::new(move || {
             let _taken = taken;
             told(&dump);
         }));
+    }
+
+    /// The place of one more. Whom the embedder spawned has one that no other isolate can take.
+    fn place(&self, is_first: bool) -> Option<Taken> {
+        let kept = usize::from(!is_first);
+        let less = |left: usize| left.checked_sub(1).filter(|left| *left >= kept);
+        self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).ok()?;
+        let taken = Taken(Arc::clone(&self.waiting));
+        if self.waiting.fetch_add(1, Ordering::SeqCst) + kept > WAITING_MAX {
+            self.left.fetch_add(1, Ordering::SeqCst);
+            return None;
+        }
+        Some(taken)
     }
 }
 

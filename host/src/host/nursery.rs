@@ -238,8 +238,7 @@ impl Inner {
         let module = quarters.place(module)?;
         let entry = module.entry_point(&birth.entry)?;
         birth.limits.memory_bytes_max = birth.limits.memory_bytes_max.min(self.memory_bytes_max);
-        let spawner = parent;
-        let parent = parent.map(|parent| parent.control);
+        let (spawner, parent) = (parent, parent.map(|parent| parent.control));
         let context = birth.context.or_else(|| birth.message.as_ref()?.attachments.trace_context());
         let control = self.control(&module, &mut birth, parent)?;
         control.lineage.is_of(kin(&module, &birth.entry, &control.name()));

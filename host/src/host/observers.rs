@@ -76,6 +76,15 @@ pub struct Observation {
 }
 
 impl Observation {
+    /// Whether this is the thread that calls the observers: it cannot wait for itself.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn is_on_its_thread(&self) -> bool {
+        let observers = self.observers.upgrade();
+        let thread = observers.as_ref().map(|observers| observers.thread.lock());
+        let handle = thread.as_ref().and_then(|thread| Some(thread.as_ref()?.handle.thread().id()));
+        handle == Some(std::thread::current().id())
+    }
+
     /// The same, and this goes on for as long.
     pub(super) fn with_sampling(mut self, sampling: Sampling) -> Observation {
         self.sampling = Some(sampling);

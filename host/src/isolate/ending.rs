@@ -8,7 +8,7 @@ use crate::exit::{Exit, Frame};
 use crate::module::Code;
 
 /// The exit that a finished call means. `state` knows what the guest reported before it.
-pub(super) fn exit_of(result: Result<(), Error>, code: &Code, state: &mut State) -> Exit {
+pub(super) fn exit_of(result: &Result<(), Error>, code: &Code, state: &mut State) -> Exit {
     let error = match result {
         Ok(()) => return Exit::Returned,
         Err(error) => error,
@@ -18,8 +18,8 @@ pub(super) fn exit_of(result: Result<(), Error>, code: &Code, state: &mut State)
     }
     let entered = state.control.flags.any(Flags::ENTERED);
     let exit = match error.downcast_ref::<Trap>() {
-        Some(trap) => trapped(*trap, frames(&error, code), state),
-        None => untrapped(&error, code, state, entered),
+        Some(trap) => trapped(*trap, frames(error, code), state),
+        None => untrapped(error, code, state, entered),
     };
     let told_as_itself = matches!(exit, Exit::Limit { .. } | Exit::HostFault { .. });
     if entered || told_as_itself {

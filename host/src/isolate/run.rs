@@ -57,8 +57,8 @@ pub(crate) async fn live(mut life: Box<Life>) -> Estate {
     let place = Arc::clone(&state.place);
     let mut store = store(&module, state, scheduler);
     let result = enter(&mut store, &module, entry).await;
-    dump(&result, &mut store, &module);
-    let exit = exit_of(result, module.code(), store.data_mut());
+    let exit = exit_of(&result, module.code(), store.data_mut());
+    dump(&result, &exit, &mut store, &module);
     let by_itself = matches!(exit, Exit::Returned | Exit::Exited | Exit::ProcExit { .. });
     if let Some(finish) = store.data().wasi.finish(by_itself) {
         finish.await;
@@ -71,7 +71,10 @@ pub(crate) async fn live(mut life: Box<Life>) -> Estate {
 }
 
 /// Has the core dump of who trapped taken, if it is wanted.
-fn dump(result: &wasmtime::Result<()>, store: &mut Store<State>, module: &Module) {
+fn dump(result: &wasmtime::Result<()>, exit: &Exit, store: &mut Store<State>, module: &Module) {
+    if !matches!(exit, Exit::Trapped { .. } | Exit::Panicked { .. } | Exit::StartFailed { .. }) {
+        return;
+    }
     let place = Arc::clone(&store.data().place);
     let dump = result.as_ref().err().and_then(|error| error.downcast_ref::<WasmCoreDump>());
     if let (Some(take), Some(dump)) = (&place.dump, dump) {

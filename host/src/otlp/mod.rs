@@ -9,6 +9,7 @@
 mod spans;
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -24,14 +25,15 @@ use crate::host::{Host, Observation};
 use crate::world::{Nanos, World};
 use spans::Spans;
 
-/// Spans that are sent at a time, at most.
+/// Spans that are sent at a time, and about as many bytes, at most.
 const BATCH: usize = 512;
+const BATCH_BYTES_MAX: usize = 4 << 20;
 
-/// Lots of spans that wait to be sent, each of what happened in 10 ms or so.
-const LOTS_MAX: usize = 64;
+/// Bytes of the spans that wait to be sent, about; of those beyond, the number is kept.
+const WAITING_BYTES_MAX: usize = 32 << 20;
 
-/// Spans of a lot; of those beyond, the number is kept.
-const LOT_MAX: usize = 8_192;
+/// Batches that wait, at most.
+const BATCHES_MAX: usize = 4_096;
 
 /// How long a collector may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -100,12 +102,14 @@ pub enum OtlpError {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Exported {
-    /// Spans that the collector took.
+    /// Spans that the collector took, as the status of its answer has it: whether it dropped some afterwards is not known.
     pub sent: u64,
     /// Spans that it did not take, or that came faster than they could be sent.
     pub lost: u64,
-    /// Why, the last time that it did not.
+    /// Why, the last time that some were lost.
     pub error: Option<String>,
+    /// Events that came faster than they could be told: spans may lack them, or begin and end with others.
+    pub missed_events: u64,
 }
 
 impl Otlp {
@@ -128,14 +132,22 @@ impl Otlp {
     pub fn export(&self, host: &Host) -> Result<Exporting, OtlpError> {
         let io = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let exporter = self.exporter()?;
-        let (lots, theirs) = sync_channel(LOTS_MAX);
+        let (batches, theirs) = sync_channel(BATCHES_MAX);
+        let waiting = Arc::<AtomicUsize>::default();
         let exported = Arc::<Mutex<Exported>>::default();
         let world = Arc::clone(&host.inner().links().world);
-        let sending = Sending { io, exporter, exported: Arc::clone(&exported), ends: Arc::default(), world };
+        let sending = Sending {
+            io,
+            exporter,
+            exported: Arc::clone(&exported),
+            waiting: Arc::clone(&waiting),
+            ends: Arc::default(),
+            world,
+        };
         let (ends, world) = (Arc::clone(&sending.ends), Arc::clone(&sending.world));
         let thread = std::thread::Builder::new().name("insula-otlp".to_owned());
         let thread = thread.spawn(move || sending.run(&theirs))?;
-        let mut making = Making { spans: Spans::of(host), lots, exported: Arc::clone(&exported) };
+        let mut making = Making { spans: Spans::of(host), batches, waiting, exported: Arc::clone(&exported) };
         let observation = host.observe_spans(move |events| {
             for event in events {
                 making.spans.see(event);
@@ -210,9 +222,12 @@ impl Exporting {
 
     fn end(&mut self) {
         *lock(&self.ends) = Some(until(&self.world, LAST_PATIENCE));
-        // Its maker of spans goes with it, and with that the way to the thread.
-        drop(self.observation.take());
-        if let Some(thread) = self.thread.take() {
+        let observation = self.observation.take();
+        // Then what makes spans goes later, and its thread with it, which nobody here waits for.
+        let waits = observation.as_ref().is_some_and(|observation| !observation.is_on_its_thread());
+        // What makes spans goes with it, and with that the way to the thread.
+        drop(observation);
+        if let Some(thread) = self.thread.take().filter(|_| waits) {
             // It does not panic; if it did, it exports no more.
             let _ = thread.join();
         }
@@ -240,24 +255,55 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The maker of spans, on the thread of the observers. It goes when it observes no more.
+/// What makes spans, on the thread of the observers. It goes when it observes no more.
 struct Making {
     spans: Spans,
-    lots: SyncSender<Vec<SpanData>>,
+    batches: SyncSender<Batch>,
+    /// Bytes of the batches that wait.
+    waiting: Arc<AtomicUsize>,
     exported: Arc<Mutex<Exported>>,
+}
+
+/// Spans that are sent together, and the room that they take, about.
+#[derive(Default)]
+struct Batch {
+    spans: Vec<SpanData>,
+    bytes: usize,
 }
 
 impl Making {
     fn hand_over(&mut self) {
-        let mut lot = self.spans.take();
-        let too_many = lot.len().saturating_sub(LOT_MAX) as u64;
-        lot.truncate(LOT_MAX);
-        let not_taken = match lot.len() {
-            0 => 0,
-            count if self.lots.try_send(lot).is_err() => count as u64,
-            _ => 0,
-        };
-        lock(&self.exported).lost += too_many + not_taken + self.spans.missed();
+        let (mut lost, mut batch) = (0, Batch::default());
+        for span in self.spans.take() {
+            let bytes = spans::weight(&span);
+            if batch.spans.len() >= BATCH || batch.bytes + bytes > BATCH_BYTES_MAX {
+                lost += self.send(std::mem::take(&mut batch));
+            }
+            batch.bytes += bytes;
+            batch.spans.push(span);
+        }
+        lost += self.send(batch);
+        let (missed, no_room) = self.spans.missed();
+        let mut exported = lock(&self.exported);
+        exported.missed_events += missed;
+        exported.lost += lost + no_room;
+        if lost + no_room > 0 {
+            exported.error = Some("they came faster than they could be sent".to_owned());
+        }
+    }
+
+    /// How many of them are lost.
+    fn send(&self, batch: Batch) -> u64 {
+        let (count, bytes) = (batch.spans.len() as u64, batch.bytes);
+        if count == 0 {
+            return 0;
+        }
+        let has_room = self.waiting.fetch_add(bytes, Ordering::SeqCst) + bytes <= WAITING_BYTES_MAX;
+        if has_room && self.batches.try_send(batch).is_ok() {
+            return 0;
+        }
+        self.waiting.fetch_sub(bytes, Ordering::SeqCst);
+        count
     }
 }
 
@@ -273,19 +319,22 @@ struct Sending {
     io: Runtime,
     exporter: SpanExporter,
     exported: Arc<Mutex<Exported>>,
+    waiting: Arc<AtomicUsize>,
     /// By when it is to be done, once it is to end.
     ends: Arc<Mutex<Option<Nanos>>>,
     world: Arc<World>,
 }
 
 impl Sending {
-    fn run(self, lots: &Receiver<Vec<SpanData>>) {
-        while let Ok(lot) = lots.recv() {
-            let mut left = lot.into_iter().peekable();
-            while left.peek().is_some() {
-                self.send(left.by_ref().take(BATCH).collect());
-            }
+    fn run(self, batches: &Receiver<Batch>) {
+        while let Ok(Batch { spans, bytes }) = batches.recv() {
+            self.send(spans);
+            self.waiting.fetch_sub(bytes, Ordering::SeqCst);
         }
+        let Sending { io, exporter, .. } = self;
+        drop(exporter);
+        // A name that is still looked up is waited for by nobody.
+        io.shutdown_background();
     }
 
     fn send(&self, batch: Vec<SpanData>) {
@@ -293,7 +342,7 @@ impl Sending {
         let left = |ends: Nanos| Duration::from_nanos(ends.saturating_sub(self.world.real()));
         let left = lock(&self.ends).map_or(PATIENCE, left);
         let sent = match left.is_zero() {
-            true => Err("the end came before it was sent".to_owned()),
+            true => Err("the end came before they were sent".to_owned()),
             false => self.io.block_on(async {
                 let sent = tokio::time::timeout(left, self.exporter.export(batch)).await;
                 sent.map_err(|_| "the collector did not answer in time".to_owned())?.map_err(|error| error.to_string())

@@ -4,24 +4,38 @@
 //! if it waited for something else meanwhile. Turns are told when they are over, so a span is finished when all is in
 //! that was told together.
 
+use std::sync::Arc as Shared;
 use std::time::{Duration, SystemTime};
 
 use opentelemetry::trace::{Event as Moment, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
-use opentelemetry::{InstrumentationScope, KeyValue};
+use opentelemetry::{InstrumentationScope, KeyValue, StringValue};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
+use crate::control::Links;
 use crate::event::{Event, Happened, Notice, Then};
 use crate::exit::{Exit, IsolateId};
 use crate::hash::NumberMap;
 use crate::host::Host;
 use crate::printable::printable_line;
+use crate::sync::Weak;
 use crate::trace_context::TraceContext;
 
 /// What a span tells of within it, at most; of what is beyond, the number.
-const MOMENTS_MAX: usize = 128;
+const MOMENTS_MAX: usize = 32;
+
+/// As many of all spans that are open.
+const OPEN_MOMENTS_MAX: usize = 200_000;
 
 /// Isolates that are followed at a time.
 const LIVES_MAX: usize = 100_000;
+
+/// Bytes of a name, and of an error's text, as they are sent: what is escaped is longer.
+const NAME_BYTES_MAX: usize = 256;
+const TEXT_BYTES_MAX: usize = 1 << 10;
+
+/// What a span takes, and something that it tells of, about, beside its texts.
+const SPAN_BYTES: usize = 600;
+const MOMENT_BYTES: usize = 250;
 
 /// Spans of the isolates of one host.
 pub(super) struct Spans {
@@ -32,15 +46,20 @@ pub(super) struct Spans {
     /// Whose messages' spans may be over.
     idle: Vec<u64>,
     done: Vec<SpanData>,
+    /// Moments of spans that are open.
+    open_moments: usize,
+    /// Who lives.
+    links: Weak<Links>,
     missed: u64,
+    /// Spans for which there was no room.
+    lost: u64,
     latest: Duration,
 }
 
 /// An isolate.
-#[derive(Default)]
 struct Life {
-    name: String,
-    module: String,
+    name: Shared<str>,
+    module: Shared<str>,
     parent: Option<IsolateId>,
     life: Option<Open>,
     /// Of the message that it took last.
@@ -65,14 +84,17 @@ struct Open {
 impl Spans {
     /// Those of this host, of which there are none yet.
     pub(super) fn of(host: &Host) -> Spans {
-        let world = &host.inner().links().world;
+        let links = host.inner().links();
         Spans {
-            began: world.time_of_day(0),
+            began: links.world.time_of_day(0),
             scope: InstrumentationScope::builder("insula").with_version(env!("CARGO_PKG_VERSION")).build(),
             lives: NumberMap::default(),
             idle: Vec::new(),
             done: Vec::new(),
+            open_moments: 0,
+            links: crate::sync::Arc::downgrade(links),
             missed: 0,
+            lost: 0,
             latest: Duration::ZERO,
         }
     }
@@ -83,34 +105,34 @@ impl Spans {
         let Some(isolate) = event.isolate else {
             if let Happened::Missed { events } = event.what {
                 self.missed += events;
+                self.forget_the_dead();
             }
             return;
         };
         let number = isolate.number();
         match &event.what {
             Happened::Born { name, module, parent } if self.lives.len() < LIVES_MAX => {
-                let (name, module) = (printable_line(name).into_owned(), printable_line(module).into_owned());
-                self.lives.insert(number, Life { name, module, parent: *parent, ..Life::default() });
+                self.lives.insert(number, Life::new(name, module, *parent));
             }
             Happened::Entered { context, parent } => self.entered(number, event.at, *context, *parent),
             Happened::Received { message, notice, .. } => {
-                self.with(number, |life| life.taken = Some((*message, *notice)));
+                if let Some(life) = self.known(number) {
+                    life.taken = Some((*message, *notice));
+                }
             }
             Happened::Sent { to, message, .. } => {
                 let at = self.time(event.at);
                 let to = to.map_or(0, IsolateId::number);
                 let what = || vec![number_of("insula.to", to), number_of("messaging.message.id", *message)];
-                self.with(number, |life| life.moment("sent", at, what));
+                self.moment(number, "sent", at, what);
             }
             Happened::Ran { took, then: Then::Waits { call: Some("ports.receive" | "ports.receive-any") }, .. } => {
                 self.waits(number, event.at, event.at + *took);
             }
             Happened::Uncaught { message } => {
                 let at = self.time(event.at);
-                let text = printable_line(message).into_owned();
-                self.with(number, |life| {
-                    life.moment("exception", at, || vec![KeyValue::new("exception.message", text)]);
-                });
+                let text = || vec![KeyValue::new("exception.message", cut(message, TEXT_BYTES_MAX))];
+                self.moment(number, "exception", at, text);
             }
             Happened::Ended { exit } => self.ended(number, event.at, exit),
             _ => {}
@@ -129,9 +151,9 @@ impl Spans {
         std::mem::take(&mut self.done)
     }
 
-    /// How many events came too fast to be told, since this was asked last.
-    pub(super) fn missed(&mut self) -> u64 {
-        std::mem::take(&mut self.missed)
+    /// How many events came too fast to be told, since this was asked last, and for how many spans there was no room.
+    pub(super) fn missed(&mut self) -> (u64, u64) {
+        (std::mem::take(&mut self.missed), std::mem::take(&mut self.lost))
     }
 
     /// Those that are open are over with what was seen last, and say so.
@@ -141,24 +163,57 @@ impl Spans {
             for mut open in open.collect::<Vec<_>>() {
                 let at = self.time(self.latest);
                 open.moments.events.push(Moment::new("insula.observed no longer", at, Vec::new(), 0));
+                self.open_moments += 1;
                 self.finish(&life, open, Some(self.latest), Status::Unset);
             }
         }
     }
 
-    fn with(&mut self, number: u64, change: impl FnOnce(&mut Life)) {
-        if let Some(life) = self.lives.get_mut(&number) {
-            change(life);
+    /// Where ends were missed, who is followed may be dead: their spans end now, and nobody knows how they ended.
+    fn forget_the_dead(&mut self) {
+        let Some(links) = self.links.upgrade() else { return };
+        let dead = self.lives.keys().filter(|number| links.registry.find(IsolateId(**number)).is_none());
+        for number in dead.copied().collect::<Vec<_>>() {
+            // Its end may be among what is told yet, and then finds nobody.
+            let Some(mut life) = self.lives.remove(&number) else { continue };
+            let open = life.message.take().into_iter().chain(life.life.take());
+            for open in open.collect::<Vec<_>>() {
+                self.finish(&life, open, Some(self.latest), Status::Unset);
+            }
+        }
+    }
+
+    /// The isolate of this number. One that was born before anybody looked has a name all the same: its number.
+    fn known(&mut self, number: u64) -> Option<&mut Life> {
+        if !self.lives.contains_key(&number) {
+            if self.lives.len() >= LIVES_MAX {
+                return None;
+            }
+            self.lives.insert(number, Life::new(&format!("#{number}"), "", None));
+        }
+        self.lives.get_mut(&number)
+    }
+
+    /// Something happened within the span that is open.
+    fn moment(&mut self, number: u64, name: &'static str, at: SystemTime, what: impl FnOnce() -> Vec<KeyValue>) {
+        let Some(life) = self.lives.get_mut(&number) else { return };
+        let Some(open) = life.message.as_mut().or(life.life.as_mut()) else { return };
+        if open.moments.events.len() < MOMENTS_MAX && self.open_moments < OPEN_MOMENTS_MAX {
+            self.open_moments += 1;
+            open.moments.events.push(Moment::new(name, at, what(), 0));
+        } else {
+            open.moments.dropped_count = open.moments.dropped_count.saturating_add(1);
         }
     }
 
     fn entered(&mut self, number: u64, at: Duration, context: TraceContext, parent: Option<u64>) {
-        // One that was born before anybody looked has a name all the same: its number.
-        if !self.lives.contains_key(&number) && self.lives.len() < LIVES_MAX {
-            self.lives.insert(number, Life { name: format!("#{number}"), ..Life::default() });
+        if self.known(number).is_none() {
+            self.lost += 1;
+            return;
         }
         let Some(mut life) = self.lives.remove(&number) else { return };
-        let of_message = life.taken.take();
+        // Where its life is told already it is a message, also if what was told of that one was missed.
+        let of_message = life.taken.take().or(life.life.as_ref().map(|_| (0, None)));
         let mut open = Open { context, parent, from: at, idle: None, of_message, moments: SpanEvents::default() };
         if of_message.is_none() {
             life.life = Some(open);
@@ -188,7 +243,7 @@ impl Spans {
         let Some(mut life) = self.lives.remove(&number) else { return };
         let status = || match exit.is_ok() {
             true => Status::Unset,
-            false => Status::error(printable_line(&exit.to_string()).into_owned()),
+            false => Status::error(cut(&exit.to_string(), TEXT_BYTES_MAX)),
         };
         if let Some(open) = life.message.take() {
             let status = if open.idle.is_none() { status() } else { Status::Unset };
@@ -201,6 +256,7 @@ impl Spans {
 
     /// A span is over, at the latest then.
     fn finish(&mut self, life: &Life, open: Open, at: Option<Duration>, status: Status) {
+        self.open_moments = self.open_moments.saturating_sub(open.moments.events.len());
         if !open.context.is_sampled() {
             return;
         }
@@ -232,19 +288,15 @@ impl Spans {
 }
 
 impl Life {
-    /// Something happened within the span that is open.
-    fn moment(&mut self, name: &'static str, at: SystemTime, what: impl FnOnce() -> Vec<KeyValue>) {
-        let Some(open) = self.message.as_mut().or(self.life.as_mut()) else { return };
-        match open.moments.events.len() < MOMENTS_MAX {
-            true => open.moments.events.push(Moment::new(name, at, what(), 0)),
-            false => open.moments.dropped_count = open.moments.dropped_count.saturating_add(1),
-        }
+    fn new(name: &str, module: &str, parent: Option<IsolateId>) -> Life {
+        let [name, module] = [name, module].map(|text| cut(text, NAME_BYTES_MAX).into());
+        Life { name, module, parent, life: None, message: None, taken: None, waited: None }
     }
 
     fn attributes(&self, of_message: Option<(u64, Option<Notice>)>) -> Vec<KeyValue> {
         let mut attributes = vec![
-            KeyValue::new("insula.isolate.name", self.name.clone()),
-            KeyValue::new("insula.module", self.module.clone()),
+            KeyValue::new("insula.isolate.name", StringValue::from(Shared::clone(&self.name))),
+            KeyValue::new("insula.module", StringValue::from(Shared::clone(&self.module))),
         ];
         let Some((message, notice)) = of_message else {
             attributes.push(number_of("insula.parent", self.parent.map_or(0, IsolateId::number)));
@@ -263,6 +315,25 @@ impl Life {
     }
 }
 
+/// A text of a guest's, escaped, and no longer than this.
+fn cut(text: &str, bytes_max: usize) -> String {
+    // What is cut away need not be escaped before.
+    let text = printable_line(&text[..text.floor_char_boundary(bytes_max)]);
+    text[..text.floor_char_boundary(bytes_max)].to_owned()
+}
+
+/// The room that a span takes, about.
+pub(super) fn weight(span: &SpanData) -> usize {
+    let texts =
+        |moment: &Moment| moment.attributes.iter().map(|attribute| attribute.value.as_str().len()).sum::<usize>();
+    let moments: usize = span.events.iter().map(|moment| MOMENT_BYTES + texts(moment)).sum();
+    let status = match &span.status {
+        Status::Error { description } => description.len(),
+        _ => 0,
+    };
+    SPAN_BYTES + 3 * span.name.len() + moments + status
+}
+
 fn number_of(key: &'static str, number: u64) -> KeyValue {
     KeyValue::new(key, i64::try_from(number).unwrap_or(i64::MAX))
 }
@@ -271,4 +342,72 @@ fn span_context(context: TraceContext) -> SpanContext {
     let trace = TraceId::from_bytes(context.trace_id().to_be_bytes());
     let span = SpanId::from_bytes(context.span_id().to_be_bytes());
     SpanContext::new(trace, span, TraceFlags::SAMPLED, false, TraceState::NONE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(isolate: Option<u64>, at: u64, what: Happened) -> Event {
+        Event { at: Duration::from_millis(at), isolate: isolate.map(IsolateId), what }
+    }
+
+    fn born(number: u64, name: &str) -> Event {
+        event(Some(number), 1, Happened::Born { name: name.to_owned(), module: "m".to_owned(), parent: None })
+    }
+
+    fn entered(number: u64, at: u64, span: u64) -> Event {
+        let context = TraceContext::new(7, span, true).unwrap();
+        event(Some(number), at, Happened::Entered { context, parent: None })
+    }
+
+    fn names(spans: &[SpanData]) -> Vec<&str> {
+        spans.iter().map(|span| &*span.name).collect()
+    }
+
+    #[test]
+    fn who_is_dead_is_followed_no_more_where_ends_were_missed() {
+        let host = Host::builder().isolates(1).build().unwrap();
+        let mut spans = Spans::of(&host);
+        // Numbers that this host never gave.
+        for (number, name) in [(1_001, "one"), (1_002, "two")] {
+            spans.see(&born(number, name));
+            spans.see(&entered(number, 1, number));
+        }
+        assert!(spans.take().is_empty());
+        spans.see(&event(None, 9, Happened::Missed { events: 5 }));
+        let done = spans.take();
+        assert_eq!(done.len(), 2, "{:?}", names(&done));
+        assert_eq!((spans.missed(), spans.lives.len()), ((5, 0), 0));
+    }
+
+    #[test]
+    fn texts_and_moments_have_a_bound() {
+        let host = Host::builder().isolates(1).build().unwrap();
+        let mut spans = Spans::of(&host);
+        spans.see(&born(1, &"\u{1}".repeat(2_000)));
+        spans.see(&entered(1, 1, 1));
+        for at in 0..1_000 {
+            let message = "\u{2}".repeat(5_000);
+            spans.see(&event(Some(1), at, Happened::Uncaught { message }));
+        }
+        spans.see(&event(Some(1), 2_000, Happened::Ended { exit: Exit::Returned }));
+        let done = spans.take();
+        assert_eq!(done.len(), 1);
+        assert!(done[0].name.len() < 300 && weight(&done[0]) < 64 << 10, "{}", weight(&done[0]));
+        assert_eq!(done[0].events.len() + done[0].events.dropped_count as usize, 1_000);
+        assert_eq!(spans.open_moments, 0);
+    }
+
+    #[test]
+    fn a_message_whose_receipt_was_missed_is_no_second_life() {
+        let host = Host::builder().isolates(1).build().unwrap();
+        let mut spans = Spans::of(&host);
+        spans.see(&born(1, "one"));
+        [entered(1, 1, 1), entered(1, 5, 2)].iter().for_each(|event| spans.see(event));
+        spans.see(&event(Some(1), 9, Happened::Ended { exit: Exit::Returned }));
+        let mut done = spans.take();
+        done.sort_by_key(|span| span.name.clone());
+        assert_eq!(names(&done), ["isolate one", "process one"]);
+    }
 }

@@ -57,6 +57,12 @@ impl Export {
             let note = format!("{lost} of {all} spans did not reach {url}{why}");
             crate::cli::report::note(&insula::printable_line(&note));
         }
+        if exported.missed_events > 0 {
+            let missed = exported.missed_events;
+            crate::cli::report::note(&format!(
+                "{missed} events came faster than they could be told, and spans lack them"
+            ));
+        }
     }
 }
 

@@ -90,6 +90,7 @@ impl Program {
         let records = self.flags.records.begin(&loaded.host, &loaded.name())?;
         let _answering = self.flags.records.answering(&loaded.host, &loaded.name())?;
         let outcome = self.run_to_end(loaded, signals);
+        self.flags.debug.end(&loaded.host);
         let written = records.end(loaded, &outcome);
         outcome.and_then(|outcome| written.map(|()| outcome))
     }
