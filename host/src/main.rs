@@ -11,6 +11,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     cli::report::no_backtraces_of_ours();
     let code = std::panic::catch_unwind(run).unwrap_or(cli::code::FAILURE.into());
+    cli::log::tell_lost();
     cli::report::flush();
     code
 }

@@ -1,6 +1,9 @@
 //! `insula run --log` and `--log-format`: nothing by default, whole lines beside what guests print, and as JSON all that
 //! insula itself says.
 
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::Stdio;
+
 use serde_json::Value;
 
 use super::{Ran, output, run};
@@ -176,4 +179,86 @@ fn a_line_of_the_log_begins_where_a_line_does() {
         text.stderr.contains("error: isolate #1 `unfinished` trapped: unreachable"),
         "people have the report: {text:?}"
     );
+}
+
+/// Spawns so many children of this name, which end at once or are paused for ever, and prints a line.
+fn spawns_many(children: usize, name: &str, paused: bool) -> String {
+    let (length, paused) = (name.len(), u8::from(paused));
+    let name: String = name.bytes().map(|byte| format!("\\{byte:02x}")).collect();
+    format!(
+        r#"(module
+    (import "insula:isolate/isolates@0.1.0" "spawn-export" (func $spawn (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 8) "child")
+    (data (i32.const 32) "\30\00\00\00\05\00\00\00")
+    (data (i32.const 48) "done\n")
+    (data (i32.const 1024) "{name}")
+    (func (export "child"))
+    (func (export "_start") (local $spawned i32)
+        (i32.store (i32.const 4112) (i32.const 1024))
+        (i32.store (i32.const 4116) (i32.const {length}))
+        (i32.store (i32.const 4120) (i32.const {paused}))
+        (loop $next
+            (if (call $spawn (i32.const 8) (i32.const 5) (i32.const 4096) (i32.const 200)) (then unreachable))
+            (local.set $spawned (i32.add (local.get $spawned) (i32.const 1)))
+            (br_if $next (i32.lt_u (local.get $spawned) (i32.const {children}))))
+        (drop (call $write (i32.const 1) (i32.const 32) (i32.const 1) (i32.const 40)))))"#
+    )
+}
+
+#[test]
+fn the_last_word_comes_however_many_are_asleep() {
+    let folder = Folder::new("logs-asleep");
+    let text = spawns_many(450, &"\u{1}".repeat(1020), true);
+    let file = folder.file("asleep.wat", text).display().to_string();
+    for flags in [&[][..], &["--log", "warn"], &["--log-format", "json"]] {
+        let ran = run_with(&[], &[flags, &["--isolates", "500", &file]].concat());
+        assert_eq!(ran.code, Some(1), "{flags:?}");
+        assert_eq!(ran.stderr.matches("all isolates are asleep").count(), 1, "{flags:?}");
+        assert_eq!(ran.stderr.matches("` is paused").count(), 100, "{flags:?}");
+        assert!(ran.stderr.contains("  and 350 more"), "{flags:?}");
+    }
+}
+
+#[test]
+fn what_insula_says_beside_logs_is_never_lost_however_long_it_is() {
+    let folder = Folder::new("logs-long");
+    let name = "\u{202e}".repeat(200 << 10);
+    let file = folder.file("insula.toml", format!("[run]\nmodule = ['beside={name}.wasm']\n")).display().to_string();
+    let program = program("pingpong");
+    for flags in [&[][..], &["--log", "warn"], &["--log-format", "json"]] {
+        let ran = run_with(&[], &[flags, &["--config", &file, &program]].concat());
+        assert_eq!(ran.code, Some(1), "{flags:?}");
+        assert!(ran.stderr.len() > 1 << 20, "{flags:?}: {} bytes came", ran.stderr.len());
+        assert!(ran.stderr.ends_with('\n'), "{flags:?}");
+    }
+}
+
+#[test]
+fn what_is_lost_last_is_told_to_a_reader_that_begins_late() {
+    let folder = Folder::new("logs-late");
+    let text = spawns_many(4_000, &"x".repeat(1020), false);
+    let file = folder.file("ends.wat", text).display().to_string();
+    for format in ["text", "json"] {
+        let mut command = harness::insula();
+        command.args(["run", "--no-socket", "--isolates", "5000", "--log", "info", "--log-format", format, &file]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("insula can be run");
+        let mut printed = String::new();
+        BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut printed).expect("it prints");
+        assert_eq!(printed, "done\n");
+        // By now there is more of the log than is kept, and no line is to come but perhaps those of the last ends.
+        let mut log = String::new();
+        child.stderr.take().expect("it is piped").read_to_string(&mut log).expect("it is text");
+        assert_eq!(child.wait().expect("it ends").code(), Some(0));
+        let (lost, ends): (Vec<&str>, Vec<&str>) = log.lines().partition(|line| line.contains("and are lost"));
+        let count = |line: &&str| {
+            let digits = line.rsplit_once("lines").expect("it has the number").1;
+            let digits: String = digits.chars().filter(char::is_ascii_digit).collect();
+            digits.parse::<usize>().expect("it is a number")
+        };
+        assert!(!lost.is_empty(), "{} lines came, and no word of those that did not", ends.len());
+        let lost: usize = lost.iter().map(count).sum();
+        assert_eq!(ends.len() + lost, 4_001, "{} came, {lost} are said to be lost", ends.len());
+    }
 }

@@ -55,7 +55,7 @@ fn is_target(text: &str) -> bool {
 /// From here on what passes the filter is logged, and what the command says goes the same way.
 pub(super) fn begin(Filter(targets): Filter, json: bool) -> Result<()> {
     let colours = AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
-    let layer = fmt::layer().with_writer(Lines { json }).with_ansi(colours && !json);
+    let layer = fmt::layer().with_writer(Lines).with_ansi(colours && !json);
     let layer = if json { layer.json().with_span_list(false).boxed() } else { layer.boxed() };
     // The library's own word of an error that nobody heard: the command's report has that, and more.
     let told_by_us = |metadata: &Metadata<'_>| !(metadata.target() == "insula" && metadata.name() == "uncaught error");
@@ -67,14 +67,11 @@ pub(super) fn begin(Filter(targets): Filter, json: bool) -> Result<()> {
 
 /// Where lines of the log go.
 #[derive(Clone, Copy, Debug)]
-struct Lines {
-    json: bool,
-}
+struct Lines;
 
 /// One of them.
 struct Line {
-    json: bool,
-    /// Whether it waits for room.
+    /// Whether it waits for room, and is never lost.
     waits: bool,
 }
 
@@ -82,11 +79,11 @@ impl<'a> MakeWriter<'a> for Lines {
     type Writer = Line;
 
     fn make_writer(&'a self) -> Line {
-        Line { json: self.json, waits: false }
+        Line { waits: false }
     }
 
     fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Line {
-        Line { json: self.json, waits: metadata.target() == OWN }
+        Line { waits: metadata.target() == OWN }
     }
 }
 
@@ -98,10 +95,13 @@ impl Write for Line {
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
         let mut out = StderrLines::new();
         if self.waits {
-            out.flush()?;
+            tell_lost();
+            // Whoever closed our standard error does not want to know.
+            let _ = out.write_waiting(line);
+            return Ok(line.len());
         }
         let lost = LOST.swap(0, Ordering::SeqCst);
-        let told = lost == 0 || out.write(&lost_lines(lost, self.json)).is_ok();
+        let told = lost == 0 || out.write(&lost_lines(lost, report::is_json())).is_ok();
         if !told || out.write(line).is_err() {
             LOST.fetch_add(if told { 1 } else { lost + 1 }, Ordering::SeqCst);
         }
@@ -110,6 +110,16 @@ impl Write for Line {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+/// Says how many lines are lost that no line after them told of. Where there are some it waits for what is there to be
+/// read, so that its line has room.
+pub(crate) fn tell_lost() {
+    let lost = LOST.swap(0, Ordering::SeqCst);
+    if lost > 0 {
+        // Whoever closed our standard error does not want to know.
+        let _ = StderrLines::new().write_waiting(&lost_lines(lost, report::is_json()));
     }
 }
 

@@ -28,7 +28,7 @@ mod endpoint;
 mod grants;
 mod inspect;
 mod live;
-mod log;
+pub(crate) mod log;
 mod man;
 mod nearest;
 mod precompiled;

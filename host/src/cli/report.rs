@@ -17,14 +17,17 @@ use std::io::Write;
 use std::path::Path;
 
 use anstyle::AnsiColor;
-use insula::{Exit, printable, printable_line};
+use insula::{Exit, Sleeper, printable, printable_line};
 
 use super::code::{self, Outcome};
 pub(crate) use frames::{Backtrace, file_name};
 pub(crate) use source::Sources;
 pub(crate) use stack::Stack;
 pub(crate) use trap::Shown;
-pub(crate) use voice::{OWN, Voice, speak};
+pub(crate) use voice::{OWN, Voice, is_json, speak};
+
+/// Isolates that are named where all are asleep; with names of usual length that is a page or two.
+const SLEEPERS_MAX: usize = 100;
 
 /// Says what went wrong, and answers the exit code.
 pub(crate) fn error(error: &anyhow::Error) -> u8 {
@@ -71,7 +74,7 @@ pub(crate) fn usage(usage: &clap::Error) -> u8 {
 pub(crate) fn ended(outcome: &Outcome) {
     let Outcome::Ended { ended, .. } = outcome else { return };
     if let Some(sleepers) = &ended.asleep {
-        let waiting: String = sleepers.iter().map(|sleeper| format!("  {sleeper}\n")).collect();
+        let waiting = listed(sleepers);
         let what = "all isolates are asleep, and nothing can wake any of them";
         let hint = "whoever waits for a message needs somebody left to send it; close a port, or leave its loop, when the last \
                     message has come";
@@ -86,6 +89,14 @@ pub(crate) fn ended(outcome: &Outcome) {
         }
         say(&format!("insula: {text}"));
     }
+}
+
+/// A line for each, and one for those beyond.
+fn listed(sleepers: &[Sleeper]) -> String {
+    let lines = sleepers.iter().take(SLEEPERS_MAX).map(|sleeper| format!("  {sleeper}\n"));
+    let beyond = sleepers.len().saturating_sub(SLEEPERS_MAX);
+    let rest = Some(format!("  and {beyond} more\n")).filter(|_| beyond > 0);
+    lines.chain(rest).collect()
 }
 
 /// Shows what was asked for, on standard output.

@@ -131,8 +131,18 @@ impl Queue {
 
     /// Queues a line of the embedder's, which has its end, if there is room at once.
     pub(super) fn put_line(self: &Arc<Queue>, line: Bytes) -> io::Result<()> {
+        self.put_line_within(LINES_BYTES_MAX, line)
+    }
+
+    /// As [`Queue::put_line`], of any length and whatever waits. Who puts it waits for that to be read, so that there is
+    /// one of each of them at most.
+    pub(super) fn put_line_anyway(self: &Arc<Queue>, line: Bytes) -> io::Result<()> {
+        self.put_line_within(usize::MAX, line)
+    }
+
+    fn put_line_within(self: &Arc<Queue>, bytes_max: usize, line: Bytes) -> io::Result<()> {
         let mut state = self.state.lock();
-        if state.failed.is_none() && state.line_bytes + line.len() > LINES_BYTES_MAX {
+        if state.failed.is_none() && state.line_bytes.saturating_add(line.len()) > bytes_max {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         state.line_bytes += line.len();

@@ -464,3 +464,18 @@ fn lines_have_room_of_their_own_and_no_more() {
     assert_eq!(written, (64 << 10) + 1 + 15 * line.len());
     queue.put_line(line).unwrap();
 }
+
+#[test]
+fn a_line_that_must_not_be_lost_has_any_length_and_comes_whatever_waits() {
+    let (queue, turns, taken) = gated("last-word");
+    let line = Bytes::from([&[b'l'; 1 << 20][..], b"\n"].concat());
+    assert_eq!(queue.put_line(line.clone()).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    queue.put_line_anyway(line.clone()).unwrap();
+    queue.put_line_anyway(line.clone()).unwrap();
+    assert_eq!(queue.put_line(Bytes::from("log\n")).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    drop(turns);
+    assert!(queue.drain(None));
+    let written: usize = taken.try_iter().map(|bytes| bytes.len()).sum();
+    assert_eq!(written, 2 * line.len());
+    queue.put_line(Bytes::from("log\n")).unwrap();
+}

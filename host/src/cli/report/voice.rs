@@ -26,20 +26,19 @@ pub(crate) fn speak(voice: Voice) {
 }
 
 /// Whether what is said is to be an event.
-pub(super) fn is_json() -> bool {
+pub(crate) fn is_json() -> bool {
     matches!(VOICE.get(), Some(Voice::Json))
 }
 
 /// Says it beside the logs, in its turn. False: there are none.
 pub(super) fn say(text: &str) -> bool {
     let Some(voice) = VOICE.get() else { return false };
-    let mut lines = StderrLines::new();
-    // What is there before it makes room for it. Whoever closed our standard error does not want to know.
-    let _ = lines.flush();
-    let _ = match voice {
-        Voice::Text { colours: true } => writeln!(lines, "{text}"),
-        Voice::Text { colours: false } | Voice::Json => writeln!(lines, "{}", anstream::adapter::strip_str(text)),
+    let text = match voice {
+        Voice::Text { colours: true } => text.to_owned(),
+        Voice::Text { colours: false } | Voice::Json => anstream::adapter::strip_str(text).to_string(),
     };
+    // Whoever closed our standard error does not want to know.
+    let _ = StderrLines::new().write_waiting(text.as_bytes());
     true
 }
 
