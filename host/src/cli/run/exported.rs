@@ -4,6 +4,8 @@ use anyhow::Result;
 use clap::Args;
 use insula::{Host, Spawn};
 
+use crate::cli::signals::Signals;
+
 /// The flags of what is sent elsewhere.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct ExportFlags {
@@ -47,16 +49,25 @@ impl ExportFlags {
 
 #[cfg(feature = "otlp")]
 impl Export {
-    /// Waits until all is sent, and says what could not be.
-    pub(super) fn end(self) {
+    /// Waits until all is sent, or a signal ends that, and says what could not be.
+    pub(super) fn end(self, signals: &Signals) {
         let Some((url, exporting)) = self.to else { return };
-        let exported = exporting.finish();
-        if exported.lost > 0 {
-            let why = exported.error.map(|error| format!(": {error}")).unwrap_or_default();
-            let (lost, all) = (exported.lost, exported.lost + exported.sent);
-            let note = format!("{lost} of {all} spans did not reach {url}{why}");
-            crate::cli::report::note(&insula::printable_line(&note));
-        }
+        let (done, first) = std::sync::mpsc::channel();
+        let given_up = done.clone();
+        let wait = std::thread::Builder::new().name("insula-export-end".to_owned());
+        // Without a thread it is waited for here, as it is dropped.
+        let Ok(_) = wait.spawn(move || done.send(Some(exporting.finish()))) else { return };
+        signals.may_end_a_wait(move || drop(given_up.send(None)));
+        let note = match first.recv() {
+            Ok(Some(exported)) if exported.lost > 0 => {
+                let why = exported.error.map(|error| format!(": {error}")).unwrap_or_default();
+                let (lost, all) = (exported.lost, exported.lost + exported.sent);
+                format!("{lost} of {all} spans did not reach {url}{why}")
+            }
+            Ok(None) => format!("a signal came: spans that {url} did not take yet are lost"),
+            Ok(Some(_)) | Err(_) => return,
+        };
+        crate::cli::report::note(&insula::printable_line(&note));
     }
 }
 
@@ -73,5 +84,5 @@ impl ExportFlags {
 
 #[cfg(not(feature = "otlp"))]
 impl Export {
-    pub(super) fn end(self) {}
+    pub(super) fn end(self, _: &Signals) {}
 }
