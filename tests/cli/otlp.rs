@@ -1,6 +1,9 @@
 //! `run --otlp`: spans of a run reach a collector, and one that is away costs a line and nothing else.
 
 use std::collections::HashSet;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
 
 use super::{Ran, output};
 use crate::harness::{self, Collector, Folder, example};
@@ -84,6 +87,44 @@ fn a_collector_that_is_away_is_told_in_a_line_and_the_run_is_what_it_is() {
     let refused = run(&["--otlp=https://127.0.0.1:4318"], &[]);
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(refused.stderr.contains("http://") && refused.stdout.is_empty(), "nothing runs: {refused:?}");
+}
+
+#[test]
+fn a_signal_to_a_run_that_is_over_ends_the_wait_for_a_collector_and_changes_no_code() {
+    let folder = Folder::new("otlp-signal");
+    let exits = r#"(module
+        (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (memory (export "memory") 1)
+        (func (export "_start") (call $exit (i32.const 3))))"#;
+    let file = folder.file("exits.wat", exits);
+    for signal in ["INT", "TERM"] {
+        let collector = TcpListener::bind("127.0.0.1:0").expect("there is a port");
+        let url = format!("http://{}", collector.local_addr().expect("it listens"));
+        let mut command = harness::insula();
+        // With so much grace nothing but the signal ends the wait.
+        command.args(["run", "--grace", "1h", "--report", "/dev/stdout", &format!("--otlp={url}")]).arg(&file);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("insula can be run");
+        let lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        let lines = lines.map(|line| line.expect("insula prints UTF-8"));
+        // The report is written when the run is over, and before the collector is waited for.
+        let mut report = String::new();
+        for line in lines {
+            report += &line;
+            if line == "}" {
+                break;
+            }
+        }
+        let report: serde_json::Value = serde_json::from_str(&report).expect("it is JSON");
+        assert_eq!((&report["exit_code"], &report["signal"]), (&3.into(), &serde_json::Value::Null), "{report}");
+        // It accepts, and never answers.
+        let (_asker, _) = collector.accept().expect("spans are sent");
+        let kill = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status();
+        assert!(kill.is_ok_and(|status| status.success()), "the signal is sent");
+        let mut said = String::new();
+        child.stderr.take().expect("it is piped").read_to_string(&mut said).expect("it is text");
+        assert_eq!(child.wait().expect("it ends").code(), Some(3), "{said}");
+        assert_eq!(said, format!("insula: a signal came: spans that {url} did not take yet are lost\n"));
+    }
 }
 
 #[test]

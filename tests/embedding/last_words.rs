@@ -16,6 +16,8 @@ fn dead(count: u32, limits: Limits) -> Vec<Isolate> {
         gone.messages().take(count as usize).collect::<Result<Vec<_>, _>>().map(|gone| gone.len()),
         Ok(count as usize)
     );
+    // Until their Stores are dropped and their errors told, these hold what they said as well.
+    let _ = host.shutdown(std::time::Duration::ZERO);
     let handles = handles.messages().take(count as usize).collect::<Result<Vec<_>, _>>();
     let handles = handles.expect("they are isolates");
     // Whoever listens is told a moment before everybody sees it dead.

@@ -4,6 +4,8 @@ use anyhow::Result;
 use clap::Args;
 use insula::{Host, Spawn};
 
+use crate::cli::signals::Signals;
+
 /// The flags of what is sent elsewhere.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct ExportFlags {
@@ -47,23 +49,40 @@ impl ExportFlags {
 
 #[cfg(feature = "otlp")]
 impl Export {
-    /// Waits until all is sent, and says what could not be.
-    pub(super) fn end(self) {
+    /// Waits until all is sent, or a signal ends that, and says what could not be.
+    pub(super) fn end(self, signals: &Signals) {
         let Some((url, exporting)) = self.to else { return };
-        let exported = exporting.finish();
-        if exported.lost > 0 {
-            let why = exported.error.map(|error| format!(": {error}")).unwrap_or_default();
-            let (lost, all) = (exported.lost, exported.lost + exported.sent);
-            let note = format!("{lost} of {all} spans did not reach {url}{why}");
-            crate::cli::report::note(&insula::printable_line(&note));
-        }
-        if exported.missed_events > 0 {
-            let missed = exported.missed_events;
-            crate::cli::report::note(&format!(
-                "{missed} events came faster than they could be told, and spans lack them"
-            ));
+        let (done, first) = std::sync::mpsc::channel();
+        let given_up = done.clone();
+        let wait = std::thread::Builder::new().name("insula-export-end".to_owned());
+        // Without a thread it is waited for here, as it is dropped.
+        let Ok(_) = wait.spawn(move || done.send(Some(exporting.finish()))) else { return };
+        signals.may_end_a_wait(move || drop(given_up.send(None)));
+        match first.recv() {
+            Ok(Some(exported)) => tell(&exported, &url),
+            Ok(None) => note(&format!("a signal came: spans that {url} did not take yet are lost")),
+            Err(_) => {}
         }
     }
+}
+
+/// What of it did not reach the collector, if that is anything.
+#[cfg(feature = "otlp")]
+fn tell(exported: &insula::otlp::Exported, url: &str) {
+    if exported.lost > 0 {
+        let why = exported.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+        let (lost, all) = (exported.lost, exported.lost + exported.sent);
+        note(&format!("{lost} of {all} spans did not reach {url}{why}"));
+    }
+    if exported.missed_events > 0 {
+        let missed = exported.missed_events;
+        note(&format!("{missed} events came faster than they could be told, and spans lack them"));
+    }
+}
+
+#[cfg(feature = "otlp")]
+fn note(text: &str) {
+    crate::cli::report::note(&insula::printable_line(text));
 }
 
 #[cfg(not(feature = "otlp"))]
@@ -79,5 +98,5 @@ impl ExportFlags {
 
 #[cfg(not(feature = "otlp"))]
 impl Export {
-    pub(super) fn end(self) {}
+    pub(super) fn end(self, _: &Signals) {}
 }

@@ -9,7 +9,7 @@ use insula::{CompileLimits, Grant, Host, Metrics, Module};
 
 use super::Run;
 use super::ending::{OnChildError, Unheard};
-use crate::cli::code::Outcome;
+use crate::cli::code::{self, Outcome};
 use crate::cli::endpoint::Endpoint;
 use crate::cli::precompiled;
 use crate::cli::report::{self, Backtrace, Shown, Sources};
@@ -91,7 +91,7 @@ impl Program {
         let _answering = self.flags.records.answering(&loaded.host, &loaded.name())?;
         let outcome = self.run_to_end(loaded, signals);
         self.flags.debug.end(&loaded.host);
-        let written = records.end(loaded, &outcome);
+        let written = records.end(loaded, &outcome, signals);
         outcome.and_then(|outcome| written.map(|()| outcome))
     }
 
@@ -100,12 +100,15 @@ impl Program {
         let spawn = given.main(&loaded.name(), &self.arguments, &self.grants).limits(limits.of_isolates());
         let spawn = self.flags.records.export.within_trace(spawn);
         let ended = loaded.host.run_until(&loaded.module, spawn, ending.wait.into());
-        let ended = ended.with_context(|| format!("cannot run {}", report::path(&loaded.path)))?;
-        if let Some(signal) = signals.caught() {
+        let ended = ended.with_context(|| format!("cannot run {}", report::path(&loaded.path)));
+        let child_failed = ending.on_child_error == OnChildError::Fail && loaded.unheard.any();
+        let code = ended.as_ref().map_or(code::FAILURE, |ended| code::of_run(ended, child_failed));
+        // A run that is watched is over when a signal says so.
+        let caught = if self.flags.session.watch { signals.caught() } else { signals.over(code) };
+        if let Some(signal) = caught {
             return Ok(Outcome::Signalled(signal));
         }
-        let child_failed = ending.on_child_error == OnChildError::Fail && loaded.unheard.any();
-        Ok(Outcome::Ended { ended, child_failed })
+        Ok(Outcome::Ended { ended: ended?, child_failed })
     }
 
     fn host(&self, module: &Path, unheard: &Unheard) -> Result<Host> {

@@ -22,6 +22,7 @@ use super::program::Loaded;
 use crate::cli::code::{self, Outcome};
 use crate::cli::live::Answering;
 use crate::cli::report;
+use crate::cli::signals::Signals;
 use crate::cli::trace::Recording;
 
 /// The flags of what is kept.
@@ -84,12 +85,12 @@ impl RecordFlags {
 }
 
 impl Records {
-    /// Writes what was kept of a run that ended so.
-    pub(super) fn end(self, loaded: &Loaded, outcome: &Result<Outcome>) -> Result<()> {
+    /// Writes what was kept of a run that ended so, and waits until the last of it is sent, or a signal comes.
+    pub(super) fn end(self, loaded: &Loaded, outcome: &Result<Outcome>, signals: &Signals) -> Result<()> {
         let trace = self.trace.map_or(Ok(()), |trace| trace.end(&loaded.name()));
         let report = self.report.map_or(Ok(()), |report| report.end(loaded, outcome));
         let profile = self.profile.map_or(Ok(()), |profile| profile.end(&loaded.name()));
-        self.export.end();
+        self.export.end(signals);
         trace.and(report).and(profile)
     }
 }
