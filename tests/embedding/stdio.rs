@@ -1,10 +1,12 @@
 //! What guests print and read, as an embedder sees to it: kept, sent to a port, line by line, from bytes.
 
-use std::process::Command;
+use std::io::Read as _;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use insula::{
-    Captured, Exit, Host, Isolate, Limits, MailboxPolicy, Module, Output, Priority, ReceivePort, Spawn, Stdin,
+    Captured, Exit, Host, Isolate, Limits, MailboxPolicy, Module, Output, Priority, ReceivePort, Spawn, StderrLines,
+    Stdin,
 };
 
 use crate::harness;
@@ -211,4 +213,24 @@ fn a_labelled_line_is_whole_and_says_whose_it_is() {
     ];
     assert_eq!(lines(&ran.stdout), expected, "{}", String::from_utf8_lossy(&ran.stdout));
     assert_eq!(lines(&ran.stderr), ["[child #2] error of the child", "[first\\nname #1] wrong"]);
+}
+
+#[test]
+fn whoever_waits_for_a_reader_of_lines_is_told_that_it_is_gone() {
+    const MARK: &str = "INSULA_TEST_LINES";
+    if std::env::var_os(MARK).is_some() {
+        // More than a pipe holds: the next is held up until all of it is read, or nobody is left who would.
+        StderrLines::new().write_waiting(&[b'l'; 2 << 20]).expect("somebody reads");
+        let told = StderrLines::new().write_waiting(b"and more").expect_err("nobody reads any more");
+        return assert_eq!(told.kind(), std::io::ErrorKind::BrokenPipe);
+    }
+    let (_, module) = module_path!().split_once("::").expect("a module of the tests is in their crate");
+    let test = format!("{module}::whoever_waits_for_a_reader_of_lines_is_told_that_it_is_gone");
+    let mut again = Command::new(std::env::current_exe().expect("a running program has a path"));
+    again.args(["--exact", &test]).env(MARK, "1").stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut writer = again.spawn().expect("it can be run again");
+    let mut reader = writer.stderr.take().expect("it is piped");
+    reader.read_exact(&mut [0]).expect("it writes");
+    drop(reader);
+    assert!(writer.wait().expect("it ends").success(), "it was told, and went on");
 }

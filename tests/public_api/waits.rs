@@ -112,6 +112,7 @@ const HELD: &[(&str, &str)] = &[
     ("ServicePool::call_async", POOL),
     ("ServicePool::check_out", POOL),
     ("ServicePool::check_out_async", POOL),
+    ("StderrLines::write_waiting", "whoever_waits_for_a_reader_of_lines_is_told_that_it_is_gone"),
     ("Stream for ReceivePort", RECEIVES),
     ("recv_any", RECEIVES),
     ("recv_either", RECEIVES),
