@@ -21,6 +21,9 @@ const WAITING_MAX: usize = 1 << 18;
 /// however many messages there are.
 const RARE_MAX: usize = 1 << 13;
 
+/// Samples of one piece, each of which has the names of a stack.
+const SAMPLES_MAX: usize = 1 << 10;
+
 /// What was put down, as small as it can be: it is done on the way of every message.
 pub(crate) struct Record {
     /// Nanoseconds since the host was built.
@@ -81,6 +84,8 @@ struct Piece {
     records: Vec<Record>,
     /// How many of them have texts.
     rare: usize,
+    /// How many of them are samples.
+    samples: usize,
 }
 
 thread_local! {
@@ -198,11 +203,15 @@ impl Recorder {
 
     fn put(&self, record: Record) {
         let mut piece = self.pieces[thread() as usize % PIECES].lock();
-        let rare = usize::from(matches!(record.what, What::Rare(_) | What::Later(_)));
-        let has_room = if rare > 0 { piece.rare < RARE_MAX } else { piece.records.len() - piece.rare < WAITING_MAX };
+        let Piece { records, rare, samples } = &mut *piece;
+        let common = records.len() - *rare - *samples;
+        let has_room = match record.what {
+            What::Rare(_) => add_below(rare, RARE_MAX),
+            What::Later(_) => add_below(samples, SAMPLES_MAX),
+            _ => common < WAITING_MAX,
+        };
         if has_room {
-            piece.rare += rare;
-            piece.records.push(record);
+            records.push(record);
         } else {
             self.missed.fetch_add(1, Ordering::Relaxed);
         }
@@ -213,7 +222,7 @@ impl Recorder {
         let Spares { piece: spare, taken } = spares;
         for piece in &self.pieces {
             let mut piece = piece.lock();
-            piece.rare = 0;
+            (piece.rare, piece.samples) = (0, 0);
             std::mem::swap(&mut piece.records, spare);
             drop(piece);
             settle(spare);
@@ -231,6 +240,13 @@ impl Recorder {
             }
         }
     }
+}
+
+/// One more, if that is not too many.
+fn add_below(count: &mut usize, max: usize) -> bool {
+    let has_room = *count < max;
+    *count += usize::from(has_room);
+    has_room
 }
 
 /// Puts the records of one piece in the order of time, which they nearly have: a turn is put down when it is over, behind

@@ -26,7 +26,9 @@ impl Host {
     ///
     /// A sample costs its isolate the walk of its stack, some microseconds; isolates of
     /// [trusted](crate::Host::load_trusted) modules are not interrupted, and are in none. Those that wait to be told are
-    /// counted where there are more than 8,192 of a thread ([`Happened::Missed`]).
+    /// counted where there are more than 1,024 of a thread ([`Happened::Missed`]).
+    ///
+    /// One at a time observes the samples of a host: a second one is told those of both.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
