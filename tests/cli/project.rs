@@ -72,8 +72,9 @@ fn a_new_project_builds_offline_runs_and_is_tested() {
     let ran = output(command);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(7), "[\"a b\"]\nSome(\"a note\")\n"), "{ran:?}");
 
-    // As is, it passes what its author's tools ask.
-    let ran = output(cargo(&project, &["fmt", "--check"]));
+    // As is, it passes what its author's tools ask, which know nothing of how this repository is formatted.
+    let theirs = "max_width=100,use_small_heuristics=Default";
+    let ran = output(cargo(&project, &["fmt", "--check", "--", "--config", theirs]));
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""), "{ran:?}");
 }
 

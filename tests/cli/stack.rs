@@ -6,6 +6,7 @@ use std::process::Stdio;
 use serde_json::Value;
 
 use super::live::Running;
+use super::output;
 use crate::harness::Folder;
 
 /// Looks at a run, at most, until it is what it soon will be.
@@ -38,9 +39,14 @@ fn program(name: &str) -> (Folder, Running) {
 
 #[test]
 fn the_stack_of_one_that_runs_is_told_as_a_trap_is_with_its_lines() {
-    let (_folder, running) = program("stack-lines");
+    let (folder, running) = program("stack-lines");
     let pid = running.pid();
-    let told = running.done(["stack", &pid, "1"]);
+    // Sources are looked for where the command runs, wherever cargo builds.
+    let mut command = running.command(["stack", &pid, "1"]);
+    command.current_dir(folder.path());
+    let told = output(command);
+    assert_eq!(told.code, Some(0), "{told:?}");
+    let told = told.stdout;
     let (title, rest) = told.split_once('\n').expect("there are lines");
     assert_eq!(title, "info: isolate #1 `spinning`: running");
     for text in [

@@ -28,6 +28,9 @@ pub(super) struct Package {
     manifest_path: PathBuf,
     default_run: Option<String>,
     targets: Vec<Built>,
+    /// The folder of its workspace.
+    #[serde(skip)]
+    root: PathBuf,
 }
 
 /// What cargo calls a target: a bin, an example, a library.
@@ -45,6 +48,7 @@ pub(super) struct Program {
     manifest: PathBuf,
     kind: Kind,
     name: String,
+    root: PathBuf,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,6 +81,7 @@ pub(super) fn packages(folder: &Path) -> Result<Vec<Package>> {
     #[derive(Deserialize)]
     struct Metadata {
         packages: Vec<Package>,
+        workspace_root: PathBuf,
     }
     let mut command = cargo(folder);
     command.args(["metadata", "--no-deps", "--format-version", "1"]);
@@ -85,7 +90,8 @@ pub(super) fn packages(folder: &Path) -> Result<Vec<Package>> {
         bail!("cargo cannot read the package in {}", report::path(folder));
     }
     let metadata: Metadata = serde_json::from_slice(&output.stdout).context("cargo metadata says what is no JSON")?;
-    Ok(metadata.packages)
+    let Metadata { packages, workspace_root } = metadata;
+    Ok(packages.into_iter().map(|package| Package { root: workspace_root.clone(), ..package }).collect())
 }
 
 impl Package {
@@ -129,8 +135,8 @@ impl Package {
     }
 
     fn program(&self, target: &Built) -> Option<Program> {
-        let (package, manifest) = (self.id.clone(), self.manifest_path.clone());
-        Some(Program { package, manifest, kind: target.program()?, name: target.name.clone() })
+        let (package, manifest, root) = (self.id.clone(), self.manifest_path.clone(), self.root.clone());
+        Some(Program { package, manifest, kind: target.program()?, name: target.name.clone(), root })
     }
 }
 
@@ -162,6 +168,11 @@ impl Program {
         let local = metadata.packages.into_iter().filter(|package| package.source.is_none());
         let packages = local.filter_map(|package| Some(package.manifest_path.parent()?.to_owned())).collect();
         Ok(Workspace { packages, target: metadata.target_directory, root: metadata.workspace_root })
+    }
+
+    /// The folder of its workspace, in which the names of its sources begin.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// The folder of its package.

@@ -36,6 +36,14 @@ impl Target {
         Ok(Target::Module(path.to_owned()))
     }
 
+    /// The folder in which its sources are, of one that cargo builds; where it builds may be elsewhere.
+    pub(super) fn sources(&self) -> Option<&Path> {
+        match self {
+            Target::Module(_) => None,
+            Target::Program(program) => Some(program.root()),
+        }
+    }
+
     /// The module's file, built if need be.
     pub(super) fn module(&self) -> Result<PathBuf> {
         match self {

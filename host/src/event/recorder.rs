@@ -347,6 +347,21 @@ mod tests {
     }
 
     #[test]
+    fn births_and_samples_have_a_bound_each_and_leave_each_other_room() {
+        let recorder = Recorder::new();
+        recorder.record(Detail::Lives);
+        for _ in 0..SAMPLES_MAX + 2 {
+            recorder.sampled(1, IsolateId(1), Box::new(|| Happened::Missed { events: 0 }));
+        }
+        for _ in 0..RARE_MAX + 5 {
+            recorder.rare(2, IsolateId(1), || Happened::Ended { exit: crate::Exit::Returned });
+        }
+        let events = drained(&recorder);
+        assert_eq!(events.len(), SAMPLES_MAX + RARE_MAX + 1);
+        assert_eq!(events.last().map(|last| &last.what), Some(&Happened::Missed { events: 7 }));
+    }
+
+    #[test]
     fn nothing_is_made_for_nobody() {
         let recorder = Recorder::new();
         recorder.rare(1, IsolateId(1), || unreachable!("nobody observes"));

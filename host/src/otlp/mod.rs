@@ -358,3 +358,43 @@ impl Sending {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Event, Happened};
+    use crate::exit::{Exit, IsolateId};
+    use crate::trace_context::TraceContext;
+
+    /// A life that is over.
+    fn live(making: &mut Making, number: u64) {
+        let context = TraceContext::new(7, number, true).unwrap();
+        let name = "one".to_owned();
+        for what in [
+            Happened::Born { name, module: String::new(), parent: None },
+            Happened::Entered { context, parent: None },
+            Happened::Ended { exit: Exit::Returned },
+        ] {
+            making.spans.see(&Event { at: Duration::ZERO, isolate: Some(IsolateId(number)), what });
+        }
+    }
+
+    #[test]
+    fn what_waits_has_a_bound_in_bytes_and_in_batches_and_what_is_beyond_is_counted() {
+        let host = Host::builder().isolates(1).build().unwrap();
+        let (batches, theirs) = sync_channel(1);
+        let (waiting, exported) = (Arc::<AtomicUsize>::default(), Arc::<Mutex<Exported>>::default());
+        let mut making =
+            Making { spans: Spans::of(&host), batches, waiting: Arc::clone(&waiting), exported: Arc::clone(&exported) };
+        waiting.store(WAITING_BYTES_MAX, Ordering::SeqCst);
+        live(&mut making, 1);
+        making.hand_over();
+        assert_eq!((lock(&exported).lost, theirs.try_recv().is_err()), (1, true), "no room in bytes");
+        assert_eq!(waiting.swap(0, Ordering::SeqCst), WAITING_BYTES_MAX, "what is lost takes none");
+        // More than a batch has, and there is room for one.
+        (0..=BATCH as u64).for_each(|number| live(&mut making, 2 + number));
+        making.hand_over();
+        assert_eq!((lock(&exported).lost, theirs.try_recv().unwrap().spans.len()), (2, BATCH));
+        assert!(lock(&exported).error.is_some());
+    }
+}

@@ -30,6 +30,9 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How long an answer waits for who asked.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long somebody may say nothing who has one of the places of those who ask.
+const SILENCE: Duration = Duration::from_secs(60);
+
 /// How long one that cannot be let in waits, where the process has no descriptor left.
 const AGAIN: Duration = Duration::from_millis(50);
 
@@ -134,20 +137,26 @@ fn accept(listener: &UnixListener, shared: &Arc<Shared>) {
             std::thread::sleep(AGAIN);
             continue;
         };
+        let asking = Asking(Arc::clone(shared));
         if shared.asking.fetch_add(1, Ordering::SeqCst) >= ASKERS_MAX {
-            shared.asking.fetch_sub(1, Ordering::SeqCst);
             continue;
         }
-        let theirs = Arc::clone(shared);
         let thread = std::thread::Builder::new().name("insula-asker".to_owned());
         let serve = move || {
-            // Who goes away in the middle of an answer asks no more.
-            let _ = theirs.serve(&asker);
-            theirs.asking.fetch_sub(1, Ordering::SeqCst);
+            // Who goes away in the middle of an answer, or says nothing for long, asks no more.
+            let _ = asking.0.serve(&asker);
         };
-        if thread.spawn(serve).is_err() {
-            shared.asking.fetch_sub(1, Ordering::SeqCst);
-        }
+        // Without a thread nobody is answered, and the place is given back here.
+        let _ = thread.spawn(serve);
+    }
+}
+
+/// One who asks, counted among those who do, whatever comes of it.
+struct Asking(Arc<Shared>);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.asking.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -155,6 +164,7 @@ impl Shared {
     fn serve(&self, asker: &UnixStream) -> std::io::Result<()> {
         // Nobody waits long for who does not read.
         asker.set_write_timeout(Some(PATIENCE))?;
+        asker.set_read_timeout(Some(SILENCE))?;
         let (mut lines, mut heard) = (BufReader::new(asker), Heard::default());
         loop {
             let mut line = String::new();

@@ -46,6 +46,10 @@ impl Command {
                 Ok(Answer::Logs { texts, more, over }) => (texts, more, over),
                 Ok(_) => bail!("the run answers something else than was asked"),
                 Err(error) if is_first => return Err(error),
+                // One that lives stopped to tell, since nobody read for a while: behind a pager, say.
+                Err(_) if Asker::reach(&self.run).is_ok_and(|mut asker| asker.run().is_ok()) => {
+                    bail!("the run waits for nobody who does not read, and tells no more here; it goes on")
+                }
                 // The run is over, and all that it had to tell was told.
                 Err(_) => break,
             };

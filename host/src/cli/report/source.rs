@@ -2,7 +2,7 @@
 //!
 //! A module says which file that is, and a stranger's module says what it likes: a device that never ends, a key of the
 //! user's, a file of a gigabyte. So only regular files are opened, of a bounded size, with an ending that sources have, and
-//! that are, with all links followed, below the folder where the command runs or the package that the module is built in.
+//! that are, with all links followed, below the folder where the command runs or the package that the module is of.
 
 use std::fs::{File, OpenOptions};
 use std::io::Read as _;
@@ -76,6 +76,13 @@ pub(crate) struct Excerpt {
 }
 
 impl Sources {
+    /// The same, and those below this folder.
+    pub(crate) fn and(mut self, folder: Option<&Path>) -> Sources {
+        let folder = folder.and_then(|folder| folder.canonicalize().ok());
+        self.roots.extend(folder.filter(|root| root.parent().is_some() && !self.roots.contains(root)));
+        self
+    }
+
     /// Those below the present folder, and below the package or workspace whose target folder `module` is in.
     pub(crate) fn around(module: &Path) -> Sources {
         let here = std::env::current_dir().and_then(|folder| folder.canonicalize()).ok();

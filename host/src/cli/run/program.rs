@@ -33,6 +33,8 @@ pub(super) struct Program {
 pub(super) struct Built {
     /// Its main's.
     pub(super) module: PathBuf,
+    /// Where its sources are, if it was built.
+    sources: Option<PathBuf>,
     /// What it may spawn beside.
     offers: Vec<(String, PathBuf)>,
 }
@@ -67,16 +69,17 @@ impl Program {
 
     /// Builds what is to be built.
     pub(super) fn build(&self) -> Result<Built> {
-        let module = Target::find(&self.target)?.module()?;
+        let target = Target::find(&self.target)?;
+        let (module, sources) = (target.module()?, target.sources().map(Path::to_owned));
         let offers = self.flags.given.modules.iter();
         let offers = offers.map(|offer| Ok((offer.name.clone(), Target::find(&offer.target)?.module()?)));
-        Ok(Built { module, offers: offers.collect::<Result<_>>()? })
+        Ok(Built { module, sources, offers: offers.collect::<Result<_>>()? })
     }
 
     /// Makes a host, and has it compile the module, or find it compiled.
     pub(super) fn load(&self, built: &Built) -> Result<Loaded> {
         let unheard = Unheard::default();
-        let host = self.host(&built.module, &unheard)?;
+        let host = self.host(built, &unheard)?;
         for (name, module) in &built.offers {
             host.offer_file(name, module);
         }
@@ -111,7 +114,7 @@ impl Program {
         Ok(Outcome::Ended { ended: ended?, child_failed })
     }
 
-    fn host(&self, module: &Path, unheard: &Unheard) -> Result<Host> {
+    fn host(&self, Built { module, sources, .. }: &Built, unheard: &Unheard) -> Result<Host> {
         let mut builder = self.flags.limits.bound(Host::builder()).compile_limits(compile_limits());
         if let Some(folder) = module.parent() {
             builder = builder.module_folder(folder);
@@ -120,7 +123,7 @@ impl Program {
             builder = builder.cache_folder(folder);
         }
         let backtrace = Backtrace::or_environment(self.flags.ending.backtrace);
-        let shown = Shown { backtrace, sources: Sources::around(module), with_stderr: true };
+        let shown = Shown { backtrace, sources: Sources::around(module).and(sources.as_deref()), with_stderr: true };
         let builder = self.flags.debug.set(builder)?;
         Ok(unheard.noted_by(builder, shown).build()?)
     }

@@ -33,7 +33,9 @@ fn greet(names: &[String], mut hear: impl FnMut(String)) -> Result<(), Box<dyn s
     // Ends when the greeter has: then nobody is left who could reply.
     for reply in replies {
         match reply {
-            Reply::Ready(to_greeter) => names.iter().try_for_each(|name| to_greeter.send(name.clone()))?,
+            Reply::Ready(to_greeter) => names
+                .iter()
+                .try_for_each(|name| to_greeter.send(name.clone()))?,
             Reply::Greeting(text) => hear(text),
         }
     }
@@ -55,7 +57,10 @@ mod tests {
     #[test]
     fn everybody_is_greeted_in_order() {
         let mut heard = Vec::new();
-        greet(&["Ada".to_owned(), "Alan".to_owned()], |text| heard.push(text)).unwrap();
+        greet(&["Ada".to_owned(), "Alan".to_owned()], |text| {
+            heard.push(text)
+        })
+        .unwrap();
         assert_eq!(heard, ["Hello, Ada!", "Hello, Alan!"]);
     }
 }
