@@ -34,6 +34,10 @@ models! {
         a_ping_waits_for_the_next_end_of_a_turn
         an_error_comes_before_the_exit
     }
+    event {
+        what_is_put_down_is_taken_once
+        what_is_rare_comes_with_its_entry
+    }
 }
 
 /// The test of the test: loom finds the mistake.

@@ -2,15 +2,18 @@
 //!
 //! - [`Event`], [`Happened`], [`Then`], [`Notice`]: what an observer is given.
 //! - `recorder`: where it is put down when somebody observes, and what that costs when nobody does: one look at a word.
+//! - `lane`: how one thread puts it down and another takes it out.
 
-#[path = "event/recorder.rs"] // the tests include this file by its path
+#[path = "event/lane.rs"] // the tests include this file by its path
+pub(crate) mod lane;
+#[path = "event/recorder.rs"]
 mod recorder;
 
 use std::time::Duration;
 
 use crate::exit::{Exit, Frame, IsolateId};
 use crate::trace_context::TraceContext;
-pub(crate) use recorder::{Detail, Recorder, Spares};
+pub(crate) use recorder::{Batch, Detail, Extra, ExtraKind, Left, Record, Recorder};
 
 /// One thing that happened in a host.
 ///
@@ -169,6 +172,16 @@ impl Happened {
     /// Whether it is where somebody was who had a CPU.
     pub(crate) fn is_sample(&self) -> bool {
         matches!(self, Happened::Sampled { .. })
+    }
+
+    /// Bytes of what a guest says in it, about.
+    pub(crate) fn text_bytes(&self) -> usize {
+        match self {
+            Happened::Born { name, module, .. } => name.len() + module.len(),
+            Happened::Uncaught { message } => message.len(),
+            Happened::Ended { exit } => format!("{exit:?}").len(),
+            _ => 0,
+        }
     }
 
     /// Whether it is of a life as a whole, and no turn or message.

@@ -72,7 +72,10 @@ pub use error::{BuildError, ChildFailure, LoadError, SendError, SpawnError};
 pub use event::{Event, Happened, Notice, Then};
 pub use exit::{Exit, Frame, IsolateId, Killer, Phase};
 pub use grant::Grant;
-pub use host::{CoreDump, Ended, Host, HostBuilder, LastWords, Loading, Observation, Origin, Sleeper, Uncaught, Wait};
+pub use host::{
+    CoreDump, Ended, Host, HostBuilder, LastWords, Loading, Observation, Origin, Recorded, Recording, Sleeper,
+    Uncaught, Wait,
+};
 pub use inspect::{
     ExportInfo, ImportInfo, ImportOrigin, ItemType, ModuleInfo, PrecompiledInfo, SectionInfo, inspect,
     inspect_precompiled, is_precompiled,

@@ -1,6 +1,8 @@
 //! `--profile guest`: what the Firefox profiler is given of a run.
 
 use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
 
 use serde_json::Value;
 
@@ -93,4 +95,42 @@ fn only_guests_are_profiled_and_that_is_said() {
     }
     let ran = run(["--profile", "guest,p.json,1us", "app.wasm"]);
     assert!(ran.code == Some(2) && ran.stderr.contains("an interval is 1ms or more"), "{ran:?}");
+}
+
+/// Of all that is written when a run is over: a run that is cut short takes away nothing that was there.
+#[test]
+fn a_run_that_is_cut_short_leaves_its_files_as_they_were() {
+    let folder = Folder::new("cut-short");
+    let module = folder.file(
+        "spins.wat",
+        r#"(module
+            (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+            (memory (export "memory") 1)
+            (data (i32.const 0) "\08\00\00\00\03\00\00\00on\n")
+            (func (export "_start")
+                (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 16)))
+                (loop (br 0))))"#,
+    );
+    let files = ["trace.json", "report.json", "profile.json"].map(|name| folder.file(name, "as it was"));
+    let [trace, report, profile] = files.each_ref().map(|file| file.display().to_string());
+    let mut command = harness::insula();
+    command.args(["run", "--trace", &trace, "--report", &report, "--profile", &format!("guest,{profile}")]).arg(module);
+    let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut running = piped.spawn().expect("insula can be run");
+    let mut line = String::new();
+    let mut stdout = BufReader::new(running.stdout.take().expect("it is piped"));
+    stdout.read_line(&mut line).expect("it says that it runs");
+    assert_eq!(line, "on\n");
+    running.kill().expect("it runs");
+    running.wait().expect("it ends");
+    for file in &files {
+        assert_eq!(std::fs::read(file).expect("it is there"), b"as it was", "{}", file.display());
+    }
+    // One that comes to its end writes them anew, and nothing of what was there is left behind.
+    std::fs::write(&files[1], "x".repeat(1 << 20)).expect("it can be written");
+    let ends = folder.file("ends.wat", "(module (func (export \"_start\")))");
+    let ran = run(["--report".as_ref(), report.as_ref(), ends.as_os_str()]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let text = std::fs::read_to_string(&files[1]).expect("it is there");
+    assert!(serde_json::from_str::<Value>(&text).is_ok(), "{text}");
 }

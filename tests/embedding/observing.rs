@@ -168,3 +168,80 @@ fn who_observes_lives_is_told_of_no_turn_and_no_message() {
     assert!(lives.len() == 8 && lives.iter().all(is_of_lives), "{lives:?}");
     assert!(all.iter().filter(|event| is_of_lives(event)).count() == 4 && all.len() > 8, "{all:?}");
 }
+
+#[test]
+fn a_recording_has_what_an_observer_is_told_and_nothing_for_others() {
+    let host = host();
+    let (observed, recording) = (Observed::begin(&host), host.record(1_000_000).expect("there is a thread"));
+    let others = [host.observe_spans(|_| ()), host.observe_samples(Duration::from_millis(1), |_| ())];
+    pingpong(&host);
+    runs(&host, "parallel");
+    drop(others);
+    let (recorded, told) = (recording.stop(), observed.end());
+    assert_eq!(recorded.missed, 0);
+    assert!(recorded.events.is_sorted_by_key(|event| event.at) && recorded.events.len() > 30, "{recorded:?}");
+    // Of two things at one time either may come first.
+    let texts = |events: &[Event]| {
+        let mut texts: Vec<String> = events.iter().map(|event| format!("{event:?}")).collect();
+        texts.sort();
+        texts
+    };
+    assert_eq!(texts(&recorded.events), texts(&told));
+    assert_eq!(host.record(10).expect("there is a thread").stop().events, []);
+}
+
+#[test]
+fn a_recording_keeps_what_it_has_room_for_and_counts_the_rest() {
+    let host = host();
+    let [small, none, all] = [5, 0, 1_000_000].map(|max| host.record(max).expect("there is a thread"));
+    pingpong(&host);
+    let [small, none, all] = [small, none, all].map(insula::Recording::stop);
+    let (events, first) = (all.events.len() as u64, &all.events[0]);
+    assert!(events > 20 && all.missed == 0 && matches!(first.what, Happened::Born { .. }), "{all:?}");
+    assert_eq!((small.events.len(), small.missed), (5, events - 5));
+    assert_eq!((none.events.len(), none.missed), (0, events));
+    // The texts have a bound of their own.
+    let (name, births) = ("x".repeat(1 << 20), 70);
+    let module = host.load("page", b"(module (func (export \"run\")))").expect("the text is a module");
+    let recording = host.record(1_000_000).expect("there is a thread");
+    for _ in 0..births {
+        host.spawn(&module, Spawn::entry("run").debug_name(&name)).expect("it has an entry").join();
+    }
+    let recorded = recording.stop();
+    let born = recorded.events.iter().filter(|event| matches!(event.what, Happened::Born { .. })).count() as u64;
+    assert_eq!(born + recorded.missed, births);
+    assert!((60..64).contains(&born), "{born} of {births} are kept");
+}
+
+#[test]
+fn a_recording_outlives_its_host() {
+    let host = host();
+    let module = host.load("loops", b"(module (func (export \"run\") (loop (br 0))))").expect("the text is a module");
+    let recording = host.record(1_000_000).expect("there is a thread");
+    let isolate = host.spawn(&module, Spawn::entry("run")).expect("it has an entry");
+    drop((isolate, host));
+    let recorded = recording.stop();
+    let last = recorded.events.last().map(|last| &last.what);
+    assert_eq!(last, Some(&Happened::Ended { exit: Exit::HostClosed }));
+}
+
+#[test]
+fn a_thread_that_sends_to_many_hosts_and_ends_is_told_of_at_each() {
+    let hosts = [(); 3].map(|()| Host::builder().isolates(1).build().expect("there is room for a small host"));
+    let recordings = hosts.each_ref().map(|host| host.record(1_000_000).expect("there is a thread"));
+    let ports = hosts.each_ref().map(Host::receive_port::<u32>);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for n in 0..1_000 {
+                    ports.iter().for_each(|port| port.send_port().send(n).expect("it is open"));
+                }
+            });
+        }
+    });
+    for recording in recordings {
+        let recorded = recording.stop();
+        let sent = recorded.events.iter().filter(|event| matches!(event.what, Happened::Sent { .. })).count();
+        assert_eq!((sent, recorded.missed), (4_000, 0));
+    }
+}

@@ -134,7 +134,9 @@ fn one_that_waits_is_found_in_its_wait() {
     ] {
         let isolate = spawned(&host, entry);
         assert_eq!(names(&stack(&isolate, waits(call))), inner);
-        assert_eq!((isolate.doing(), isolate.exit()), (waits(call), None), "it waits on");
+        // To answer, it was awake for a moment.
+        soon("its wait", || (isolate.doing() == waits(call)).then_some(()));
+        assert_eq!(isolate.exit(), None, "it waits on");
         let pause = isolate.pause();
         assert_eq!(names(&stack(&isolate, Doing::Paused)), inner);
         isolate.resume(&pause);

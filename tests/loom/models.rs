@@ -10,6 +10,7 @@ use crate::port::{Attachments, Bytes, Mailbox, Message, Port, Room, SendRight, T
 use crate::sync::Arc;
 
 pub mod control;
+pub mod event;
 pub mod mailbox;
 
 /// Threads that loom takes the CPU from at any point, so often in one execution: enough for every race of two.

@@ -27,6 +27,7 @@ mod doctor;
 mod endpoint;
 mod grants;
 mod inspect;
+mod kept;
 mod live;
 pub(crate) mod log;
 mod man;

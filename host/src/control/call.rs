@@ -59,6 +59,16 @@ impl Call {
         CALLS[self as usize].1
     }
 
+    /// By which events know it.
+    pub(crate) fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The name of the call of this number.
+    pub(crate) fn name_of(number: u8) -> Option<&'static str> {
+        CALLS.get(usize::from(number)).map(|(_, name)| *name)
+    }
+
     #[cfg(feature = "testing")]
     pub(crate) fn of_name(name: &str) -> Option<Call> {
         CALLS.iter().find(|(_, known)| *known == name).map(|(call, _)| *call)

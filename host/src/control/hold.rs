@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use super::{Census, Registry};
+use super::{Call, Census, Registry};
 use crate::event::Recorder;
 use crate::names::NameServer;
 use crate::port::Mailbox;
@@ -45,7 +45,7 @@ impl Links {
             world: Arc::clone(world),
             names: NameServer::default(),
             tally: Tally::default(),
-            recorder: Recorder::new(),
+            recorder: Recorder::new(Call::name_of),
             aside,
             mailboxes: Mutex::default(),
         })

@@ -1,59 +1,49 @@
-//! Where events wait for their observers: in pieces, so that threads which record do not wait for each other.
+//! Where events wait for whoever observes: threads that put them down do not wait for each other, nor for who takes them out.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use insula_wire::Kind;
 
+use super::lane::{EXTRA, Lane, Room, Words, Writer};
 use super::{Event, Happened, Notice, Then};
 use crate::exit::IsolateId;
 use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex};
 use crate::trace_context::TraceContext;
 
-/// Pieces: more than threads that are likely to record at one time.
-const PIECES: usize = 16;
+/// What waits of one thread, at most: some 10 MiB of turns and messages, as much as a pair that plays ping-pong makes in a
+/// tenth of a second. What has texts may be long, and a sample has the names of a stack, so there are fewer of these, and
+/// they have room of their own: a birth or an end finds it however many messages there are.
+const ROOM: Room = Room { chunk: 512, chunks_max: 512, extras_max: [1 << 13, 1 << 10, 1 << 18] };
 
-/// Records of one piece that wait, at most, some 12 MiB: as much as a pair that plays ping-pong makes in a tenth of a second.
-const WAITING_MAX: usize = 1 << 18;
+/// One thing that happened, as small as it can be: it is put down on the way of every message.
+#[derive(Clone, Copy)]
+pub(crate) struct Record(Words);
 
-/// Records of one piece that have texts, which may be long. They have room of their own: a birth or an end finds it
-/// however many messages there are.
-const RARE_MAX: usize = 1 << 13;
-
-/// Samples of one piece, each of which has the names of a stack.
-const SAMPLES_MAX: usize = 1 << 10;
-
-/// What was put down, as small as it can be: it is done on the way of every message.
-pub(crate) struct Record {
-    /// Nanoseconds since the host was built.
-    pub(crate) at: u64,
-    /// 0 is the embedder.
-    pub(crate) isolate: u64,
-    pub(crate) what: What,
-}
-
-/// What happened, less what would make it large.
-pub(crate) enum What {
-    Ran {
-        nanos: u64,
-        thread: u32,
-        then: Then,
-    },
-    Sent {
-        to: u64,
-        message: u64,
-        bytes: u64,
-    },
-    Received {
-        message: u64,
-        bytes: u64,
-        kind: Kind,
-    },
-    Entered(Box<(TraceContext, Option<u64>)>),
+/// What is more than words.
+pub(crate) enum Extra {
     Rare(Box<Happened>),
     /// Made when it is told: names take their time.
-    Later(Box<dyn FnOnce() -> Happened + Send>),
+    Sample(Box<dyn FnOnce() -> Happened + Send>),
+    Span(Box<(TraceContext, Option<u64>)>),
+}
+
+/// The kinds that have a bound each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ExtraKind {
+    Rare,
+    Sample,
+    Span,
+}
+
+/// Why an isolate no longer has a CPU, a call by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    Over,
+    Preempted,
+    Paused,
+    Waits(Option<u8>),
 }
 
 /// How much is recorded.
@@ -71,7 +61,11 @@ pub(crate) enum Detail {
 /// What happens in one host, for as long as somebody observes.
 pub(crate) struct Recorder {
     detail: AtomicU8,
-    pieces: [Mutex<Piece>; PIECES],
+    /// What tells this recorder from others of the process.
+    number: u64,
+    /// The name of a call, by its number.
+    call: fn(u8) -> Option<&'static str>,
+    lanes: Mutex<Vec<Arc<Lane>>>,
     missed: AtomicU64,
     /// When the last sample was due; 0 where nobody samples.
     sample_due: AtomicU64,
@@ -79,19 +73,24 @@ pub(crate) struct Recorder {
     sample_nanos: AtomicU64,
 }
 
+/// What was taken out, in no order yet; to be used again and again.
 #[derive(Default)]
-struct Piece {
-    records: Vec<Record>,
-    /// How many of them have texts.
-    rare: usize,
-    /// How many of them are samples.
-    samples: usize,
+pub(crate) struct Batch {
+    pub(crate) records: Vec<Record>,
+    /// What belongs to those of them which say so; each has its number here.
+    pub(crate) extras: Vec<Happened>,
+    /// Events that found no room.
+    pub(crate) missed: u64,
+    words: Vec<Words>,
+    taken: Vec<Extra>,
 }
 
 thread_local! {
     static THREAD: Cell<Option<u32>> = const { Cell::new(None) };
     /// The last sample that this thread took.
     static SAMPLED: Cell<u64> = const { Cell::new(0) };
+    /// Where this thread puts down, by the number of the recorder: most threads work for one host.
+    static WRITERS: RefCell<Vec<(u64, Writer)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The number of this thread, which no other has.
@@ -104,19 +103,20 @@ fn thread() -> u32 {
     })
 }
 
-/// Room for records: to be left in the place of what is taken, and for what was taken.
-#[derive(Default)]
-pub(crate) struct Spares {
-    piece: Vec<Record>,
-    taken: Vec<Record>,
-}
-
 impl Recorder {
-    /// Nobody observes.
-    pub(crate) fn new() -> Arc<Recorder> {
-        let pieces = std::array::from_fn(|_| Mutex::default());
+    /// Nobody observes. Calls have names, by their numbers.
+    pub(crate) fn new(call: fn(u8) -> Option<&'static str>) -> Arc<Recorder> {
+        static NUMBERS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
         let [missed, sample_due, sample_nanos] = [(); 3].map(|()| AtomicU64::new(0));
-        Arc::new(Recorder { detail: AtomicU8::new(Detail::Nothing as u8), pieces, missed, sample_due, sample_nanos })
+        Arc::new(Recorder {
+            detail: AtomicU8::new(Detail::Nothing as u8),
+            number: NUMBERS.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+            call,
+            lanes: Mutex::default(),
+            missed,
+            sample_due,
+            sample_nanos,
+        })
     }
 
     /// Whether somebody observes turns and messages: the one thing that is asked where nobody does.
@@ -138,40 +138,39 @@ impl Recorder {
     /// From now on it records so much.
     pub(crate) fn record(&self, detail: Detail) {
         self.detail.store(detail as u8, Ordering::SeqCst);
+        if detail == Detail::Nothing {
+            self.lanes.lock().iter().for_each(|lane| lane.shrink());
+        }
     }
 
     /// It had a CPU.
     #[cold]
-    pub(crate) fn ran(&self, isolate: IsolateId, from: u64, to: u64, then: Then) {
-        self.put(Record {
-            at: from,
-            isolate: isolate.0,
-            what: What::Ran { nanos: to.saturating_sub(from), thread: thread(), then },
-        });
+    pub(crate) fn ran(&self, isolate: IsolateId, from: u64, to: u64, left: Left) {
+        self.put([from, isolate.0, to.saturating_sub(from), u64::from(thread()), Tag::Ran(left).word()]);
     }
 
     /// A message was accepted.
     #[cold]
     pub(crate) fn sent(&self, at: u64, isolate: u64, to: u64, message: u64, bytes: u64) {
-        self.put(Record { at, isolate, what: What::Sent { to, message, bytes } });
+        self.put([at, isolate, message, to, Tag::Sent.word_with(bytes)]);
     }
 
     /// A message was taken.
     #[cold]
     pub(crate) fn received(&self, at: u64, isolate: u64, message: u64, bytes: u64, kind: Kind) {
-        self.put(Record { at, isolate, what: What::Received { message, bytes, kind } });
+        self.put([at, isolate, message, 0, Tag::Received(kind).word_with(bytes)]);
     }
 
     /// It is in this span from here on, within that of its parent.
     #[cold]
     pub(crate) fn entered(&self, at: u64, isolate: IsolateId, context: TraceContext, parent: Option<u64>) {
-        self.put(Record { at, isolate: isolate.0, what: What::Entered(Box::new((context, parent))) });
+        self.put_with(at, isolate, Extra::Span(Box::new((context, parent))));
     }
 
     /// Something happened that happens seldom. It is made only if somebody observes.
     pub(crate) fn rare(&self, at: u64, isolate: IsolateId, what: impl FnOnce() -> Happened) {
         if self.has_lives() {
-            self.put(Record { at, isolate: isolate.0, what: What::Rare(Box::new(what())) });
+            self.put_with(at, isolate, Extra::Rare(Box::new(what())));
         }
     }
 
@@ -198,79 +197,187 @@ impl Recorder {
 
     /// A sample was taken.
     pub(crate) fn sampled(&self, at: u64, isolate: IsolateId, what: Box<dyn FnOnce() -> Happened + Send>) {
-        self.put(Record { at, isolate: isolate.0, what: What::Later(what) });
+        self.put_with(at, isolate, Extra::Sample(what));
     }
 
-    fn put(&self, record: Record) {
-        let mut piece = self.pieces[thread() as usize % PIECES].lock();
-        let Piece { records, rare, samples } = &mut *piece;
-        let common = records.len() - *rare - *samples;
-        let has_room = match record.what {
-            What::Rare(_) => add_below(rare, RARE_MAX),
-            What::Later(_) => add_below(samples, SAMPLES_MAX),
-            _ => common < WAITING_MAX,
-        };
-        if has_room {
-            records.push(record);
-        } else {
+    fn put(&self, words: Words) {
+        self.counted(self.write(|writer| writer.put(words)));
+    }
+
+    fn put_with(&self, at: u64, isolate: IsolateId, extra: Extra) {
+        self.counted(self.write(|writer| writer.put_with([at, isolate.0], extra)));
+    }
+
+    #[inline]
+    fn counted(&self, is_put: bool) {
+        if !is_put {
             self.missed.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Takes out what waits, in the order of time; the room of `spares` is used again.
-    pub(crate) fn drain(&self, spares: &mut Spares, events: &mut Vec<Event>) {
-        let Spares { piece: spare, taken } = spares;
-        for piece in &self.pieces {
-            let mut piece = piece.lock();
-            (piece.rare, piece.samples) = (0, 0);
-            std::mem::swap(&mut piece.records, spare);
-            drop(piece);
-            settle(spare);
-            taken.append(spare);
-        }
+    /// Has this thread write on its lane. A thread that is ending has none.
+    #[inline]
+    fn write(&self, write: impl FnOnce(&mut Writer) -> bool) -> bool {
+        let written = WRITERS.try_with(|writers| {
+            let mut writers = writers.borrow_mut();
+            let known = writers.iter().position(|(number, _)| *number == self.number);
+            let known = known.unwrap_or_else(|| self.begin(&mut writers));
+            write(&mut writers[known].1)
+        });
+        written.unwrap_or(false)
+    }
+
+    /// Gives this thread a lane. Those of hosts that are gone make room.
+    #[cold]
+    fn begin(&self, writers: &mut Vec<(u64, Writer)>) -> usize {
+        writers.retain(|(_, writer)| !writer.is_alone());
+        let writer = Writer::new(ROOM);
+        self.lanes.lock().push(Arc::clone(writer.lane()));
+        writers.push((self.number, writer));
+        writers.len() - 1
+    }
+
+    /// Takes out what waits, in the place of what is in the batch. To be called by one thread at a time.
+    pub(crate) fn drain(&self, batch: &mut Batch) {
+        let Batch { records, extras, missed, words, taken } = batch;
+        records.clear();
+        extras.clear();
+        // A thread that begins to put down waits for nothing else.
+        let mut lanes = std::mem::take(&mut *self.lanes.lock());
+        lanes.retain_mut(|lane| {
+            // Before it is looked into: whoever is gone then has put down all that it ever will.
+            let goes_on = Arc::get_mut(lane).is_none();
+            let [first, first_extra] = [words.len(), taken.len()];
+            lane.drain(words, taken);
+            number(&mut words[first..], first_extra);
+            settle(&mut words[first..]);
+            goes_on
+        });
+        self.lanes.lock().append(&mut lanes);
+        records.extend(words.drain(..).map(Record));
+        extras.extend(taken.drain(..).map(Extra::happened));
+        *missed = self.missed.swap(0, Ordering::Relaxed);
+    }
+
+    /// The events of these records, in the order of time; what belongs to them is taken out of its place.
+    pub(crate) fn events(&self, records: &mut [Record], extras: &mut [Happened], events: &mut Vec<Event>) {
         // While they are small. What is in order by itself is only walked over.
-        taken.sort_by_key(|record| record.at);
-        events.clear();
-        events.extend(taken.drain(..).map(Record::event));
-        match self.missed.swap(0, Ordering::Relaxed) {
-            0 => {}
-            missed => {
-                let at = events.last().map_or(Duration::ZERO, |last| last.at);
-                events.push(Event { at, isolate: None, what: Happened::Missed { events: missed } });
-            }
+        records.sort_by_key(|Record([at, ..])| *at);
+        events.extend(records.iter().map(|record| record.event(extras, self.call)));
+    }
+}
+
+/// Has each entry of something more say which that is, from this number on.
+fn number(entries: &mut [Words], first: usize) {
+    let with_more = entries.iter_mut().filter(|words| words[4] == EXTRA);
+    with_more.zip(first as u64..).for_each(|(words, number)| words[2] = number);
+}
+
+/// Puts what one thread put down in the order of time, which it nearly has: a turn is put down when it is over, behind what
+/// happened in it, and is the only one that moves far.
+fn settle(entries: &mut [Words]) {
+    for late in 1..entries.len() {
+        let at = entries[late][0];
+        if entries[late - 1][0] > at {
+            let earlier = entries[..late].iter().rev().take_while(|entry| entry[0] > at).count();
+            entries[late - earlier..=late].rotate_right(1);
         }
     }
 }
 
-/// One more, if that is not too many.
-fn add_below(count: &mut usize, max: usize) -> bool {
-    let has_room = *count < max;
-    *count += usize::from(has_room);
-    has_room
+/// What an entry is, in the lowest byte of its last word. 0 has an extra.
+#[derive(Clone, Copy)]
+enum Tag {
+    Sent,
+    Received(Kind),
+    Ran(Left),
 }
 
-/// Puts the records of one piece in the order of time, which they nearly have: a turn is put down when it is over, behind
-/// what happened in it, and is the only one that moves far.
-fn settle(records: &mut [Record]) {
-    for late in 1..records.len() {
-        let at = records[late].at;
-        if records[late - 1].at > at {
-            let earlier = records[..late].iter().rev().take_while(|record| record.at > at).count();
-            records[late - earlier..=late].rotate_right(1);
+impl Tag {
+    fn word(self) -> u64 {
+        match self {
+            Tag::Sent => 1,
+            Tag::Received(Kind::Data) => 2,
+            Tag::Received(Kind::Exit) => 3,
+            Tag::Received(Kind::Error) => 4,
+            Tag::Received(Kind::Ping) => 5,
+            Tag::Ran(Left::Over) => 6,
+            Tag::Ran(Left::Preempted) => 7,
+            Tag::Ran(Left::Paused) => 8,
+            Tag::Ran(Left::Waits(None)) => 9,
+            Tag::Ran(Left::Waits(Some(call))) => 10 + u64::from(call),
+        }
+    }
+
+    /// With a number above it, which is below 2^48 or said to be.
+    fn word_with(self, number: u64) -> u64 {
+        number.min((1 << 48) - 1) << 16 | self.word()
+    }
+}
+
+/// What the last word says: the tag, and the number above it.
+fn read(word: u64) -> (Tag, u64) {
+    let tag = match word & 0xffff {
+        1 => Tag::Sent,
+        2 => Tag::Received(Kind::Data),
+        3 => Tag::Received(Kind::Exit),
+        4 => Tag::Received(Kind::Error),
+        5 => Tag::Received(Kind::Ping),
+        6 => Tag::Ran(Left::Over),
+        7 => Tag::Ran(Left::Preempted),
+        8 => Tag::Ran(Left::Paused),
+        call => Tag::Ran(Left::Waits(call.checked_sub(10).and_then(|call| u8::try_from(call).ok()))),
+    };
+    (tag, word >> 16)
+}
+
+impl Extra {
+    pub(crate) fn kind(&self) -> ExtraKind {
+        match self {
+            Extra::Rare(_) => ExtraKind::Rare,
+            Extra::Sample(_) => ExtraKind::Sample,
+            Extra::Span(_) => ExtraKind::Span,
+        }
+    }
+
+    fn happened(self) -> Happened {
+        match self {
+            Extra::Rare(what) => *what,
+            Extra::Sample(what) => what(),
+            Extra::Span(entered) => Happened::Entered { context: entered.0, parent: entered.1 },
         }
     }
 }
 
 impl Record {
-    fn event(self) -> Event {
-        let Record { at, isolate, what } = self;
-        let what = match what {
-            What::Ran { nanos, thread, then } => Happened::Ran { took: Duration::from_nanos(nanos), thread, then },
-            What::Sent { to, message, bytes } => Happened::Sent { to: of(to), message, bytes },
-            What::Received { message, bytes, kind } => Happened::Received { message, bytes, notice: notice(kind) },
-            What::Entered(entered) => Happened::Entered { context: entered.0, parent: entered.1 },
-            What::Rare(what) => *what,
-            What::Later(what) => what(),
+    /// The number of its extra, if it has one.
+    pub(crate) fn extra(&self) -> Option<usize> {
+        let Record([_, _, number, _, word]) = *self;
+        (word == EXTRA).then_some(number as usize)
+    }
+
+    /// The same with its extra elsewhere.
+    pub(crate) fn with_extra(self, number: usize) -> Record {
+        let Record([at, isolate, ..]) = self;
+        Record([at, isolate, number as u64, 0, EXTRA])
+    }
+
+    fn event(&self, extras: &mut [Happened], call: fn(u8) -> Option<&'static str>) -> Event {
+        let Record([at, isolate, first, second, word]) = *self;
+        let what = match (self.extra(), read(word)) {
+            (Some(number), _) => std::mem::replace(&mut extras[number], Happened::Missed { events: 0 }),
+            (None, (Tag::Sent, bytes)) => Happened::Sent { to: of(second), message: first, bytes },
+            (None, (Tag::Received(kind), bytes)) => Happened::Received { message: first, bytes, notice: notice(kind) },
+            (None, (Tag::Ran(left), _)) => Happened::Ran {
+                took: Duration::from_nanos(first),
+                thread: u32::try_from(second).unwrap_or(u32::MAX),
+                then: match left {
+                    Left::Over => Then::Over,
+                    Left::Preempted => Then::Preempted,
+                    Left::Paused => Then::Paused,
+                    Left::Waits(number) => Then::Waits { call: number.and_then(call) },
+                },
+            },
         };
         Event { at: Duration::from_nanos(at), isolate: of(isolate), what }
     }
@@ -294,20 +401,32 @@ fn notice(kind: Kind) -> Option<Notice> {
 mod tests {
     use super::*;
 
+    const WAITING_MAX: usize = ROOM.chunk * ROOM.chunks_max;
+    const RARE_MAX: usize = ROOM.extras_max[0];
+    const SAMPLES_MAX: usize = ROOM.extras_max[1];
+
     fn drained(recorder: &Recorder) -> Vec<Event> {
-        let mut events = Vec::new();
-        recorder.drain(&mut Spares::default(), &mut events);
+        let (mut batch, mut events) = (Batch::default(), Vec::new());
+        recorder.drain(&mut batch);
+        recorder.events(&mut batch.records, &mut batch.extras, &mut events);
+        if batch.missed > 0 {
+            events.push(Event { at: Duration::MAX, isolate: None, what: Happened::Missed { events: batch.missed } });
+        }
         events
+    }
+
+    fn recorder() -> Arc<Recorder> {
+        Recorder::new(|call| ["sleeps", "receives"].get(usize::from(call)).copied())
     }
 
     #[test]
     fn what_happened_comes_out_in_the_order_of_time_whoever_put_it_in() {
-        let recorder = Recorder::new();
+        let recorder = recorder();
         recorder.received(30, 1, 7, 64, Kind::Exit);
         std::thread::scope(|scope| {
             scope.spawn(|| recorder.sent(10, 0, 1, 7, 64));
         });
-        recorder.ran(IsolateId(1), 20, 25, Then::Over);
+        recorder.ran(IsolateId(1), 20, 25, Left::Over);
         let events = drained(&recorder);
         assert_eq!(events.iter().map(|event| event.at.as_nanos()).collect::<Vec<_>>(), [10, 20, 30]);
         assert_eq!(events[0].isolate, None);
@@ -318,13 +437,13 @@ mod tests {
 
     #[test]
     fn a_turn_is_told_before_what_happened_in_it() {
-        let recorder = Recorder::new();
+        let recorder = recorder();
         for turn in 0..100 {
             let began = turn * 100;
             for inner in 0..turn % 7 {
                 recorder.sent(began + 10 + inner, 1, 2, inner, 64);
             }
-            recorder.ran(IsolateId(1), began, began + 90, Then::Preempted);
+            recorder.ran(IsolateId(1), began, began + 90, Left::Preempted);
         }
         let events = drained(&recorder);
         assert!(events.is_sorted_by_key(|event| event.at) && events.len() > 300);
@@ -333,7 +452,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_counted() {
-        let recorder = Recorder::new();
+        let recorder = recorder();
         for _ in 0..WAITING_MAX + 3 {
             recorder.sent(1, 1, 2, 3, 4);
         }
@@ -348,7 +467,7 @@ mod tests {
 
     #[test]
     fn births_and_samples_have_a_bound_each_and_leave_each_other_room() {
-        let recorder = Recorder::new();
+        let recorder = recorder();
         recorder.record(Detail::Lives);
         for _ in 0..SAMPLES_MAX + 2 {
             recorder.sampled(1, IsolateId(1), Box::new(|| Happened::Missed { events: 0 }));
@@ -363,7 +482,7 @@ mod tests {
 
     #[test]
     fn nothing_is_made_for_nobody() {
-        let recorder = Recorder::new();
+        let recorder = recorder();
         recorder.rare(1, IsolateId(1), || unreachable!("nobody observes"));
         recorder.record(Detail::Lives);
         assert!(!recorder.has_all());

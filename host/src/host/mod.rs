@@ -9,7 +9,7 @@
 //! - `grants`: what an isolate may be given.
 //! - `loading`: modules, from bytes and files, here and off the caller's thread; `precompiled`: from code as well.
 //! - `nursery`: admission, for embedder and guests alike; the one implementer of `Spawner`.
-//! - `observers`: who is told all that happens.
+//! - `observers`: who is told all that happens; `recording`: one that keeps it.
 //! - `origin`: who spawned an isolate, and where.
 //! - `quarters`: engines, code and threads of one kind of isolates: checked, trusted.
 //! - `reading`: all that is counted, for metrics.
@@ -34,6 +34,7 @@ mod precompiled;
 mod quarters;
 #[cfg(feature = "metrics")]
 mod reading;
+mod recording;
 mod run;
 mod sampling;
 mod shares;
@@ -49,6 +50,7 @@ pub use observers::Observation;
 pub use origin::Origin;
 #[cfg(feature = "metrics")]
 pub(crate) use reading::{Readable, Reading};
+pub use recording::{Recorded, Recording};
 pub use run::{Ended, Sleeper, Wait};
 pub(crate) use shares::{Share, Shares};
 pub use uncaught::Uncaught;

@@ -8,8 +8,9 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
 use super::Host;
+use super::recording::Kept;
 use super::sampling::Sampling;
-use crate::event::{Detail, Event, Happened, Recorder, Spares};
+use crate::event::{Batch, Detail, Event, Happened, Recorder};
 use crate::sync::{Arc, Mutex, Weak};
 
 /// How long events wait for their observers, about.
@@ -24,15 +25,15 @@ impl Host {
     /// batch. Up to 262,144 events of a thread wait; of those beyond, the number is told ([`Happened::Missed`]). An observer
     /// that panics is told no more.
     ///
-    /// What is observed costs each turn and each message of every isolate a look at the clock and a short lock; a host
-    /// that nobody observes looks at one word.
+    /// What is observed costs each turn and each message of every isolate a look at the clock and five words; a host that
+    /// nobody observes looks at one. [`Host::record`] keeps the same for less.
     ///
     /// # Errors
     /// Where the system gives no thread.
     ///
     /// [`Happened::Missed`]: crate::Happened::Missed
     pub fn observe(&self, observer: impl FnMut(&[Event]) + Send + 'static) -> io::Result<Observation> {
-        self.inner.observers.add(&self.inner.links.recorder, Wants::All, Box::new(observer))
+        self.inner.observers.add(&self.inner.links.recorder, Wants::All, Told::Call(Box::new(observer)))
     }
 
     /// As [`Host::observe`], with spans: each life is one, and within it each message that is taken is one until the next
@@ -46,7 +47,7 @@ impl Host {
     ///
     /// [`Happened::Entered`]: crate::Happened::Entered
     pub fn observe_spans(&self, observer: impl FnMut(&[Event]) + Send + 'static) -> io::Result<Observation> {
-        self.inner.observers.add(&self.inner.links.recorder, Wants::Spans, Box::new(observer))
+        self.inner.observers.add(&self.inner.links.recorder, Wants::Spans, Told::Call(Box::new(observer)))
     }
 
     /// As [`Host::observe`], for births, uncaught errors and ends only: it costs turns and messages nothing.
@@ -54,7 +55,7 @@ impl Host {
     /// # Errors
     /// As there.
     pub fn observe_lives(&self, observer: impl FnMut(&[Event]) + Send + 'static) -> io::Result<Observation> {
-        self.inner.observers.add(&self.inner.links.recorder, Wants::Lives, Box::new(observer))
+        self.inner.observers.add(&self.inner.links.recorder, Wants::Lives, Told::Call(Box::new(observer)))
     }
 }
 
@@ -114,7 +115,8 @@ impl Wants {
         }
     }
 
-    fn has(self, what: &Happened) -> bool {
+    /// Whether this is told.
+    pub(super) fn has(self, what: &Happened) -> bool {
         match self {
             Wants::Lives => what.is_of_lives(),
             Wants::Samples => what.is_of_lives() || what.is_sample(),
@@ -139,7 +141,13 @@ impl Drop for Observation {
     }
 }
 
-type Told = Box<dyn FnMut(&[Event]) + Send>;
+/// How an observer is told.
+pub(super) enum Told {
+    /// It is called.
+    Call(Box<dyn FnMut(&[Event]) + Send>),
+    /// It keeps what there is as it was put down.
+    Keep(Arc<Mutex<Kept>>),
+}
 
 struct Observer {
     number: u64,
@@ -176,7 +184,7 @@ impl Observers {
         if thread.is_none() {
             let (jobs, theirs) = unbounded();
             let recorder = Arc::clone(recorder);
-            let work = move || Work { recorder, observers: Vec::new() }.run(&theirs);
+            let work = move || Work { recorder, observers: Vec::new(), events: Vec::new() }.run(&theirs);
             let handle = std::thread::Builder::new().name("insula-observers".to_owned()).spawn(work)?;
             *thread = Some(Thread { jobs, handle });
         }
@@ -214,18 +222,20 @@ impl Observers {
 struct Work {
     recorder: Arc<Recorder>,
     observers: Vec<Observer>,
+    /// Room for those of a batch.
+    events: Vec<Event>,
 }
 
 impl Work {
     fn run(mut self, jobs: &Receiver<Job>) {
-        let (mut spares, mut events) = (Spares::default(), Vec::new());
+        let mut batch = Batch::default();
         loop {
             let job = match self.observers.is_empty() {
                 true => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 false => jobs.recv_timeout(BATCH),
             };
-            self.recorder.drain(&mut spares, &mut events);
-            self.tell(&events);
+            self.recorder.drain(&mut batch);
+            self.tell(&mut batch);
             match job {
                 Ok(Job::Add(observer, done)) => {
                     self.observers.push(observer);
@@ -249,24 +259,51 @@ impl Work {
         self.recorder.record(most.unwrap_or(Detail::Nothing));
     }
 
-    fn tell(&mut self, events: &[Event]) {
+    fn tell(&mut self, batch: &mut Batch) {
+        let mut callers = 0;
+        for observer in &self.observers {
+            match &observer.told {
+                Told::Keep(kept) => kept.lock().keep(batch),
+                Told::Call(_) => callers += 1,
+            }
+        }
+        if callers > 0 {
+            self.events(batch);
+            self.call();
+        }
+    }
+
+    /// What is in the batch as events, in the order of time.
+    fn events(&mut self, batch: &mut Batch) {
+        let Batch { records, extras, missed, .. } = batch;
+        self.events.clear();
+        self.recorder.events(records, extras, &mut self.events);
+        if *missed > 0 {
+            let at = self.events.last().map_or(Duration::ZERO, |last| last.at);
+            self.events.push(Event { at, isolate: None, what: Happened::Missed { events: *missed } });
+        }
+    }
+
+    /// Calls those who are called.
+    fn call(&mut self) {
         let before = self.observers.len();
+        let all = &self.events;
         let mut parts: Vec<(Wants, Vec<Event>)> = Vec::new();
-        self.observers.retain_mut(|observer| {
-            let wants = observer.wants;
+        self.observers.retain_mut(|Observer { wants, told, .. }| {
+            let Told::Call(told) = told else { return true };
             // Most of the time all of it is what somebody wants who wants all; it is not copied then.
-            let events = if events.iter().all(|event| wants.has(&event.what)) {
-                events
+            let events = if all.iter().all(|event| wants.has(&event.what)) {
+                all
             } else {
-                let known = parts.iter().position(|(known, _)| *known == wants);
+                let known = parts.iter().position(|(known, _)| known == wants);
                 let at = known.unwrap_or_else(|| {
-                    parts.push((wants, events.iter().filter(|event| wants.has(&event.what)).cloned().collect()));
+                    parts.push((*wants, all.iter().filter(|event| wants.has(&event.what)).cloned().collect()));
                     parts.len() - 1
                 });
                 &parts[at].1
             };
             // An observer's panic is its own; it is told no more.
-            events.is_empty() || catch_unwind(AssertUnwindSafe(|| (observer.told)(events))).is_ok()
+            events.is_empty() || catch_unwind(AssertUnwindSafe(|| told(events))).is_ok()
         });
         if self.observers.len() < before {
             self.record();

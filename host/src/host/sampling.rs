@@ -10,7 +10,7 @@ use std::time::Duration;
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 
 use super::Host;
-use super::observers::{Observation, Wants};
+use super::observers::{Observation, Told, Wants};
 use crate::event::{Event, Recorder};
 use crate::scheduler::Hooks;
 use crate::sync::{Arc, Weak};
@@ -63,7 +63,7 @@ impl Host {
         observer: impl FnMut(&[Event]) + Send + 'static,
     ) -> io::Result<Observation> {
         let links = &self.inner.links;
-        let observation = self.inner.observers.add(&links.recorder, Wants::Samples, Box::new(observer))?;
+        let observation = self.inner.observers.add(&links.recorder, Wants::Samples, Told::Call(Box::new(observer)))?;
         let sampler = Sampler {
             recorder: Arc::clone(&links.recorder),
             world: Arc::clone(&links.world),

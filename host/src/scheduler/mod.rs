@@ -25,7 +25,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::control::{Control, Links};
-use crate::event::Then;
+use crate::event::Left;
 use crate::sync::Arc;
 use crate::world::Nanos;
 
@@ -138,7 +138,7 @@ pub(crate) fn last_poll(control: &Control, links: &Links) {
         let began = polled.began.replace(now);
         control.meter.polled(now.saturating_sub(began));
         if links.recorder.has_all() {
-            links.recorder.ran(control.id, began, now, Then::Over);
+            links.recorder.ran(control.id, began, now, Left::Over);
         }
     });
 }

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use super::two_queues::hand_over;
 use super::{Home, POLLED, Scheduler, did_something_else, poll_began};
 use crate::control::{Call, Census, Control, Flags};
-use crate::event::{Recorder, Then};
+use crate::event::{Left, Recorder};
 use crate::log::{self, Span};
 use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed, Ordering::SeqCst};
 use crate::sync::{Arc, Mutex};
@@ -237,13 +237,13 @@ impl Task {
     #[cold]
     fn put_down(&self, (began, ended): (Nanos, Nanos), lives: bool, yielding: bool) {
         let flags = &self.control.flags;
-        let then = match (lives, yielding) {
-            (false, _) => Then::Over,
-            (true, true) => Then::Preempted,
-            (true, false) if flags.any(Flags::PAUSED) => Then::Paused,
-            (true, false) => Then::Waits { call: flags.call().map(Call::name) },
+        let left = match (lives, yielding) {
+            (false, _) => Left::Over,
+            (true, true) => Left::Preempted,
+            (true, false) if flags.any(Flags::PAUSED) => Left::Paused,
+            (true, false) => Left::Waits(flags.call().map(Call::number)),
         };
-        self.hooks.recorder.ran(self.control.id, began, ended, then);
+        self.hooks.recorder.ran(self.control.id, began, ended, left);
     }
 
     /// It is dead: no tick is needed for it any more.

@@ -4,9 +4,8 @@
 //! bound, and written when the run is over.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::io::{BufWriter, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,8 +18,8 @@ use fxprof_processed_profile::{
 };
 use insula::{Event, Frame, Happened, Host, IsolateId, Observation, printable_line};
 
-use crate::cli::report;
 use crate::cli::units::duration;
+use crate::cli::{kept, report};
 
 /// Where it is written unless it is said.
 pub(in crate::cli) const FILE: &str = "insula-guest-profile.json";
@@ -72,7 +71,7 @@ impl FromStr for Profiled {
 /// A run that is profiled.
 pub(super) struct Profiling {
     path: PathBuf,
-    file: File,
+    file: kept::Kept,
     observation: Observation,
     kept: Arc<Mutex<Kept>>,
 }
@@ -104,7 +103,7 @@ impl Profiled {
     /// runs.
     pub(super) fn begin(&self, host: &Host, program: &str) -> Result<Profiling> {
         let path = self.file.clone();
-        let file = File::create(&path).with_context(|| unwritten(&path))?;
+        let file = kept::Kept::open(&path).with_context(|| unwritten(&path))?;
         let kept = Arc::new(Mutex::new(Kept::new(program, self.interval)));
         let theirs = Arc::clone(&kept);
         let observation = host.observe_samples(self.interval, move |events| {
@@ -126,7 +125,7 @@ impl Profiling {
         if kept.beyond > 0 {
             kept.profile.set_product(&format!("{} ({lacks})", product(program)));
         }
-        let mut out = BufWriter::with_capacity(1 << 20, file);
+        let mut out = file.begin().with_context(|| unwritten(&path))?;
         let written = serde_json::to_writer(&mut out, &kept.profile).map_err(anyhow::Error::from);
         written.and_then(|()| Ok(out.flush()?)).with_context(|| unwritten(&path))?;
         if kept.beyond > 0 {

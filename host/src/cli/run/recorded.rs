@@ -4,7 +4,6 @@
 //! A report is made of births, errors and ends only, so that turns and messages cost no more than they do without one.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
@@ -20,6 +19,7 @@ use super::exported::{Export, ExportFlags};
 use super::profile::{Profiled, Profiling};
 use super::program::Loaded;
 use crate::cli::code::{self, Outcome};
+use crate::cli::kept;
 use crate::cli::live::Answering;
 use crate::cli::report;
 use crate::cli::signals::Signals;
@@ -105,7 +105,7 @@ const ERROR_BYTES_MAX: usize = 4 << 10;
 
 struct Report {
     path: PathBuf,
-    file: File,
+    file: kept::Kept,
     observation: Observation,
     kept: Arc<Mutex<Kept>>,
 }
@@ -173,7 +173,7 @@ struct Document {
 
 impl Report {
     fn begin(host: &Host, path: &Path) -> Result<Report> {
-        let file = File::create(path).with_context(|| unwritten(path))?;
+        let file = kept::Kept::open(path).with_context(|| unwritten(path))?;
         let kept = Arc::<Mutex<Kept>>::default();
         let theirs = Arc::clone(&kept);
         let observation = host.observe_lives(move |events| {
@@ -185,7 +185,7 @@ impl Report {
     }
 
     fn end(self, loaded: &Loaded, outcome: &Result<Outcome>) -> Result<()> {
-        let Report { path, mut file, observation, kept } = self;
+        let Report { path, file, observation, kept } = self;
         drop(observation);
         let Kept { isolates, counts } = std::mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner));
         let mut document = Document {
@@ -203,7 +203,8 @@ impl Report {
         };
         document.ended(outcome);
         let text = serde_json::to_string_pretty(&document).context("the report cannot be written as JSON")?;
-        writeln!(file, "{text}").with_context(|| unwritten(&path))
+        let mut out = file.begin().with_context(|| unwritten(&path))?;
+        writeln!(out, "{text}").and_then(|()| out.flush()).with_context(|| unwritten(&path))
     }
 }
 

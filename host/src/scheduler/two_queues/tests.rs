@@ -46,7 +46,7 @@ impl Bench {
         let scheduler = TwoQueues::start("test", threads, io.handle(), None).unwrap();
         let shared = Arc::clone(&scheduler.shared);
         let cut_short = Box::new(|control: &Arc<Control>, _| drop(control.die(Exit::HostClosed, || {})));
-        let hooks = Arc::new(Hooks { cut_short, recorder: Recorder::new(), interrupt: Box::new(|| {}) });
+        let hooks = Arc::new(Hooks { cut_short, recorder: Recorder::new(|_| None), interrupt: Box::new(|| {}) });
         Bench { scheduler, shared, hooks, world: World::new(), _io: io }
     }
 
@@ -172,8 +172,11 @@ fn interrupts_of_a_hog(ticks_unserved: u64) -> usize {
     let two_queues = TwoQueues::new(2, Some(Preemption { ticker: Ticker::new(&world), interrupt }));
     let shared = Arc::clone(&two_queues.shared);
     let scheduler: Arc<dyn Scheduler> = Arc::new(two_queues);
-    let hooks =
-        Arc::new(Hooks { cut_short: Box::new(|_, _| ()), recorder: Recorder::new(), interrupt: Box::new(|| {}) });
+    let hooks = Arc::new(Hooks {
+        cut_short: Box::new(|_, _| ()),
+        recorder: Recorder::new(|_| None),
+        interrupt: Box::new(|| {}),
+    });
     let (told, mut turns) = (Arc::clone(&shared), 0);
     let life = poll_fn(move |cx| {
         turns += 1;
