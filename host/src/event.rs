@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use crate::exit::{Exit, Frame, IsolateId};
 use crate::trace_context::TraceContext;
-pub(crate) use recorder::{Batch, Detail, Extra, ExtraKind, Left, Record, Recorder};
+pub(crate) use lane::{Part, has_extra};
+pub(crate) use recorder::{Batch, Detail, Extra, ExtraKind, Found, Left, Recorder};
 
 /// One thing that happened in a host.
 ///

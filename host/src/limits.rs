@@ -275,7 +275,12 @@ impl Meter {
 
     /// Whether it is in a poll.
     pub(crate) fn is_polled(&self) -> bool {
-        self.polled_since.load(Ordering::Relaxed) != 0
+        self.polled_since() != 0
+    }
+
+    /// When the poll began that it is in; 0 for none.
+    pub(crate) fn polled_since(&self) -> u64 {
+        self.polled_since.load(Ordering::Relaxed)
     }
 
     /// From now on time does not count for a run deadline, until [`Meter::counts`].

@@ -72,6 +72,15 @@ impl World {
         self.real()
     }
 
+    /// The time right after one that was looked at.
+    pub(crate) fn right_after(&self, looked: Nanos) -> Nanos {
+        #[cfg(feature = "testing")]
+        if let Some(stage) = &self.stage {
+            return stage.now();
+        }
+        looked.saturating_add(1)
+    }
+
     /// The time as the machine has it, for what must not wait until a test steps its clock.
     pub(crate) fn real(&self) -> Nanos {
         u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(NEVER - 1)

@@ -205,7 +205,8 @@ fn a_recording_keeps_what_it_has_room_for_and_counts_the_rest() {
     let module = host.load("page", b"(module (func (export \"run\")))").expect("the text is a module");
     let recording = host.record(1_000_000).expect("there is a thread");
     for _ in 0..births {
-        host.spawn(&module, Spawn::entry("run").debug_name(&name)).expect("it has an entry").join();
+        let isolate = host.spawn(&module, Spawn::entry("run").debug_name(&name)).expect("it has an entry");
+        assert!(isolate.join().is_ok());
     }
     let recorded = recording.stop();
     let born = recorded.events.iter().filter(|event| matches!(event.what, Happened::Born { .. })).count() as u64;

@@ -97,7 +97,7 @@ fn send(
         Ok(message) => message,
         Err(status) => return answer(Err(status)),
     };
-    let (moves, cost, at) = (Moves::of(&message), message.cost(), state.sends());
+    let (moves, cost, at) = (Moves::of(&message), message.cost(), state.sends(port));
     match port.mailbox().send_from(state.sender_to(port), port, message, None) {
         Ok(message) => {
             state.sent(at, port, message, cost);
@@ -158,7 +158,7 @@ async fn send_waiting(
     let mut at = None;
     let sent = wait(&mut caller, until, |caller: &mut &mut Caller<'_, State>, waker: &Waker| {
         let message = unsent.take()?;
-        at = caller.data().sends();
+        at = caller.data().sends(&port);
         if !own {
             waiting.waker.get_or_insert_with(|| waker.clone());
         }
@@ -323,11 +323,12 @@ fn found(
     buffers: Buffers,
     known: Option<u32>,
     took: Took<(Status, [u32; 2])>,
+    has_waited: bool,
 ) -> Result<u32> {
     let handle = |port: Arc<Port>| known.unwrap_or_else(|| handle_of(&state.control, &port));
     match took {
         Took::Message(port, message, number) => {
-            state.received(number, &message);
+            state.received(number, &message, has_waited);
             buffers.put(guest, &state.control, handle(port), message)
         }
         Took::Kept(port, (status, needed)) => buffers.put_needed(guest, handle(port), status, needed),
@@ -346,7 +347,7 @@ fn take_now(mut caller: Caller<'_, State>, port: u32, buffers: Buffers) -> Resul
     let Some(wanted) = state.receives.get(port) else { return answer(Err(Status::BadHandle)) };
     let take = Take { wanted, waker: None, ends_unreachable: false };
     let took = state.control.mailbox.take(&take, |message| buffers.fits(&state.control, message));
-    found(&mut guest, state, buffers, Some(port), took)
+    found(&mut guest, state, buffers, Some(port), took, false)
 }
 
 fn try_receive(
@@ -436,7 +437,7 @@ fn receive_from(caller: Caller<'_, State>, call: Call, source: Source, deadline:
 impl Attempt<Caller<'_, State>> for Receive {
     type Found = u32;
 
-    fn attempt(&mut self, caller: &mut Caller<'_, State>, waker: &Waker) -> Option<Result<u32>> {
+    fn attempt(&mut self, caller: &mut Caller<'_, State>, waker: &Waker, has_waited: bool) -> Option<Result<u32>> {
         let state = caller.data();
         let (wanted, known) = match &self.source {
             Source::Port(handle) => (state.receives.get(*handle), Some(*handle)),
@@ -449,7 +450,9 @@ impl Attempt<Caller<'_, State>> for Receive {
             Took::Nothing => return None,
             took => took,
         };
-        Some(view(caller).and_then(|(mut guest, state)| found(&mut guest, state, self.buffers, known, took)))
+        Some(
+            view(caller).and_then(|(mut guest, state)| found(&mut guest, state, self.buffers, known, took, has_waited)),
+        )
     }
 
     fn timed_out(&mut self, _: &mut Caller<'_, State>) -> Result<u32> {

@@ -187,22 +187,30 @@ impl State {
         }
     }
 
-    /// When it sends, if anybody observes: before its message can be received.
-    pub(super) fn sends(&self) -> Option<Nanos> {
-        self.place.links.recorder.has_all().then(|| self.place.world.now())
+    /// When it sends there, if anybody observes: before its message can be received.
+    pub(super) fn sends(&self, port: &Port) -> Option<Nanos> {
+        self.place.links.recorder.has_all().then(|| {
+            let now = self.place.world.now();
+            port.mailbox().observe(now);
+            now
+        })
     }
 
-    /// It took a message, the how-manieth of its mailbox.
+    /// It took a message, the how-manieth of its mailbox; first of all in this turn, if it has waited for it.
     #[inline]
-    pub(super) fn received(&self, number: u64, message: &Message) {
+    pub(super) fn received(&self, number: u64, message: &Message, has_waited: bool) {
         if self.within.is_any.get() || message.attachments.is_traced() || self.place.links.recorder.has_all() {
-            self.received_in_trace(number, message);
+            self.received_in_trace(number, message, has_waited);
         }
     }
 
     #[cold]
-    fn received_in_trace(&self, number: u64, message: &Message) {
-        let now = self.place.world.now();
+    fn received_in_trace(&self, number: u64, message: &Message, has_waited: bool) {
+        // A turn began when the poll did, which somebody has looked at the clock for; unless it was sent since.
+        let began = self.control.meter.polled_since();
+        let world = &self.place.world;
+        let is_first = has_waited && message.kind == Kind::Data && self.control.mailbox.observed() <= began;
+        let now = if is_first { world.right_after(began) } else { world.now() };
         // A notice is no message of anybody's: where it has no context, what was under way goes on.
         let under_way = || self.within.context().filter(|_| message.kind != Kind::Data);
         let context = message.attachments.trace_context().or_else(under_way);

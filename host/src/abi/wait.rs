@@ -98,8 +98,8 @@ pub(crate) trait Attempt<W> {
     /// What comes of it.
     type Found;
 
-    /// Looks, and has `waker` told where there is nothing.
-    fn attempt(&mut self, who: &mut W, waker: &Waker) -> Option<Result<Self::Found>>;
+    /// Looks, and has `waker` told where there is nothing. Whether it has waited: then this is what its turn begins with.
+    fn attempt(&mut self, who: &mut W, waker: &Waker, has_waited: bool) -> Option<Result<Self::Found>>;
 
     /// The deadline came.
     fn timed_out(&mut self, who: &mut W) -> Result<Self::Found>;
@@ -109,7 +109,7 @@ pub(crate) trait Attempt<W> {
 impl<W, T, F: FnMut(&mut W, &Waker) -> Option<T>> Attempt<W> for F {
     type Found = Option<T>;
 
-    fn attempt(&mut self, who: &mut W, waker: &Waker) -> Option<Result<Option<T>>> {
+    fn attempt(&mut self, who: &mut W, waker: &Waker, _: bool) -> Option<Result<Option<T>>> {
         self(who, waker).map(|found| Ok(Some(found)))
     }
 
@@ -186,7 +186,8 @@ impl<W: Waits + Unpin, A: Attempt<W> + Unpin> Future for Wait<W, A> {
         let wait = self.get_mut();
         let deadline = wait.until.deadline;
         // Before the look at what is asked of it: a ping that comes in between finds it waiting, and wakes it.
-        if wait.marks == Marks::None {
+        let has_waited = wait.marks != Marks::None;
+        if !has_waited {
             wait.mark(wait.until.ports_only && deadline == NEVER);
         }
         let end = match wait.who.control().end_of_turn() {
@@ -204,7 +205,7 @@ impl<W: Waits + Unpin, A: Attempt<W> + Unpin> Future for Wait<W, A> {
             }
             TurnEnd::Go | TurnEnd::Asked { .. } => wait.mark(wait.until.ports_only && deadline == NEVER),
         }
-        if let Some(found) = wait.attempt.attempt(&mut wait.who, cx.waker()) {
+        if let Some(found) = wait.attempt.attempt(&mut wait.who, cx.waker(), has_waited) {
             return Poll::Ready(found);
         }
         if deadline == NEVER {

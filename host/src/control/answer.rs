@@ -4,7 +4,7 @@ use insula_wire::{Kind, RemoteError, Status};
 
 use super::State;
 use super::death::error_notice;
-use crate::port::{After, Message, SendRight};
+use crate::port::{After, Mailbox, Message, SendRight};
 
 /// A notice that is paid for: where it goes, what it says, and the room that is reserved for it.
 pub(super) struct Answer {
@@ -85,6 +85,11 @@ impl Answer {
         let (mailbox, cost) = (right.port().mailbox(), response.cost());
         let message = mailbox.post_then(right.port(), response, reserved, &mut After::default())?;
         Some(Said { to: mailbox.owner(), message, cost })
+    }
+
+    /// Where it goes.
+    pub(super) fn mailbox(&self) -> &Mailbox {
+        self.right.port().mailbox()
     }
 
     pub(super) fn give_up(self) {

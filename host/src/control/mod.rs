@@ -451,6 +451,13 @@ impl Control {
         Ok(())
     }
 
+    /// Somebody observes that it says its last words at this time, if it has any.
+    pub(crate) fn observe_last_words(&self, at: u64) {
+        if let Some(answer) = &self.state.lock().last_words {
+            answer.mailbox().observe(at);
+        }
+    }
+
     /// What a wait does where a turn ends, before it takes a message (semantics 1.2). `waker` is kept for a resume.
     pub(crate) fn end_of_turn(&self) -> TurnEnd {
         if !self.flags.any(Flags::TURN | Flags::ASKED) {

@@ -5,21 +5,20 @@ use std::time::Duration;
 
 use insula_wire::Kind;
 
-use super::lane::{EXTRA, Lane, Room, Words, Writer};
+use super::lane::{EXTRA, Lane, Part, Room, Spares, Words, Writer, has_extra};
 use super::{Event, Happened, Notice, Then};
 use crate::exit::IsolateId;
 use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex};
 use crate::trace_context::TraceContext;
 
-/// What waits of one thread, at most: some 10 MiB of turns and messages, as much as a pair that plays ping-pong makes in a
+/// What waits of one thread, at most: some 6 MiB of turns and messages, as much as a pair that plays ping-pong makes in a
 /// tenth of a second. What has texts may be long, and a sample has the names of a stack, so there are fewer of these, and
 /// they have room of their own: a birth or an end finds it however many messages there are.
-const ROOM: Room = Room { chunk: 512, chunks_max: 512, extras_max: [1 << 13, 1 << 10, 1 << 18] };
+const ROOM: Room = Room { chunks_max: 512, extras_max: [1 << 13, 1 << 10, 1 << 18] };
 
-/// One thing that happened, as small as it can be: it is put down on the way of every message.
-#[derive(Clone, Copy)]
-pub(crate) struct Record(Words);
+/// Entries of a chunk: 12 KiB.
+const CHUNK: usize = 512;
 
 /// What is more than words.
 pub(crate) enum Extra {
@@ -27,6 +26,8 @@ pub(crate) enum Extra {
     /// Made when it is told: names take their time.
     Sample(Box<dyn FnOnce() -> Happened + Send>),
     Span(Box<(TraceContext, Option<u64>)>),
+    /// Its numbers are larger than words have room for.
+    Large(Box<Happened>),
 }
 
 /// The kinds that have a bound each.
@@ -34,7 +35,7 @@ pub(crate) enum Extra {
 pub(crate) enum ExtraKind {
     Rare,
     Sample,
-    Span,
+    Common,
 }
 
 /// Why an isolate no longer has a CPU, a call by its number.
@@ -66,6 +67,7 @@ pub(crate) struct Recorder {
     /// The name of a call, by its number.
     call: fn(u8) -> Option<&'static str>,
     lanes: Mutex<Vec<Arc<Lane>>>,
+    spares: Arc<Spares>,
     missed: AtomicU64,
     /// When the last sample was due; 0 where nobody samples.
     sample_due: AtomicU64,
@@ -76,14 +78,16 @@ pub(crate) struct Recorder {
 /// What was taken out, in no order yet; to be used again and again.
 #[derive(Default)]
 pub(crate) struct Batch {
-    pub(crate) records: Vec<Record>,
-    /// What belongs to those of them which say so; each has its number here.
-    pub(crate) extras: Vec<Happened>,
+    pub(crate) parts: Vec<Part>,
+    /// What belongs to entries of the parts, in their order.
+    pub(crate) extras: Vec<Found>,
     /// Events that found no room.
     pub(crate) missed: u64,
-    words: Vec<Words>,
     taken: Vec<Extra>,
 }
+
+/// What belongs to an entry; none where nobody wants to know.
+pub(crate) type Found = Option<Box<Happened>>;
 
 thread_local! {
     static THREAD: Cell<Option<u32>> = const { Cell::new(None) };
@@ -113,6 +117,7 @@ impl Recorder {
             number: NUMBERS.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
             call,
             lanes: Mutex::default(),
+            spares: Spares::new(CHUNK),
             missed,
             sample_due,
             sample_nanos,
@@ -139,38 +144,49 @@ impl Recorder {
     pub(crate) fn record(&self, detail: Detail) {
         self.detail.store(detail as u8, Ordering::SeqCst);
         if detail == Detail::Nothing {
-            self.lanes.lock().iter().for_each(|lane| lane.shrink());
+            self.spares.clear();
         }
     }
 
     /// It had a CPU.
     #[cold]
     pub(crate) fn ran(&self, isolate: IsolateId, from: u64, to: u64, left: Left) {
-        self.put([from, isolate.0, to.saturating_sub(from), u64::from(thread()), Tag::Ran(left).word()]);
+        let nanos = to.saturating_sub(from);
+        if isolate.0 <= ID_MAX {
+            return self.put([time(from) | Tag::Ran(left).byte(), isolate.0, nanos]);
+        }
+        let (took, then) = (Duration::from_nanos(nanos), self.then(left));
+        self.put_large(from, isolate.0, Happened::Ran { took, thread: thread(), then });
     }
 
     /// A message was accepted.
     #[cold]
     pub(crate) fn sent(&self, at: u64, isolate: u64, to: u64, message: u64, bytes: u64) {
-        self.put([at, isolate, message, to, Tag::Sent.word_with(bytes)]);
+        if isolate.max(to) <= ID_MAX && message <= MESSAGE_MAX && bytes <= BYTES_MAX {
+            return self.put([time(at) | Tag::Sent.byte(), isolate | to << 32, message | bytes << 40]);
+        }
+        self.put_large(at, isolate, Happened::Sent { to: of(to), message, bytes });
     }
 
     /// A message was taken.
     #[cold]
     pub(crate) fn received(&self, at: u64, isolate: u64, message: u64, bytes: u64, kind: Kind) {
-        self.put([at, isolate, message, 0, Tag::Received(kind).word_with(bytes)]);
+        if isolate <= ID_MAX && message <= MESSAGE_MAX && bytes <= BYTES_MAX {
+            return self.put([time(at) | Tag::Received(kind).byte(), isolate, message | bytes << 40]);
+        }
+        self.put_large(at, isolate, Happened::Received { message, bytes, notice: notice(kind) });
     }
 
     /// It is in this span from here on, within that of its parent.
     #[cold]
     pub(crate) fn entered(&self, at: u64, isolate: IsolateId, context: TraceContext, parent: Option<u64>) {
-        self.put_with(at, isolate, Extra::Span(Box::new((context, parent))));
+        self.put_with(at, isolate.0, Extra::Span(Box::new((context, parent))));
     }
 
     /// Something happened that happens seldom. It is made only if somebody observes.
     pub(crate) fn rare(&self, at: u64, isolate: IsolateId, what: impl FnOnce() -> Happened) {
         if self.has_lives() {
-            self.put_with(at, isolate, Extra::Rare(Box::new(what())));
+            self.put_with(at, isolate.0, Extra::Rare(Box::new(what())));
         }
     }
 
@@ -197,15 +213,21 @@ impl Recorder {
 
     /// A sample was taken.
     pub(crate) fn sampled(&self, at: u64, isolate: IsolateId, what: Box<dyn FnOnce() -> Happened + Send>) {
-        self.put_with(at, isolate, Extra::Sample(what));
+        self.put_with(at, isolate.0, Extra::Sample(what));
     }
 
     fn put(&self, words: Words) {
         self.counted(self.write(|writer| writer.put(words)));
     }
 
-    fn put_with(&self, at: u64, isolate: IsolateId, extra: Extra) {
-        self.counted(self.write(|writer| writer.put_with([at, isolate.0], extra)));
+    #[cold]
+    fn put_large(&self, at: u64, isolate: u64, what: Happened) {
+        self.put_with(at, isolate, Extra::Large(Box::new(what)));
+    }
+
+    fn put_with(&self, at: u64, isolate: u64, extra: Extra) {
+        let words = [time(at) | u64::from(EXTRA), isolate, 0];
+        self.counted(self.write(|writer| writer.put_with(words, extra)));
     }
 
     #[inline]
@@ -231,7 +253,7 @@ impl Recorder {
     #[cold]
     fn begin(&self, writers: &mut Vec<(u64, Writer)>) -> usize {
         writers.retain(|(_, writer)| !writer.is_alone());
-        let writer = Writer::new(ROOM);
+        let writer = Writer::new(ROOM, thread(), &self.spares);
         self.lanes.lock().push(Arc::clone(writer.lane()));
         writers.push((self.number, writer));
         writers.len() - 1
@@ -239,53 +261,71 @@ impl Recorder {
 
     /// Takes out what waits, in the place of what is in the batch. To be called by one thread at a time.
     pub(crate) fn drain(&self, batch: &mut Batch) {
-        let Batch { records, extras, missed, words, taken } = batch;
-        records.clear();
+        let Batch { parts, extras, missed, taken } = batch;
+        self.spares.take_back(parts.drain(..));
         extras.clear();
         // A thread that begins to put down waits for nothing else.
         let mut lanes = std::mem::take(&mut *self.lanes.lock());
         lanes.retain_mut(|lane| {
             // Before it is looked into: whoever is gone then has put down all that it ever will.
             let goes_on = Arc::get_mut(lane).is_none();
-            let [first, first_extra] = [words.len(), taken.len()];
-            lane.drain(words, taken);
-            number(&mut words[first..], first_extra);
-            settle(&mut words[first..]);
+            lane.drain(parts, taken);
             goes_on
         });
         self.lanes.lock().append(&mut lanes);
-        records.extend(words.drain(..).map(Record));
-        extras.extend(taken.drain(..).map(Extra::happened));
+        extras.extend(taken.drain(..).map(|extra| Some(extra.happened())));
         *missed = self.missed.swap(0, Ordering::Relaxed);
     }
 
-    /// The events of these records, in the order of time; what belongs to them is taken out of its place.
-    pub(crate) fn events(&self, records: &mut [Record], extras: &mut [Happened], events: &mut Vec<Event>) {
+    /// The events of these parts in the order of time, behind those that are there. What belongs to entries is taken out of
+    /// its place.
+    pub(crate) fn events(&self, parts: &[Part], extras: &mut [Found], events: &mut Vec<Event>) {
+        let mut entries: Vec<Entry> = Vec::with_capacity(parts.iter().map(Part::len).sum());
+        let mut extra = 0;
+        for of_one_thread in parts.chunk_by(|one, next| one.thread() == next.thread()) {
+            let first = entries.len();
+            for part in of_one_thread {
+                for words in part.read() {
+                    let has_extra = has_extra(&words);
+                    entries.push(Entry { words, number: if has_extra { extra } else { part.thread() } });
+                    extra += u32::from(has_extra);
+                }
+            }
+            settle(&mut entries[first..]);
+        }
         // While they are small. What is in order by itself is only walked over.
-        records.sort_by_key(|Record([at, ..])| *at);
-        events.extend(records.iter().map(|record| record.event(extras, self.call)));
+        entries.sort_by_key(Entry::at);
+        events.extend(entries.into_iter().filter_map(|entry| self.event(entry, extras)));
     }
-}
 
-/// Has each entry of something more say which that is, from this number on.
-fn number(entries: &mut [Words], first: usize) {
-    let with_more = entries.iter_mut().filter(|words| words[4] == EXTRA);
-    with_more.zip(first as u64..).for_each(|(words, number)| words[2] = number);
-}
+    fn event(&self, Entry { words: [first, second, third], number }: Entry, extras: &mut [Found]) -> Option<Event> {
+        let (tag, isolate) = (Tag::of(first as u8), second & ID_MAX);
+        let (message, bytes) = (third & MESSAGE_MAX, third >> 40);
+        let (isolate, what) = match tag {
+            None => (second, *extras.get_mut(number as usize)?.take()?),
+            Some(Tag::Sent) => (isolate, Happened::Sent { to: of(second >> 32), message, bytes }),
+            Some(Tag::Received(kind)) => (isolate, Happened::Received { message, bytes, notice: notice(kind) }),
+            Some(Tag::Ran(left)) => {
+                let (took, then) = (Duration::from_nanos(third), self.then(left));
+                (isolate, Happened::Ran { took, thread: number, then })
+            }
+        };
+        Some(Event { at: Duration::from_nanos(first >> 8), isolate: of(isolate), what })
+    }
 
-/// Puts what one thread put down in the order of time, which it nearly has: a turn is put down when it is over, behind what
-/// happened in it, and is the only one that moves far.
-fn settle(entries: &mut [Words]) {
-    for late in 1..entries.len() {
-        let at = entries[late][0];
-        if entries[late - 1][0] > at {
-            let earlier = entries[..late].iter().rev().take_while(|entry| entry[0] > at).count();
-            entries[late - earlier..=late].rotate_right(1);
+    fn then(&self, left: Left) -> Then {
+        match left {
+            Left::Over => Then::Over,
+            Left::Preempted => Then::Preempted,
+            Left::Paused => Then::Paused,
+            Left::Waits(number) => Then::Waits { call: number.and_then(self.call) },
         }
     }
 }
 
-/// What an entry is, in the lowest byte of its last word. 0 has an extra.
+/// What an entry is where there is nothing more to it: the lowest byte of its first word, above which is the time.
+///
+/// The second word has the isolate, and who is sent to; the third the message and its bytes, or for how long it ran.
 #[derive(Clone, Copy)]
 enum Tag {
     Sent,
@@ -293,8 +333,18 @@ enum Tag {
     Ran(Left),
 }
 
+/// The largest numbers that words have room for.
+const ID_MAX: u64 = (1 << 32) - 1;
+const MESSAGE_MAX: u64 = (1 << 40) - 1;
+const BYTES_MAX: u64 = (1 << 24) - 1;
+
+/// The first word of this time: there are two years in it.
+fn time(at: u64) -> u64 {
+    at.min((1 << 56) - 1) << 8
+}
+
 impl Tag {
-    fn word(self) -> u64 {
+    fn byte(self) -> u64 {
         match self {
             Tag::Sent => 1,
             Tag::Received(Kind::Data) => 2,
@@ -309,26 +359,44 @@ impl Tag {
         }
     }
 
-    /// With a number above it, which is below 2^48 or said to be.
-    fn word_with(self, number: u64) -> u64 {
-        number.min((1 << 48) - 1) << 16 | self.word()
+    fn of(byte: u8) -> Option<Tag> {
+        Some(match byte {
+            EXTRA => return None,
+            1 => Tag::Sent,
+            2 => Tag::Received(Kind::Data),
+            3 => Tag::Received(Kind::Exit),
+            4 => Tag::Received(Kind::Error),
+            5 => Tag::Received(Kind::Ping),
+            6 => Tag::Ran(Left::Over),
+            7 => Tag::Ran(Left::Preempted),
+            8 => Tag::Ran(Left::Paused),
+            call => Tag::Ran(Left::Waits(call.checked_sub(10))),
+        })
     }
 }
 
-/// What the last word says: the tag, and the number above it.
-fn read(word: u64) -> (Tag, u64) {
-    let tag = match word & 0xffff {
-        1 => Tag::Sent,
-        2 => Tag::Received(Kind::Data),
-        3 => Tag::Received(Kind::Exit),
-        4 => Tag::Received(Kind::Error),
-        5 => Tag::Received(Kind::Ping),
-        6 => Tag::Ran(Left::Over),
-        7 => Tag::Ran(Left::Preempted),
-        8 => Tag::Ran(Left::Paused),
-        call => Tag::Ran(Left::Waits(call.checked_sub(10).and_then(|call| u8::try_from(call).ok()))),
-    };
-    (tag, word >> 16)
+/// An entry with the number of its thread, or of what belongs to it.
+struct Entry {
+    words: Words,
+    number: u32,
+}
+
+impl Entry {
+    fn at(&self) -> u64 {
+        self.words[0] >> 8
+    }
+}
+
+/// Puts what one thread put down in the order of time, which it nearly has: a turn is put down when it is over, behind what
+/// happened in it, and is the only one that moves far.
+fn settle(entries: &mut [Entry]) {
+    for late in 1..entries.len() {
+        let at = entries[late].at();
+        if entries[late - 1].at() > at {
+            let earlier = entries[..late].iter().rev().take_while(|entry| entry.at() > at).count();
+            entries[late - earlier..=late].rotate_right(1);
+        }
+    }
 }
 
 impl Extra {
@@ -336,50 +404,16 @@ impl Extra {
         match self {
             Extra::Rare(_) => ExtraKind::Rare,
             Extra::Sample(_) => ExtraKind::Sample,
-            Extra::Span(_) => ExtraKind::Span,
+            Extra::Span(_) | Extra::Large(_) => ExtraKind::Common,
         }
     }
 
-    fn happened(self) -> Happened {
+    fn happened(self) -> Box<Happened> {
         match self {
-            Extra::Rare(what) => *what,
-            Extra::Sample(what) => what(),
-            Extra::Span(entered) => Happened::Entered { context: entered.0, parent: entered.1 },
+            Extra::Rare(what) | Extra::Large(what) => what,
+            Extra::Sample(what) => Box::new(what()),
+            Extra::Span(entered) => Box::new(Happened::Entered { context: entered.0, parent: entered.1 }),
         }
-    }
-}
-
-impl Record {
-    /// The number of its extra, if it has one.
-    pub(crate) fn extra(&self) -> Option<usize> {
-        let Record([_, _, number, _, word]) = *self;
-        (word == EXTRA).then_some(number as usize)
-    }
-
-    /// The same with its extra elsewhere.
-    pub(crate) fn with_extra(self, number: usize) -> Record {
-        let Record([at, isolate, ..]) = self;
-        Record([at, isolate, number as u64, 0, EXTRA])
-    }
-
-    fn event(&self, extras: &mut [Happened], call: fn(u8) -> Option<&'static str>) -> Event {
-        let Record([at, isolate, first, second, word]) = *self;
-        let what = match (self.extra(), read(word)) {
-            (Some(number), _) => std::mem::replace(&mut extras[number], Happened::Missed { events: 0 }),
-            (None, (Tag::Sent, bytes)) => Happened::Sent { to: of(second), message: first, bytes },
-            (None, (Tag::Received(kind), bytes)) => Happened::Received { message: first, bytes, notice: notice(kind) },
-            (None, (Tag::Ran(left), _)) => Happened::Ran {
-                took: Duration::from_nanos(first),
-                thread: u32::try_from(second).unwrap_or(u32::MAX),
-                then: match left {
-                    Left::Over => Then::Over,
-                    Left::Preempted => Then::Preempted,
-                    Left::Paused => Then::Paused,
-                    Left::Waits(number) => Then::Waits { call: number.and_then(call) },
-                },
-            },
-        };
-        Event { at: Duration::from_nanos(at), isolate: of(isolate), what }
     }
 }
 
@@ -401,14 +435,14 @@ fn notice(kind: Kind) -> Option<Notice> {
 mod tests {
     use super::*;
 
-    const WAITING_MAX: usize = ROOM.chunk * ROOM.chunks_max;
+    const WAITING_MAX: usize = CHUNK * ROOM.chunks_max;
     const RARE_MAX: usize = ROOM.extras_max[0];
     const SAMPLES_MAX: usize = ROOM.extras_max[1];
 
     fn drained(recorder: &Recorder) -> Vec<Event> {
         let (mut batch, mut events) = (Batch::default(), Vec::new());
         recorder.drain(&mut batch);
-        recorder.events(&mut batch.records, &mut batch.extras, &mut events);
+        recorder.events(&batch.parts, &mut batch.extras, &mut events);
         if batch.missed > 0 {
             events.push(Event { at: Duration::MAX, isolate: None, what: Happened::Missed { events: batch.missed } });
         }
@@ -488,5 +522,42 @@ mod tests {
         assert!(!recorder.has_all());
         recorder.rare(1, IsolateId(1), || Happened::Ended { exit: crate::Exit::Returned });
         assert_eq!(drained(&recorder).len(), 1);
+    }
+
+    #[test]
+    fn numbers_that_are_too_large_for_words_are_told_all_the_same() {
+        let recorder = recorder();
+        for large in [1 << 24, 1 << 32, 1 << 40, u64::MAX >> 1] {
+            recorder.sent(1, large, large, large, large);
+            recorder.received(2, large, large, large, Kind::Ping);
+            recorder.ran(IsolateId(large), 3, large, Left::Waits(Some(1)));
+            let then = Then::Waits { call: Some("receives") };
+            let told = [
+                Happened::Sent { to: of(large), message: large, bytes: large },
+                Happened::Received { message: large, bytes: large, notice: Some(Notice::Ping) },
+                Happened::Ran { took: Duration::from_nanos(large - 3), thread: thread(), then },
+            ];
+            let events = drained(&recorder);
+            assert!(events.iter().all(|event| event.isolate == of(large)), "{events:?}");
+            assert_eq!(events.into_iter().map(|event| event.what).collect::<Vec<_>>(), told);
+        }
+    }
+
+    #[test]
+    fn each_entry_is_read_as_it_was_put_down() {
+        let recorder = recorder();
+        for left in [Left::Over, Left::Preempted, Left::Paused, Left::Waits(None), Left::Waits(Some(0))] {
+            recorder.ran(IsolateId(ID_MAX), 5, 8, left);
+            let (took, then) = (Duration::from_nanos(3), recorder.then(left));
+            let told = Event {
+                at: Duration::from_nanos(5),
+                isolate: of(ID_MAX),
+                what: Happened::Ran { took, thread: thread(), then },
+            };
+            assert_eq!(drained(&recorder), [told]);
+        }
+        recorder.sent(1, 0, ID_MAX, MESSAGE_MAX, BYTES_MAX);
+        let sent = Happened::Sent { to: of(ID_MAX), message: MESSAGE_MAX, bytes: BYTES_MAX };
+        assert_eq!(drained(&recorder), [Event { at: Duration::from_nanos(1), isolate: None, what: sent }]);
     }
 }

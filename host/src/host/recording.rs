@@ -4,7 +4,7 @@ use std::io;
 
 use super::Host;
 use super::observers::{Observation, Told, Wants};
-use crate::event::{Batch, Event, Happened, Record, Recorder};
+use crate::event::{Batch, Event, Found, Part, Recorder, has_extra};
 use crate::sync::{Arc, Mutex};
 
 /// Bytes of what guests say in the events of a recording: debug names, errors, exits.
@@ -13,7 +13,7 @@ const TEXT_BYTES_MAX: usize = 64 << 20;
 impl Host {
     /// Keeps all that happens in this host from now on, up to so many events, until the [`Recording`] is stopped.
     ///
-    /// They are those of [`Host::observe`], and cost less: nobody is called meanwhile, and each is 40 bytes for as long as it
+    /// They are those of [`Host::observe`], and cost less: nobody is called meanwhile, and each is 24 bytes for as long as it
     /// is kept. Of what finds no room, since there are more or since the texts in them have more than 64 MiB, the number is
     /// told.
     ///
@@ -73,11 +73,9 @@ impl Recording {
     pub fn stop(self) -> Recorded {
         let Recording { observation, recorder, kept } = self;
         drop(observation);
-        let Kept { batches, mut extras, missed, .. } = std::mem::take(&mut *kept.lock());
-        let mut records = batches.concat();
-        drop(batches);
-        let mut events = Vec::with_capacity(records.len());
-        recorder.events(&mut records, &mut extras, &mut events);
+        let Kept { parts, mut extras, missed, .. } = std::mem::take(&mut *kept.lock());
+        let mut events = Vec::new();
+        recorder.events(&parts, &mut extras, &mut events);
         Recorded { events, missed }
     }
 }
@@ -91,9 +89,9 @@ impl std::fmt::Debug for Recording {
 /// What a recording has so far.
 #[derive(Default)]
 pub(super) struct Kept {
-    /// A piece for each batch: one that grows would be copied now and then, for as long as events are lost in.
-    batches: Vec<Vec<Record>>,
-    extras: Vec<Happened>,
+    parts: Vec<Part>,
+    /// What belongs to their entries, in their order.
+    extras: Vec<Found>,
     missed: u64,
     /// Events that there is room for.
     room: usize,
@@ -105,39 +103,53 @@ impl Kept {
     /// Keeps what is in a batch, but samples and spans.
     pub(super) fn keep(&mut self, batch: &Batch) {
         self.missed += batch.missed;
-        let mut records = Vec::with_capacity(batch.records.len().min(self.room));
-        if batch.extras.is_empty() {
-            let (kept, rest) = batch.records.split_at(batch.records.len().min(self.room));
-            records.extend_from_slice(kept);
-            self.room -= kept.len();
-            self.missed += rest.len() as u64;
-        } else {
-            records.extend(batch.records.iter().filter_map(|record| self.kept(*record, &batch.extras)));
-        }
-        if !records.is_empty() {
-            self.batches.push(records);
+        let mut extras = &batch.extras[..];
+        for part in &batch.parts {
+            let (theirs, rest) = extras.split_at(part.extras());
+            extras = rest;
+            let wanted = part.len() - theirs.iter().filter(|extra| !is_wanted(extra)).count();
+            if wanted <= self.room {
+                self.room -= wanted;
+                self.put(part, theirs);
+            } else {
+                self.missed += (wanted - self.room) as u64;
+                let first = self.fitting(part, theirs);
+                if first.len() > 0 {
+                    self.put(&first, theirs);
+                }
+                self.room = 0;
+            }
         }
     }
 
-    /// The record as it is kept, if it is wanted and finds room.
-    fn kept(&mut self, record: Record, extras: &[Happened]) -> Option<Record> {
-        let extra = record.extra().map(|number| &extras[number]);
-        if extra.is_some_and(|extra| !Wants::All.has(extra)) {
-            return None;
-        }
-        let text_bytes = extra.map_or(0, Happened::text_bytes);
-        if self.room == 0 || text_bytes > self.text_room {
-            self.missed += 1;
-            return None;
-        }
-        self.room -= 1;
-        self.text_room -= text_bytes;
-        Some(match extra {
-            None => record,
-            Some(extra) => {
-                self.extras.push(extra.clone());
-                record.with_extra(self.extras.len() - 1)
-            }
-        })
+    /// As much of a part as there is room for.
+    fn fitting(&self, part: &Part, extras: &[Found]) -> Part {
+        let (mut room, mut extras) = (self.room, extras.iter());
+        let fits = |has_extra: &bool| {
+            let is_wanted = !has_extra || extras.next().is_some_and(is_wanted);
+            let fits = room > 0 || !is_wanted;
+            room -= usize::from(fits && is_wanted);
+            fits
+        };
+        part.first(part.read().map(|words| has_extra(&words)).take_while(fits).count())
     }
+
+    fn put(&mut self, part: &Part, extras: &[Found]) {
+        for extra in &extras[..part.extras()] {
+            let wanted = extra.as_ref().filter(|what| Wants::All.has(what));
+            let text_bytes = wanted.map_or(0, |what| what.text_bytes());
+            let has_room = text_bytes <= self.text_room;
+            if has_room {
+                self.text_room -= text_bytes;
+            } else {
+                (self.missed, self.room) = (self.missed + 1, self.room + 1);
+            }
+            self.extras.push(wanted.filter(|_| has_room).cloned());
+        }
+        self.parts.push(part.copy());
+    }
+}
+
+fn is_wanted(extra: &Found) -> bool {
+    extra.as_ref().is_some_and(|what| Wants::All.has(what))
 }

@@ -46,6 +46,7 @@ pub(super) fn undertaker(links: &Arc<Links>, reporter: &Arc<Reporter>) -> (Arc<U
         let recorded = links.recorder.has_lives().then(|| exit.clone());
         // When it stopped to run: before what it says at its end can be received.
         let at = links.recorder.has_all().then(poll_began);
+        at.into_iter().for_each(|at| control.observe_last_words(at));
         let Some(mut dead) = control.die(exit, credit) else {
             came_home(&links, control);
             return false;

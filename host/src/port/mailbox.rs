@@ -80,6 +80,8 @@ pub(crate) struct Mailbox {
     inner: Mutex<Inner>,
     /// The number of the isolate whose it is; none is the embedder's.
     owner: Option<u64>,
+    /// When the last message set out for here that somebody observed.
+    observed: atomic::AtomicU64,
 }
 
 impl std::fmt::Debug for Port {
@@ -107,6 +109,7 @@ impl Mailbox {
     fn of(room: Room, charged: Charged, owner: Option<u64>) -> Arc<Mailbox> {
         Arc::new(Mailbox {
             owner,
+            observed: atomic::AtomicU64::new(0),
             inner: Mutex::new(Inner {
                 budget: Budget::new(room, charged),
                 birth: None,
@@ -365,6 +368,16 @@ impl Mailbox {
     /// Whether it is of a port of the embedder's.
     pub(crate) fn is_embedders(&self) -> bool {
         self.owner.is_none()
+    }
+
+    /// A message that somebody observes sets out for here at this time. Whoever takes it learns of that before.
+    pub(crate) fn observe(&self, at: u64) {
+        self.observed.fetch_max(at, atomic::Ordering::Relaxed);
+    }
+
+    /// When the last message set out for here that somebody observed, of those that could be taken by now.
+    pub(crate) fn observed(&self) -> u64 {
+        self.observed.load(atomic::Ordering::Relaxed)
     }
 
     /// The number of the isolate whose it is; 0 for the embedder's.

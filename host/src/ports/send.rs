@@ -147,6 +147,7 @@ impl<T: Serialize> SendPort<T> {
         let (port, cost) = (self.right.port(), message.cost());
         // Before the message can be received.
         let at = self.links.recorder.has_all().then(|| self.links.world.now());
+        at.into_iter().for_each(|at| port.mailbox().observe(at));
         match port.mailbox().send(port, message, waker) {
             Ok(number) => {
                 if let Some(at) = at {
