@@ -25,7 +25,7 @@ impl Host {
     /// batch. Up to 262,144 events of a thread wait; of those beyond, the number is told ([`Happened::Missed`]). An observer
     /// that panics is told no more.
     ///
-    /// What is observed costs each turn and each message of every isolate a look at the clock and five words; a host that
+    /// What is observed costs each turn and each message of every isolate a look at the clock and three words; a host that
     /// nobody observes looks at one. [`Host::record`] keeps the same for less.
     ///
     /// # Errors
@@ -275,9 +275,9 @@ impl Work {
 
     /// What is in the batch as events, in the order of time.
     fn events(&mut self, batch: &mut Batch) {
-        let Batch { records, extras, missed, .. } = batch;
+        let Batch { parts, extras, missed, .. } = batch;
         self.events.clear();
-        self.recorder.events(records, extras, &mut self.events);
+        self.recorder.events(parts, extras, &mut self.events);
         if *missed > 0 {
             let at = self.events.last().map_or(Duration::ZERO, |last| last.at);
             self.events.push(Event { at, isolate: None, what: Happened::Missed { events: *missed } });
