@@ -2,9 +2,11 @@
 //!
 //! - [`Event`], [`Happened`], [`Then`], [`Notice`]: what an observer is given.
 //! - `recorder`: where it is put down when somebody observes, and what that costs when nobody does: one look at a word.
-//! - `lane`: how one thread puts it down and another takes it out.
+//! - `lane`: how one thread puts it down and another takes it out; `entry`: as what.
 
-#[path = "event/lane.rs"] // the tests include this file by its path
+#[path = "event/entry.rs"] // the tests include this file by its path
+mod entry;
+#[path = "event/lane.rs"]
 pub(crate) mod lane;
 #[path = "event/recorder.rs"]
 mod recorder;
@@ -13,8 +15,9 @@ use std::time::Duration;
 
 use crate::exit::{Exit, Frame, IsolateId};
 use crate::trace_context::TraceContext;
+pub(crate) use entry::{Extra, ExtraKind, Left};
 pub(crate) use lane::{Part, has_extra};
-pub(crate) use recorder::{Batch, Detail, Extra, ExtraKind, Found, Left, Recorder};
+pub(crate) use recorder::{Batch, Detail, Found, Recorder};
 
 /// One thing that happened in a host.
 ///

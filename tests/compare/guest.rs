@@ -38,16 +38,20 @@ fn build_guest(profile: &str, options: &[String]) -> anyhow::Result<PathBuf> {
     Ok(target_folder()?.join("wasm32-wasip1").join(profile).join("insula-compare-guest.wasm"))
 }
 
-/// Builds the binary `insula`, and the reference that it is measured beside.
-pub(crate) fn build_programs() -> anyhow::Result<[PathBuf; 2]> {
-    const MINIMAL: &str = "compare-minimal";
+/// Builds the binary `insula`, and the references that it is measured beside.
+pub(crate) fn build_programs() -> anyhow::Result<[PathBuf; 3]> {
+    const REFERENCES: [&str; 2] = ["compare-cached", "compare-minimal"];
     let mut cargo = cargo_build("release")?;
     // With the package of this program beside it, cargo resolves the features of dependencies as it did for this program,
     // and finds all of them built.
-    cargo.args(["-p", "insula", "-p", "insula-tests", "--bin", "insula", "--bin", MINIMAL]);
+    cargo.args(["-p", "insula", "-p", "insula-tests", "--bin", "insula", "--bin", REFERENCES[1]]);
+    finish(cargo)?;
+    let mut cargo = cargo_build("release")?;
+    cargo.args(["-p", "insula-tests", "--bin", REFERENCES[0], "--features", "cached"]);
     finish(cargo)?;
     let folder = target_folder()?.join("release");
-    Ok(["insula", MINIMAL].map(|name| folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX))))
+    let [cached, minimal] = REFERENCES;
+    Ok(["insula", cached, minimal].map(|name| folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX))))
 }
 
 /// Into the target directory that this program lies in.

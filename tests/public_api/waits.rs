@@ -30,6 +30,7 @@ const SHUTDOWN: &str = "whoever_shuts_a_host_down_comes_back_whatever_its_isolat
 const LOADS: &str = "a_load_aside_ends_when_its_host_does";
 const RUNS: &str = "whoever_runs_a_program_is_told_that_its_host_was_shut_down";
 const OBSERVES: &str = "the_end_of_a_host_is_told_to_who_still_observes";
+const RECORDS: &str = "a_recording_outlives_its_host";
 const OBSERVES_TOO: &str = "what_happened_before_and_after_an_observation_is_not_told_and_others_go_on";
 
 const STACKS: &str = "whoever_asks_is_told_of_an_end_that_comes_first";
@@ -96,6 +97,7 @@ const HELD: &[(&str, &str)] = &[
     ("ReceivePort::recv_message_timeout", RECEIVES),
     ("ReceivePort::recv_timeout", RECEIVES),
     ("ReceivePort::single", RECEIVES),
+    ("Recording::stop", RECORDS),
     ("SendPort::ask", ASKS),
     ("SendPort::ask_async", ASKS),
     ("SendPort::send", ROOM),

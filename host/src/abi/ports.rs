@@ -311,11 +311,6 @@ fn install(control: &Arc<Control>, attachments: Attachments) -> Vec<u32> {
     handles
 }
 
-/// The handle that the owner of a port has for it.
-fn handle_of(control: &Control, port: &Arc<Port>) -> u32 {
-    control.table.lock().handle_of_receive(port).unwrap_or(0)
-}
-
 /// Encodes what a take found.
 fn found(
     guest: &mut Guest<'_>,
@@ -325,7 +320,8 @@ fn found(
     took: Took<(Status, [u32; 2])>,
     has_waited: bool,
 ) -> Result<u32> {
-    let handle = |port: Arc<Port>| known.unwrap_or_else(|| handle_of(&state.control, &port));
+    let of_owner = |port: &Arc<Port>| state.control.table.lock().handle_of_receive(port).unwrap_or(0);
+    let handle = |port: Arc<Port>| known.unwrap_or_else(|| of_owner(&port));
     match took {
         Took::Message(port, message, number) => {
             state.received(number, &message, has_waited);
@@ -437,7 +433,7 @@ fn receive_from(caller: Caller<'_, State>, call: Call, source: Source, deadline:
 impl Attempt<Caller<'_, State>> for Receive {
     type Found = u32;
 
-    fn attempt(&mut self, caller: &mut Caller<'_, State>, waker: &Waker, has_waited: bool) -> Option<Result<u32>> {
+    fn attempt(&mut self, caller: &mut Caller<'_, State>, waker: &Waker, waited: bool) -> Option<Result<u32>> {
         let state = caller.data();
         let (wanted, known) = match &self.source {
             Source::Port(handle) => (state.receives.get(*handle), Some(*handle)),
@@ -450,9 +446,7 @@ impl Attempt<Caller<'_, State>> for Receive {
             Took::Nothing => return None,
             took => took,
         };
-        Some(
-            view(caller).and_then(|(mut guest, state)| found(&mut guest, state, self.buffers, known, took, has_waited)),
-        )
+        Some(view(caller).and_then(|(mut guest, state)| found(&mut guest, state, self.buffers, known, took, waited)))
     }
 
     fn timed_out(&mut self, _: &mut Caller<'_, State>) -> Result<u32> {

@@ -104,14 +104,24 @@ impl Cli {
     /// Reads a command line, and with it the flags that a file of settings adds before those of the line.
     pub(crate) fn read(line: impl IntoIterator<Item = OsString>) -> Result<Cli> {
         let mut line: Vec<OsString> = line.into_iter().collect();
-        let cli = Cli::try_parse_from(&line).map_err(run::explained)?;
+        let cli = Cli::parsed(&line).map_err(run::explained)?;
         let Command::Run(run) = &cli.command else { return Ok(cli) };
         let settings = run.session.settings()?;
         let Some(at) = line.iter().position(|word| word == "run").filter(|_| !settings.is_empty()) else {
             return Ok(cli);
         };
         line.splice(at + 1..at + 1, settings);
-        Ok(Cli::try_parse_from(line)?)
+        Ok(Cli::parsed(&line)?)
+    }
+
+    /// As clap reads it. A run, which is to begin soon, has no use for the flags of all other commands; what is wrong with one
+    /// is said with them.
+    fn parsed(line: &[OsString]) -> Result<Cli, clap::Error> {
+        let words = line.get(1..).filter(|words| words.first().is_some_and(|first| first == "run"));
+        match words.and_then(|words| run::Run::of_words(words.iter().cloned()).ok()) {
+            Some(run) => Ok(Cli { command: Command::Run(Box::new(run)) }),
+            None => Cli::try_parse_from(line),
+        }
     }
 
     /// Does what was asked for.
@@ -148,7 +158,11 @@ mod tests {
     use super::*;
 
     fn run(line: &str) -> Box<run::Run> {
-        match Cli::try_parse_from(line.split(' ')).unwrap().command {
+        let line: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let all = Cli::try_parse_from(&line).unwrap();
+        let cli = Cli::parsed(&line).unwrap();
+        assert_eq!(format!("{cli:?}"), format!("{all:?}"));
+        match cli.command {
             Command::Run(run) => run,
             other => panic!("{other:?}"),
         }

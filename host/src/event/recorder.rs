@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use insula_wire::Kind;
 
-use super::lane::{EXTRA, Lane, Part, Room, Spares, Words, Writer, has_extra};
-use super::{Event, Happened, Notice, Then};
+use super::entry::{self, Calls, Entry, Extra, Left, notice, of, settle};
+use super::lane::{Lane, Part, Room, Spares, Words, Writer, has_extra};
+use super::{Event, Happened};
 use crate::exit::IsolateId;
 use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex};
@@ -19,33 +20,6 @@ const ROOM: Room = Room { chunks_max: 512, extras_max: [1 << 13, 1 << 10, 1 << 1
 
 /// Entries of a chunk: 12 KiB.
 const CHUNK: usize = 512;
-
-/// What is more than words.
-pub(crate) enum Extra {
-    Rare(Box<Happened>),
-    /// Made when it is told: names take their time.
-    Sample(Box<dyn FnOnce() -> Happened + Send>),
-    Span(Box<(TraceContext, Option<u64>)>),
-    /// Its numbers are larger than words have room for.
-    Large(Box<Happened>),
-}
-
-/// The kinds that have a bound each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ExtraKind {
-    Rare,
-    Sample,
-    Common,
-}
-
-/// Why an isolate no longer has a CPU, a call by its number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Left {
-    Over,
-    Preempted,
-    Paused,
-    Waits(Option<u8>),
-}
 
 /// How much is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,8 +38,7 @@ pub(crate) struct Recorder {
     detail: AtomicU8,
     /// What tells this recorder from others of the process.
     number: u64,
-    /// The name of a call, by its number.
-    call: fn(u8) -> Option<&'static str>,
+    calls: Calls,
     lanes: Mutex<Vec<Arc<Lane>>>,
     spares: Arc<Spares>,
     missed: AtomicU64,
@@ -109,13 +82,13 @@ fn thread() -> u32 {
 
 impl Recorder {
     /// Nobody observes. Calls have names, by their numbers.
-    pub(crate) fn new(call: fn(u8) -> Option<&'static str>) -> Arc<Recorder> {
+    pub(crate) fn new(calls: Calls) -> Arc<Recorder> {
         static NUMBERS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
         let [missed, sample_due, sample_nanos] = [(); 3].map(|()| AtomicU64::new(0));
         Arc::new(Recorder {
             detail: AtomicU8::new(Detail::Nothing as u8),
             number: NUMBERS.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
-            call,
+            calls,
             lanes: Mutex::default(),
             spares: Spares::new(CHUNK),
             missed,
@@ -152,29 +125,24 @@ impl Recorder {
     #[cold]
     pub(crate) fn ran(&self, isolate: IsolateId, from: u64, to: u64, left: Left) {
         let nanos = to.saturating_sub(from);
-        if isolate.0 <= ID_MAX {
-            return self.put([time(from) | Tag::Ran(left).byte(), isolate.0, nanos]);
-        }
-        let (took, then) = (Duration::from_nanos(nanos), self.then(left));
-        self.put_large(from, isolate.0, Happened::Ran { took, thread: thread(), then });
+        self.put(from, isolate.0, entry::ran(from, isolate.0, nanos, left), || {
+            let (took, then) = (Duration::from_nanos(nanos), left.then(self.calls));
+            Happened::Ran { took, thread: thread(), then }
+        });
     }
 
     /// A message was accepted.
     #[cold]
     pub(crate) fn sent(&self, at: u64, isolate: u64, to: u64, message: u64, bytes: u64) {
-        if isolate.max(to) <= ID_MAX && message <= MESSAGE_MAX && bytes <= BYTES_MAX {
-            return self.put([time(at) | Tag::Sent.byte(), isolate | to << 32, message | bytes << 40]);
-        }
-        self.put_large(at, isolate, Happened::Sent { to: of(to), message, bytes });
+        let large = || Happened::Sent { to: of(to), message, bytes };
+        self.put(at, isolate, entry::sent(at, isolate, to, message, bytes), large);
     }
 
     /// A message was taken.
     #[cold]
     pub(crate) fn received(&self, at: u64, isolate: u64, message: u64, bytes: u64, kind: Kind) {
-        if isolate <= ID_MAX && message <= MESSAGE_MAX && bytes <= BYTES_MAX {
-            return self.put([time(at) | Tag::Received(kind).byte(), isolate, message | bytes << 40]);
-        }
-        self.put_large(at, isolate, Happened::Received { message, bytes, notice: notice(kind) });
+        let large = || Happened::Received { message, bytes, notice: notice(kind) };
+        self.put(at, isolate, entry::received(at, isolate, message, bytes, kind), large);
     }
 
     /// It is in this span from here on, within that of its parent.
@@ -216,18 +184,18 @@ impl Recorder {
         self.put_with(at, isolate.0, Extra::Sample(what));
     }
 
-    fn put(&self, words: Words) {
-        self.counted(self.write(|writer| writer.put(words)));
+    /// Puts the words down, or what is too large for them.
+    #[inline]
+    fn put(&self, at: u64, isolate: u64, words: Option<Words>, large: impl FnOnce() -> Happened) {
+        match words {
+            Some(words) => self.counted(self.write(|writer| writer.put(words))),
+            None => self.put_with(at, isolate, Extra::Large(Box::new(large()))),
+        }
     }
 
     #[cold]
-    fn put_large(&self, at: u64, isolate: u64, what: Happened) {
-        self.put_with(at, isolate, Extra::Large(Box::new(what)));
-    }
-
     fn put_with(&self, at: u64, isolate: u64, extra: Extra) {
-        let words = [time(at) | u64::from(EXTRA), isolate, 0];
-        self.counted(self.write(|writer| writer.put_with(words, extra)));
+        self.counted(self.write(|writer| writer.put_with(entry::more(at, isolate), extra)));
     }
 
     #[inline]
@@ -261,9 +229,8 @@ impl Recorder {
 
     /// Takes out what waits, in the place of what is in the batch. To be called by one thread at a time.
     pub(crate) fn drain(&self, batch: &mut Batch) {
+        self.take_back(batch);
         let Batch { parts, extras, missed, taken } = batch;
-        self.spares.take_back(parts.drain(..));
-        extras.clear();
         // A thread that begins to put down waits for nothing else.
         let mut lanes = std::mem::take(&mut *self.lanes.lock());
         lanes.retain_mut(|lane| {
@@ -275,6 +242,12 @@ impl Recorder {
         self.lanes.lock().append(&mut lanes);
         extras.extend(taken.drain(..).map(|extra| Some(extra.happened())));
         *missed = self.missed.swap(0, Ordering::Relaxed);
+    }
+
+    /// Nobody needs what is in the batch any more.
+    pub(crate) fn take_back(&self, batch: &mut Batch) {
+        self.spares.take_back(batch.parts.drain(..));
+        batch.extras.clear();
     }
 
     /// The events of these parts in the order of time, behind those that are there. What belongs to entries is taken out of
@@ -295,144 +268,14 @@ impl Recorder {
         }
         // While they are small. What is in order by itself is only walked over.
         entries.sort_by_key(Entry::at);
-        events.extend(entries.into_iter().filter_map(|entry| self.event(entry, extras)));
-    }
-
-    fn event(&self, Entry { words: [first, second, third], number }: Entry, extras: &mut [Found]) -> Option<Event> {
-        let (tag, isolate) = (Tag::of(first as u8), second & ID_MAX);
-        let (message, bytes) = (third & MESSAGE_MAX, third >> 40);
-        let (isolate, what) = match tag {
-            None => (second, *extras.get_mut(number as usize)?.take()?),
-            Some(Tag::Sent) => (isolate, Happened::Sent { to: of(second >> 32), message, bytes }),
-            Some(Tag::Received(kind)) => (isolate, Happened::Received { message, bytes, notice: notice(kind) }),
-            Some(Tag::Ran(left)) => {
-                let (took, then) = (Duration::from_nanos(third), self.then(left));
-                (isolate, Happened::Ran { took, thread: number, then })
-            }
-        };
-        Some(Event { at: Duration::from_nanos(first >> 8), isolate: of(isolate), what })
-    }
-
-    fn then(&self, left: Left) -> Then {
-        match left {
-            Left::Over => Then::Over,
-            Left::Preempted => Then::Preempted,
-            Left::Paused => Then::Paused,
-            Left::Waits(number) => Then::Waits { call: number.and_then(self.call) },
-        }
-    }
-}
-
-/// What an entry is where there is nothing more to it: the lowest byte of its first word, above which is the time.
-///
-/// The second word has the isolate, and who is sent to; the third the message and its bytes, or for how long it ran.
-#[derive(Clone, Copy)]
-enum Tag {
-    Sent,
-    Received(Kind),
-    Ran(Left),
-}
-
-/// The largest numbers that words have room for.
-const ID_MAX: u64 = (1 << 32) - 1;
-const MESSAGE_MAX: u64 = (1 << 40) - 1;
-const BYTES_MAX: u64 = (1 << 24) - 1;
-
-/// The first word of this time: there are two years in it.
-fn time(at: u64) -> u64 {
-    at.min((1 << 56) - 1) << 8
-}
-
-impl Tag {
-    fn byte(self) -> u64 {
-        match self {
-            Tag::Sent => 1,
-            Tag::Received(Kind::Data) => 2,
-            Tag::Received(Kind::Exit) => 3,
-            Tag::Received(Kind::Error) => 4,
-            Tag::Received(Kind::Ping) => 5,
-            Tag::Ran(Left::Over) => 6,
-            Tag::Ran(Left::Preempted) => 7,
-            Tag::Ran(Left::Paused) => 8,
-            Tag::Ran(Left::Waits(None)) => 9,
-            Tag::Ran(Left::Waits(Some(call))) => 10 + u64::from(call),
-        }
-    }
-
-    fn of(byte: u8) -> Option<Tag> {
-        Some(match byte {
-            EXTRA => return None,
-            1 => Tag::Sent,
-            2 => Tag::Received(Kind::Data),
-            3 => Tag::Received(Kind::Exit),
-            4 => Tag::Received(Kind::Error),
-            5 => Tag::Received(Kind::Ping),
-            6 => Tag::Ran(Left::Over),
-            7 => Tag::Ran(Left::Preempted),
-            8 => Tag::Ran(Left::Paused),
-            call => Tag::Ran(Left::Waits(call.checked_sub(10))),
-        })
-    }
-}
-
-/// An entry with the number of its thread, or of what belongs to it.
-struct Entry {
-    words: Words,
-    number: u32,
-}
-
-impl Entry {
-    fn at(&self) -> u64 {
-        self.words[0] >> 8
-    }
-}
-
-/// Puts what one thread put down in the order of time, which it nearly has: a turn is put down when it is over, behind what
-/// happened in it, and is the only one that moves far.
-fn settle(entries: &mut [Entry]) {
-    for late in 1..entries.len() {
-        let at = entries[late].at();
-        if entries[late - 1].at() > at {
-            let earlier = entries[..late].iter().rev().take_while(|entry| entry.at() > at).count();
-            entries[late - earlier..=late].rotate_right(1);
-        }
-    }
-}
-
-impl Extra {
-    pub(crate) fn kind(&self) -> ExtraKind {
-        match self {
-            Extra::Rare(_) => ExtraKind::Rare,
-            Extra::Sample(_) => ExtraKind::Sample,
-            Extra::Span(_) | Extra::Large(_) => ExtraKind::Common,
-        }
-    }
-
-    fn happened(self) -> Box<Happened> {
-        match self {
-            Extra::Rare(what) | Extra::Large(what) => what,
-            Extra::Sample(what) => Box::new(what()),
-            Extra::Span(entered) => Box::new(Happened::Entered { context: entered.0, parent: entered.1 }),
-        }
-    }
-}
-
-/// The isolate of this number; 0 is the embedder.
-fn of(number: u64) -> Option<IsolateId> {
-    (number != 0).then_some(IsolateId(number))
-}
-
-fn notice(kind: Kind) -> Option<Notice> {
-    match kind {
-        Kind::Exit => Some(Notice::Exit),
-        Kind::Error => Some(Notice::Error),
-        Kind::Ping => Some(Notice::Ping),
-        Kind::Data => None,
+        events.extend(entries.into_iter().filter_map(|entry| entry.event(extras, self.calls)));
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::entry::{BYTES_MAX, ID_MAX, MESSAGE_MAX};
+    use super::super::{Notice, Then};
     use super::*;
 
     const WAITING_MAX: usize = CHUNK * ROOM.chunks_max;
@@ -548,7 +391,7 @@ mod tests {
         let recorder = recorder();
         for left in [Left::Over, Left::Preempted, Left::Paused, Left::Waits(None), Left::Waits(Some(0))] {
             recorder.ran(IsolateId(ID_MAX), 5, 8, left);
-            let (took, then) = (Duration::from_nanos(3), recorder.then(left));
+            let (took, then) = (Duration::from_nanos(3), left.then(recorder.calls));
             let told = Event {
                 at: Duration::from_nanos(5),
                 isolate: of(ID_MAX),

@@ -269,6 +269,9 @@ impl Work {
         }
         if callers > 0 {
             self.events(batch);
+        }
+        self.recorder.take_back(batch);
+        if callers > 0 {
             self.call();
         }
     }

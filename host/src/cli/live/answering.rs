@@ -6,7 +6,6 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -40,7 +39,6 @@ const AGAIN: Duration = Duration::from_millis(50);
 pub(in crate::cli) struct Answering {
     socket: PathBuf,
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl Drop for Answering {
@@ -54,13 +52,9 @@ impl Drop for Answering {
         drop(self.shared.host.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.shared.paused().clear();
         // Its thread waits for who comes next.
-        let woken = UnixStream::connect(&self.socket).is_ok();
+        drop(UnixStream::connect(&self.socket));
         // Who asks finds nobody in any case.
         let _ = std::fs::remove_file(&self.socket);
-        if let Some(thread) = self.thread.take().filter(|_| woken) {
-            // It does not panic.
-            let _ = thread.join();
-        }
     }
 }
 
@@ -100,11 +94,11 @@ impl Answering {
         });
         let theirs = Arc::clone(&shared);
         // From here on the socket goes with it.
-        let mut answering = Answering { socket: socket.clone(), shared, thread: None };
+        let answering = Answering { socket: socket.clone(), shared };
         let only_owner = std::os::unix::fs::PermissionsExt::from_mode(0o600);
         std::fs::set_permissions(&socket, only_owner).with_context(cannot)?;
         let thread = std::thread::Builder::new().name("insula-socket".to_owned());
-        answering.thread = Some(thread.spawn(move || accept(&listener, &theirs)).with_context(cannot)?);
+        thread.spawn(move || accept(&listener, &theirs)).with_context(cannot)?;
         Ok(answering)
     }
 }
