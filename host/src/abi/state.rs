@@ -9,6 +9,7 @@ use wasmtime::{Memory, ResourceLimiter};
 
 use super::Recent;
 use crate::control::{Control, Flags, Links};
+use crate::event::Recorder;
 use crate::exit::Exit;
 use crate::limits::Limits;
 use crate::outfit::Wasi;
@@ -189,7 +190,7 @@ impl State {
 
     /// When it sends there, if anybody observes: before its message can be received.
     pub(super) fn sends(&self, port: &Port) -> Option<Nanos> {
-        self.place.links.recorder.has_all().then(|| {
+        (Recorder::any_has_all() && self.place.links.recorder.has_all()).then(|| {
             let now = self.place.world.now();
             port.mailbox().observe(now);
             now
@@ -199,7 +200,7 @@ impl State {
     /// It took a message, the how-manieth of its mailbox; first of all in this turn, if it has waited for it.
     #[inline]
     pub(super) fn received(&self, number: u64, message: &Message, has_waited: bool) {
-        if self.within.is_any.get() || message.attachments.is_traced() || self.place.links.recorder.has_all() {
+        if self.within.is_any.get() || message.attachments.is_traced() || Recorder::any_has_all() {
             self.received_in_trace(number, message, has_waited);
         }
     }

@@ -70,6 +70,9 @@ thread_local! {
     static WRITERS: RefCell<Vec<(u64, Writer)>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Recorders of this process that record turns and messages.
+static HAVE_ALL: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+
 /// The number of this thread, which no other has.
 fn thread() -> u32 {
     static THREADS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
@@ -78,6 +81,12 @@ fn thread() -> u32 {
         THREAD.set(Some(number));
         number
     })
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.record(Detail::Nothing);
+    }
 }
 
 impl Recorder {
@@ -97,7 +106,14 @@ impl Recorder {
         })
     }
 
-    /// Whether somebody observes turns and messages: the one thing that is asked where nobody does.
+    /// Whether somebody observes turns and messages of any host of this process: the one thing that is asked on the way of a
+    /// message where nobody does, since it is found without looking for the recorder.
+    #[inline]
+    pub(crate) fn any_has_all() -> bool {
+        HAVE_ALL.load(std::sync::atomic::Ordering::Relaxed) > 0
+    }
+
+    /// Whether somebody observes turns and messages.
     #[inline]
     pub(crate) fn has_all(&self) -> bool {
         self.detail.load(Ordering::Relaxed) >= Detail::All as u8
@@ -115,7 +131,12 @@ impl Recorder {
 
     /// From now on it records so much.
     pub(crate) fn record(&self, detail: Detail) {
-        self.detail.store(detail as u8, Ordering::SeqCst);
+        let had_all = self.detail.swap(detail as u8, Ordering::SeqCst) >= Detail::All as u8;
+        match (had_all, detail >= Detail::All) {
+            (false, true) => _ = HAVE_ALL.fetch_add(1, std::sync::atomic::Ordering::SeqCst),
+            (true, false) => _ = HAVE_ALL.fetch_sub(1, std::sync::atomic::Ordering::SeqCst),
+            (false, false) | (true, true) => {}
+        }
         if detail == Detail::Nothing {
             self.spares.clear();
         }

@@ -229,7 +229,7 @@ impl Task {
     /// Tells whoever observes of a poll; of the last one a life has told by itself, but for one that panicked.
     #[inline]
     fn record(&self, times: (Nanos, Nanos), is_pending: Option<bool>, yielding: bool) {
-        if is_pending != Some(false) && self.hooks.recorder.has_all() {
+        if Recorder::any_has_all() && is_pending != Some(false) && self.hooks.recorder.has_all() {
             self.put_down(times, is_pending.is_some(), yielding);
         }
     }
