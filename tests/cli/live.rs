@@ -85,8 +85,13 @@ impl Running {
     }
 
     /// As [`Running::end`], by the end of this isolate.
-    pub(super) fn end_by(mut self, isolate: &str) -> (Option<i32>, String) {
+    pub(super) fn end_by(self, isolate: &str) -> (Option<i32>, String) {
         self.done(["kill", &self.pid(), isolate]);
+        self.ended()
+    }
+
+    /// Waits for the end of the program, and says what else it printed.
+    pub(super) fn ended(mut self) -> (Option<i32>, String) {
         let mut rest = String::new();
         std::io::Read::read_to_string(&mut self.stdout, &mut rest).expect("it prints text");
         (self.child.wait().expect("it ends").code(), rest)

@@ -98,19 +98,22 @@ fn only_guests_are_profiled_and_that_is_said() {
 }
 
 /// Of all that is written when a run is over: a run that is cut short takes away nothing that was there.
+/// A module that prints `on`, and then does this.
+fn prints_and(does: &str) -> String {
+    r#"(module
+        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 0) "\08\00\00\00\03\00\00\00on\n")
+        (func (export "_start")
+            (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 16)))
+            DOES))"#
+        .replace("DOES", does)
+}
+
 #[test]
 fn a_run_that_is_cut_short_leaves_its_files_as_they_were() {
     let folder = Folder::new("cut-short");
-    let module = folder.file(
-        "spins.wat",
-        r#"(module
-            (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
-            (memory (export "memory") 1)
-            (data (i32.const 0) "\08\00\00\00\03\00\00\00on\n")
-            (func (export "_start")
-                (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 16)))
-                (loop (br 0))))"#,
-    );
+    let module = folder.file("spins.wat", prints_and("(loop (br 0))"));
     let files = ["trace.json", "report.json", "profile.json"].map(|name| folder.file(name, "as it was"));
     let [trace, report, profile] = files.each_ref().map(|file| file.display().to_string());
     let mut command = harness::insula();
@@ -133,4 +136,18 @@ fn a_run_that_is_cut_short_leaves_its_files_as_they_were() {
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let text = std::fs::read_to_string(&files[1]).expect("it is there");
     assert!(serde_json::from_str::<Value>(&text).is_ok(), "{text}");
+}
+
+#[test]
+fn what_is_written_to_the_file_that_the_program_prints_to_comes_behind_that() {
+    let folder = Folder::new("printed-to");
+    let (printed, module) = (folder.file("printed", ""), folder.file("prints.wat", prints_and("")));
+    let mut command = harness::insula();
+    command.args(["run", "--report", "/dev/stdout"]).arg(module);
+    let stdout = std::fs::File::create(&printed).expect("it can be written");
+    let status = command.stdin(Stdio::null()).stdout(stdout).status().expect("insula can be run");
+    assert!(status.success());
+    let text = std::fs::read_to_string(&printed).expect("it is there");
+    let report = text.strip_prefix("on\n").expect("it printed that");
+    assert!(serde_json::from_str::<Value>(report).is_ok(), "{text}");
 }

@@ -200,7 +200,8 @@ impl State {
     /// It took a message, the how-manieth of its mailbox; first of all in this turn, if it has waited for it.
     #[inline]
     pub(super) fn received(&self, number: u64, message: &Message, has_waited: bool) {
-        if self.within.is_any.get() || message.attachments.is_traced() || Recorder::any_has_all() {
+        let observed = || Recorder::any_has_all() && self.place.links.recorder.has_all();
+        if self.within.is_any.get() || message.attachments.is_traced() || observed() {
             self.received_in_trace(number, message, has_waited);
         }
     }

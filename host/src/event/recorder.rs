@@ -18,6 +18,9 @@ use crate::trace_context::TraceContext;
 /// they have room of their own: a birth or an end finds it however many messages there are.
 const ROOM: Room = Room { chunks_max: 512, extras_max: [1 << 13, 1 << 10, 1 << 18] };
 
+/// Threads that put down, and those that ended since an observer was told the last time.
+const LANES_MAX: usize = 4_096;
+
 /// Entries of a chunk: 12 KiB.
 const CHUNK: usize = 512;
 
@@ -226,26 +229,40 @@ impl Recorder {
         }
     }
 
-    /// Has this thread write on its lane. A thread that is ending has none.
+    /// Has this thread write on its lane; on a lane for this alone where it is about to end.
     #[inline]
     fn write(&self, write: impl FnOnce(&mut Writer) -> bool) -> bool {
+        let mut write = Some(write);
         let written = WRITERS.try_with(|writers| {
             let mut writers = writers.borrow_mut();
             let known = writers.iter().position(|(number, _)| *number == self.number);
-            let known = known.unwrap_or_else(|| self.begin(&mut writers));
-            write(&mut writers[known].1)
+            let known = known.or_else(|| self.begin(&mut writers))?;
+            Some(write.take()?(&mut writers[known].1))
         });
-        written.unwrap_or(false)
+        match (written, write) {
+            (Ok(written), _) => written.unwrap_or(false),
+            (Err(_), Some(write)) => self.new_writer().is_some_and(|mut writer| write(&mut writer)),
+            (Err(_), None) => false,
+        }
     }
 
     /// Gives this thread a lane. Those of hosts that are gone make room.
     #[cold]
-    fn begin(&self, writers: &mut Vec<(u64, Writer)>) -> usize {
+    fn begin(&self, writers: &mut Vec<(u64, Writer)>) -> Option<usize> {
         writers.retain(|(_, writer)| !writer.is_alone());
-        let writer = Writer::new(ROOM, thread(), &self.spares);
-        self.lanes.lock().push(Arc::clone(writer.lane()));
-        writers.push((self.number, writer));
-        writers.len() - 1
+        writers.push((self.number, self.new_writer()?));
+        Some(writers.len() - 1)
+    }
+
+    /// A lane, unless there are as many as may be.
+    fn new_writer(&self) -> Option<Writer> {
+        let mut lanes = self.lanes.lock();
+        let has_room = lanes.len() < LANES_MAX;
+        has_room.then(|| {
+            let writer = Writer::new(ROOM, thread(), &self.spares);
+            lanes.push(Arc::clone(writer.lane()));
+            writer
+        })
     }
 
     /// Takes out what waits, in the place of what is in the batch. To be called by one thread at a time.
@@ -260,7 +277,10 @@ impl Recorder {
             lane.drain(parts, taken);
             goes_on
         });
-        self.lanes.lock().append(&mut lanes);
+        let mut since = self.lanes.lock();
+        lanes.append(&mut since);
+        *since = lanes;
+        drop(since);
         extras.extend(taken.drain(..).map(|extra| Some(extra.happened())));
         *missed = self.missed.swap(0, Ordering::Relaxed);
     }
@@ -423,5 +443,37 @@ mod tests {
         recorder.sent(1, 0, ID_MAX, MESSAGE_MAX, BYTES_MAX);
         let sent = Happened::Sent { to: of(ID_MAX), message: MESSAGE_MAX, bytes: BYTES_MAX };
         assert_eq!(drained(&recorder), [Event { at: Duration::from_nanos(1), isolate: None, what: sent }]);
+    }
+
+    #[test]
+    fn threads_that_come_and_go_have_a_bound_until_somebody_is_told_of_them() {
+        let recorder = recorder();
+        let puts = || std::thread::scope(|scope| drop(scope.spawn(|| recorder.sent(1, 0, 1, 2, 3)).join()));
+        (0..LANES_MAX + 2).for_each(|_| puts());
+        let events = drained(&recorder);
+        assert_eq!(events.len(), LANES_MAX + 1);
+        assert_eq!(events.last().map(|last| &last.what), Some(&Happened::Missed { events: 2 }));
+        puts();
+        assert_eq!(drained(&recorder).len(), 1);
+        assert!(recorder.lanes.lock().is_empty(), "nobody is left");
+    }
+
+    #[test]
+    fn what_a_thread_does_while_it_ends_is_told() {
+        struct AtEnd(Arc<Recorder>);
+        impl Drop for AtEnd {
+            fn drop(&mut self) {
+                self.0.sent(2, 0, 1, 2, 3);
+            }
+        }
+        thread_local!(static AT_END: RefCell<Option<AtEnd>> = const { RefCell::new(None) });
+        let recorder = recorder();
+        let theirs = Arc::clone(&recorder);
+        let ends = std::thread::spawn(move || {
+            AT_END.set(Some(AtEnd(Arc::clone(&theirs))));
+            theirs.sent(1, 0, 1, 2, 3);
+        });
+        ends.join().expect("it does not panic");
+        assert_eq!(drained(&recorder).len(), 2);
     }
 }

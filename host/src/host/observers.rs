@@ -2,7 +2,8 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::thread::JoinHandle;
+use std::sync::OnceLock;
+use std::thread::{JoinHandle, ThreadId};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
@@ -81,9 +82,7 @@ impl Observation {
     #[cfg(feature = "otlp")]
     pub(crate) fn is_on_its_thread(&self) -> bool {
         let observers = self.observers.upgrade();
-        let thread = observers.as_ref().map(|observers| observers.thread.lock());
-        let handle = thread.as_ref().and_then(|thread| Some(thread.as_ref()?.handle.thread().id()));
-        handle == Some(std::thread::current().id())
+        observers.is_some_and(|observers| observers.telling.get() == Some(&std::thread::current().id()))
     }
 
     /// The same, and this goes on for as long.
@@ -159,6 +158,10 @@ struct Observer {
 #[derive(Default)]
 pub(super) struct Observers {
     thread: Mutex<Option<Thread>>,
+    /// Held until the last of them is told, when the host closes.
+    closing: Mutex<()>,
+    /// The thread that tells them.
+    telling: OnceLock<ThreadId>,
     last: crate::sync::atomic::AtomicU64,
 }
 
@@ -186,6 +189,7 @@ impl Observers {
             let recorder = Arc::clone(recorder);
             let work = move || Work { recorder, observers: Vec::new(), events: Vec::new() }.run(&theirs);
             let handle = std::thread::Builder::new().name("insula-observers".to_owned()).spawn(work)?;
+            let _ = self.telling.set(handle.thread().id());
             *thread = Some(Thread { jobs, handle });
         }
         drop(thread);
@@ -194,21 +198,22 @@ impl Observers {
         Ok(Observation { number, observers: Arc::downgrade(self), sampling: None })
     }
 
-    /// Has the thread do this, and waits until it is done; an observer cannot wait for itself.
+    /// Has the thread do this, and waits until it is done, or until all is told because the host closes; an observer cannot
+    /// wait for itself.
     fn ask(&self, job: impl FnOnce(Sender<()>) -> Job) {
-        let thread = self.thread.lock();
-        let Some(Thread { jobs, handle }) = &*thread else { return };
-        let own = handle.thread().id() == std::thread::current().id();
+        let own = self.telling.get() == Some(&std::thread::current().id());
         let (done, is_done) = bounded(1);
-        let asked = jobs.send(job(done)).is_ok();
-        drop(thread);
-        if asked && !own {
-            let _ = is_done.recv();
+        let asked = self.thread.lock().as_ref().is_some_and(|thread| thread.jobs.send(job(done)).is_ok());
+        match (own, asked) {
+            (true, _) => {}
+            (false, true) => _ = is_done.recv(),
+            (false, false) => drop(self.closing.lock()),
         }
     }
 
     /// Tells all of them what happened until now, and ends the thread.
     pub(super) fn close(&self) {
+        let _closing = self.closing.lock();
         let thread = self.thread.lock().take();
         if let Some(Thread { jobs, handle }) = thread {
             drop(jobs);

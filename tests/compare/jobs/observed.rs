@@ -10,13 +10,13 @@ const EVENTS_MAX: usize = 1 << 21;
 /// Round trips beside the same of the same host, that nobody observes.
 pub(super) fn round_trips(wasm: &Wasm, effort: Effort) -> anyhow::Result<Vec<Row>> {
     let ours = Ours::new(wasm, 10)?;
-    let count = effort.of(200_000);
+    let count = effort.of(100_000);
     let alone = || ours.ask::<_, f64>("ping-pong", &count);
     let lives = || {
         let _observation = ours.host.observe_lives(|_| ())?;
         alone()
     };
-    let (nanos, unobserved) = effort.in_turns(lives, alone)?;
+    let (nanos, unobserved) = effort.in_many_turns(lives, alone)?;
     let lives = Row::cost("ping-pong, lives observed", nanos, unobserved, 0.97, "ns");
     let all = || {
         // As `insula run --trace` does.
@@ -31,6 +31,6 @@ pub(super) fn round_trips(wasm: &Wasm, effort: Effort) -> anyhow::Result<Vec<Row
         );
         Ok(nanos)
     };
-    let (nanos, unobserved) = effort.in_turns(all, alone)?;
+    let (nanos, unobserved) = effort.in_many_turns(all, alone)?;
     Ok(vec![lives, Row::cost("ping-pong, all observed and kept", nanos, unobserved, 0.87, "ns")])
 }

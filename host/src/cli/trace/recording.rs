@@ -10,7 +10,7 @@ use insula::Host;
 use super::super::{kept, report};
 use super::file;
 
-/// Events that are kept, some 50 MB of them; of those beyond only the number.
+/// Events that are kept: some 50 MB of turns and messages, 500 of births and ends; of those beyond only the number.
 const EVENTS_MAX: usize = 1 << 21;
 
 /// A run that is recorded.
