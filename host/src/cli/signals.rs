@@ -44,7 +44,7 @@ enum Phase {
 enum Wait {
     Nothing,
     /// What can be given up: this does so.
-    #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "only an export is waited for"))]
+    #[cfg_attr(not(feature = "otlp"), allow(dead_code, reason = "only an export is waited for"))]
     For(Box<dyn FnOnce() + Send>),
     /// A signal came, and nothing is waited for any more.
     GivenUp,

@@ -140,10 +140,13 @@ impl Drop for Observation {
     }
 }
 
+/// What an observer is called by.
+type Call = dyn FnMut(&[Event]) + Send;
+
 /// How an observer is told.
 pub(super) enum Told {
     /// It is called.
-    Call(Box<dyn FnMut(&[Event]) + Send>),
+    Call(Box<Call>),
     /// It keeps what there is as it was put down.
     Keep(Arc<Mutex<Kept>>),
 }
