@@ -96,7 +96,8 @@ fn package() -> Folder {
 /// `insula test` in this folder.
 fn test(folder: &Path, arguments: &[&str]) -> Ran {
     let mut command = harness::insula();
-    command.current_dir(folder).arg("test").args(arguments);
+    // Packages of one name would find each other's builds there.
+    command.env_remove("CARGO_TARGET_DIR").current_dir(folder).arg("test").args(arguments);
     output(command)
 }
 
