@@ -123,12 +123,17 @@ fn a_terminal_has_colours_and_a_line_while_it_takes_long() {
     let pipe = folder.path().join("seen");
     let made = Command::new("mkfifo").arg(&pipe).status();
     assert!(made.is_ok_and(|status| status.success()), "a pipe can be made");
-    folder.file("build.rs", "fn main() { std::fs::read(\"seen\").unwrap(); }");
+    folder.file(
+        "build.rs",
+        "use std::io::Read; fn main() { std::fs::File::open(\"seen\").unwrap().read_exact(&mut [0]).unwrap(); }",
+    );
     let mut builds = harness::insula();
     builds.env("TERM", "xterm").arg("run").arg(folder.path());
     let mut builds = InTerminal::begin(builds);
     builds.shows("building");
-    drop(File::options().write(true).open(&pipe).expect("it is read from"));
+    // Held open to both sides: whoever builds finds what is written, and if nobody does, nobody waits.
+    let mut seen = File::options().read(true).write(true).open(&pipe).expect("it is there");
+    seen.write_all(b"x").expect("it has room");
     let (shown, status) = builds.ends();
     assert!(shown.contains("it runs"), "{shown:?}");
     assert_eq!(status.code(), Some(0));

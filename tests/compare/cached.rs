@@ -1,5 +1,4 @@
-//! What wasmtime has for programs that were compiled before: its own cache. It is what `insula run` is measured beside, which
-//! does the same with a cache of ours.
+//! What wasmtime has for programs that were compiled before: its own cache. It is told beside `insula run`, which has one too.
 //!
 //! `compare-cached MODULE` compiles the module the first time, and runs it.
 

@@ -1,4 +1,4 @@
-//! The least that runs a compiled WASI program with wasmtime, for the job `start`: what there is to be saved at all.
+//! The least that runs a compiled WASI program with wasmtime: what `insula run` is measured beside.
 //!
 //! `compare-minimal --compile MODULE FILE` compiles, `compare-minimal FILE` runs what it compiled. It checks nothing of what it is given
 //! and is nothing to use: whoever can write FILE runs what they like.
