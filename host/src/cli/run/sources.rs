@@ -64,11 +64,15 @@ impl Sources {
         counts && self.is_in_a_package(path)
     }
 
-    /// Whether the path is in one of the packages, and not in what is hidden or built there.
+    /// Whether the path is in one of the packages, and not in what is hidden or built there. A package may itself lie where
+    /// cargo builds, as one that is made for a test does where the environment names that folder.
     fn is_in_a_package(&self, path: &Path) -> bool {
-        let inside = self.packages.iter().filter_map(|package| path.strip_prefix(package).ok());
         let is_hidden = |path: &Path| path.iter().any(|step| step.as_encoded_bytes().starts_with(b"."));
-        inside.into_iter().any(|path| !is_hidden(path)) && !self.built.iter().any(|built| path.starts_with(built))
+        let is_built =
+            |package: &Path| self.built.iter().any(|built| path.starts_with(built) && !package.starts_with(built));
+        self.packages
+            .iter()
+            .any(|package| path.strip_prefix(package).is_ok_and(|inside| !is_hidden(inside)) && !is_built(package))
     }
 
     /// The folders to be watched, each without what is below it.
@@ -198,6 +202,18 @@ mod tests {
         for path in ["/w/p/out.txt", "/w/p/target/x/build/out.rs", "/w/p/.git/x.rs", "/m/other.wasm", "/w/q/src/a.rs"] {
             assert!(!sources.concerns(Path::new(path)), "{path}");
         }
+    }
+
+    #[test]
+    fn a_package_that_lies_where_cargo_builds_counts() {
+        let [packages, built] = ["/t/tmp/p", "/t"].map(|path| BTreeSet::from([PathBuf::from(path)]));
+        let sources = Sources {
+            packages: packages.into_iter().collect(),
+            built: built.into_iter().collect(),
+            ..Sources::default()
+        };
+        assert!(sources.concerns(Path::new("/t/tmp/p/src/main.rs")));
+        assert!(!sources.concerns(Path::new("/t/debug/build/out.rs")));
     }
 
     #[test]
