@@ -207,11 +207,7 @@ mod tests {
     #[test]
     fn a_package_that_lies_where_cargo_builds_counts() {
         let [packages, built] = ["/t/tmp/p", "/t"].map(|path| BTreeSet::from([PathBuf::from(path)]));
-        let sources = Sources {
-            packages: packages.into_iter().collect(),
-            built: built.into_iter().collect(),
-            ..Sources::default()
-        };
+        let sources = Sources { packages, built, ..Sources::default() };
         assert!(sources.concerns(Path::new("/t/tmp/p/src/main.rs")));
         assert!(!sources.concerns(Path::new("/t/debug/build/out.rs")));
     }
