@@ -31,7 +31,8 @@ struct InTerminal {
 
 impl InTerminal {
     fn begin(mut command: Command) -> InTerminal {
-        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("there is a terminal");
+        let terminal =
+            openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("there is a terminal");
         grantpt(&terminal).and_then(|()| unlockpt(&terminal)).expect("it is this user's");
         let size = Winsize { ws_row: 24, ws_col: 120, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&terminal, size).expect("it has a size");
@@ -53,11 +54,13 @@ impl InTerminal {
         InTerminal { child, terminal, pieces, shown: Vec::new() }
     }
 
-    /// Reads until this is shown.
+    /// Reads until this is shown. What comes behind it is still to be read: a piece may have more than one waits for.
     fn shows(&mut self, wanted: &str) {
         for _ in 0..PIECES_MAX {
-            if self.text().contains(wanted) {
-                return self.shown.clear();
+            let found = self.shown.windows(wanted.len()).position(|shown| shown == wanted.as_bytes());
+            if let Some(at) = found {
+                drop(self.shown.drain(..at + wanted.len()));
+                return;
             }
             assert!(self.reads(), "it ended without `{wanted}`: {}", self.text());
         }
@@ -91,17 +94,21 @@ impl InTerminal {
 }
 
 #[test]
-fn top_shows_a_run_until_a_key_ends_it() {
+fn top_shows_a_run_and_does_what_its_keys_say() {
     let running = Running::of("looked_into", "looping\n", "terminal-top");
     let mut top = InTerminal::begin(running.command(["top", "--every", "50", &running.pid()]));
     // The screen of before comes back at its end.
     top.shows("\u{1b}[?1049h");
     top.shows("loops");
-    top.types("q");
+    top.types("/loops\r");
+    top.types("\u{1b}[B\r");
+    top.shows("innermost");
+    top.types("ky");
+    // The child's end is what main waits for, and then the run is over.
     let (shown, status) = top.ends();
     assert!(shown.contains("\u{1b}[?1049l"), "{shown:?}");
-    assert_eq!(status.code(), Some(0));
-    assert_eq!(running.end_by("#2"), (Some(0), "the child ended\n".to_owned()));
+    let (code, rest) = running.ended();
+    assert_eq!((code, rest.as_str()), (Some(0), "the child ended\n"), "top: {status}, {shown}");
 }
 
 #[test]
