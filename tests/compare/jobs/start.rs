@@ -19,6 +19,7 @@ pub(super) fn insula_run(wasm: &Wasm, effort: Effort) -> anyhow::Result<Vec<Row>
     let [insula, cached, minimal] = guest::build_programs()?;
     let folder = target_folder()?.join("compare-cache");
     let compiled = folder.join("hello.compiled");
+    std::fs::create_dir_all(&folder)?;
     let made = Command::new(&minimal).arg("--compile").args([&hello, &compiled]).status()?;
     anyhow::ensure!(made.success(), "the reference cannot compile: {made}");
 
