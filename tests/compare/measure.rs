@@ -31,13 +31,14 @@ impl Effort {
         turns(self.rounds(), ours, reference)
     }
 
-    /// As [`Effort::in_turns`], in three times as many, for what differs by less than a busy machine does from itself.
+    /// As [`Effort::in_turns`], in fifteen times as many, which are to be short: for what differs by less than a busy machine
+    /// does from itself a second later.
     pub(crate) fn in_many_turns(
         self,
         ours: impl FnMut() -> anyhow::Result<f64>,
         reference: impl FnMut() -> anyhow::Result<f64>,
     ) -> anyhow::Result<(f64, f64)> {
-        turns(3 * self.rounds(), ours, reference)
+        turns(15 * self.rounds(), ours, reference)
     }
 }
 

@@ -10,7 +10,7 @@ const EVENTS_MAX: usize = 1 << 21;
 /// Round trips beside the same of the same host, that nobody observes.
 pub(super) fn round_trips(wasm: &Wasm, effort: Effort) -> anyhow::Result<Vec<Row>> {
     let ours = Ours::new(wasm, 10)?;
-    let count = effort.of(100_000);
+    let count = effort.of(20_000);
     let alone = || ours.ask::<_, f64>("ping-pong", &count);
     let lives = || {
         let _observation = ours.host.observe_lives(|_| ())?;
