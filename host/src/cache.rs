@@ -6,15 +6,19 @@
 //! key, another engine or another version is no entry: the module is compiled again. Nothing here ever fails a run: a
 //! folder that cannot be used, or that others could write to, means that nothing is cached.
 //!
-//! Here is the one call that makes code of bytes ([`deserialize`]), and it takes only what is [`Vouched`] for. What is
+//! Here is the one function that makes code of bytes ([`deserialize`]), and it takes only what is [`Vouched`] for. What is
 //! refused: a folder or a key that belongs to another user or that others may write to, and every file that we did not
 //! sign ourselves.
+
+#[cfg(target_os = "linux")]
+mod sealed;
 
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::hash::{Hash, Hasher};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hmac::{Hmac, Mac};
@@ -35,7 +39,9 @@ const KEY_FILE: &str = "key";
 /// Compiled modules of earlier runs.
 #[derive(Debug)]
 pub(crate) struct Cache {
-    place: Option<Place>,
+    folder: PathBuf,
+    /// Opened when it is first asked for.
+    place: OnceLock<Option<Place>>,
 }
 
 /// A folder that we trust, and the key to what lies in it.
@@ -49,20 +55,29 @@ struct Place {
 impl Cache {
     /// The cache in `folder`, which is made where it is missing. One that cannot be used caches nothing.
     pub(crate) fn open(folder: PathBuf) -> Cache {
-        Cache { place: Place::open(folder).ok() }
+        Cache { folder, place: OnceLock::new() }
+    }
+
+    fn place(&self) -> Option<&Place> {
+        self.place.get_or_init(|| Place::open(self.folder.clone()).ok()).as_ref()
     }
 
     /// The module whose bytes have this SHA-256, compiled for this engine by this wasmtime, if we have it.
     pub(crate) fn load(&self, engine: &Engine, digest: &[u8; 32]) -> Option<Module> {
-        let place = self.place.as_ref()?;
+        self.find(engine, digest)?.load(engine)
+    }
+
+    /// The entry of that module.
+    pub(crate) fn find(&self, engine: &Engine, digest: &[u8; 32]) -> Option<Authentic> {
+        let place = self.place()?;
         let name = entry_name(engine, digest);
-        let file = place.read(&name).ok()?;
-        deserialize(engine, place.authentic(&name, &file)?).ok()
+        let entry = place.read(&name).ok()?;
+        place.authentic(&name, entry)
     }
 
     /// Keeps a compiled module for later runs; on any trouble it is not kept.
     pub(crate) fn store(&self, engine: &Engine, digest: &[u8; 32], module: &Module) {
-        let Some(place) = &self.place else { return };
+        let Some(place) = self.place() else { return };
         let Ok(compiled) = module.serialize() else { return };
         // A full disk or a folder that became read-only costs the next run its compile time, and nothing else.
         let _ = place.write(&entry_name(engine, digest), &compiled);
@@ -70,14 +85,50 @@ impl Cache {
     }
 }
 
+impl Authentic {
+    /// The module, in an engine that takes its code.
+    pub(crate) fn load(&self, engine: &Engine) -> Option<Module> {
+        match deserialize(engine, Vouched(self.0.bytes())) {
+            Ok(module) => Some(module),
+            // A system may forbid that such a file is mapped as code.
+            Err(_) => deserialize(engine, Vouched(Bytes::Ours(&self.0.copied()?))).ok(),
+        }
+    }
+}
+
 /// Compiled code, and somebody who answers for it that `serialize` or `precompile_module` made these very bytes.
 #[derive(Clone, Copy)]
-pub(crate) struct Vouched<'a>(&'a [u8]);
+pub(crate) struct Vouched<'a>(Bytes<'a>);
+
+/// Bytes that nobody else can change.
+#[derive(Clone, Copy)]
+enum Bytes<'a> {
+    Ours(&'a [u8]),
+    #[cfg(target_os = "linux")]
+    Sealed(&'a File),
+}
+
+/// A file of this folder, read once: its tag, and its code.
+struct Entry {
+    tag: [u8; TAG_BYTES],
+    code: Code,
+}
+
+/// The code of an entry that we wrote.
+pub(crate) struct Authentic(Code);
+
+/// Where an entry's code was read to.
+enum Code {
+    Ours(Vec<u8>),
+    /// Mapped as it is, where a copy of ours would be copied once more.
+    #[cfg(target_os = "linux")]
+    Sealed(File),
+}
 
 impl<'a> Vouched<'a> {
     /// What a child of ours wrote to the pipe that only it has. The embedder answers for it: it named the program.
     pub(crate) fn by_child(code: &'a [u8]) -> Vouched<'a> {
-        Vouched(code)
+        Vouched(Bytes::Ours(code))
     }
 
     /// What an embedder kept.
@@ -86,7 +137,7 @@ impl<'a> Vouched<'a> {
     /// The bytes are what [`serialized`] returned, unchanged.
     #[allow(unsafe_code, reason = "a promise that nothing here can check")]
     pub(crate) unsafe fn by_embedder(code: &'a [u8]) -> Vouched<'a> {
-        Vouched(code)
+        Vouched(Bytes::Ours(code))
     }
 }
 
@@ -95,7 +146,7 @@ impl<'a> Vouched<'a> {
 /// # Errors
 /// Where the system has no memory for it.
 pub(crate) fn loaded_again(engine: &Engine, module: &Module) -> wasmtime::Result<Module> {
-    deserialize(engine, Vouched(&module.serialize()?))
+    deserialize(engine, Vouched(Bytes::Ours(&module.serialize()?)))
 }
 
 /// Compiled code as bytes.
@@ -107,14 +158,21 @@ pub(crate) fn serialized(module: &Module) -> Vec<u8> {
 ///
 /// # Errors
 /// Where they are of another engine, or the engine's pool has no room for such a module.
-#[allow(unsafe_code, reason = "the one call that turns bytes into machine code")]
+#[allow(unsafe_code, reason = "the one place where bytes become machine code")]
 pub(crate) fn deserialize(engine: &Engine, Vouched(compiled): Vouched<'_>) -> wasmtime::Result<Module> {
-    // SAFETY: `deserialize` asks for bytes that `serialize` or `precompile_module` made, unchanged, and reads them from our
-    // memory. There are four who make a `Vouched`: `Place::authentic`, after it saw our HMAC over exactly these bytes
+    // SAFETY: both calls ask for bytes that `serialize` or `precompile_module` made, unchanged for as long as they are used:
+    // one reads them from our memory, and the other maps a file that was sealed, so that nobody can write to it, before it
+    // was looked at. There are four who make a `Vouched`: `Authentic::load`, of what `Place::authentic` saw our HMAC over
     // (only this user can read the key, and `Place::write` signs only what `serialize` returned; the signed name holds the
     // engine's settings and version); `loaded_again`, of what `serialize` returned to it; `Vouched::by_child`, of a program
     // that the embedder named for this; and `Vouched::by_embedder`, whose caller promises it.
-    unsafe { Module::deserialize(engine, compiled) }
+    unsafe {
+        match compiled {
+            Bytes::Ours(bytes) => Module::deserialize(engine, bytes),
+            #[cfg(target_os = "linux")]
+            Bytes::Sealed(file) => Module::deserialize_open_file(engine, file.try_clone()?),
+        }
+    }
 }
 
 impl Place {
@@ -126,24 +184,29 @@ impl Place {
     }
 
     /// The whole entry, in memory of ours: what is authenticated is what is used, whatever happens to the file.
-    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+    fn read(&self, name: &str) -> io::Result<Entry> {
         let mut file = File::open(self.folder.join(name))?;
         let length = file.metadata()?.len();
         if length > ENTRY_BYTES_MAX {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
+        let (mut magic, mut tag) = ([0; MAGIC.len()], [0; TAG_BYTES]);
+        file.read_exact(&mut magic)?;
+        file.read_exact(&mut tag)?;
+        if magic != *MAGIC {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
         // An entry is renamed into its place whole: one that ends sooner now is broken, and one that goes on is not read on.
-        let mut bytes = vec![0; usize::try_from(length).map_err(|_| io::ErrorKind::FileTooLarge)?];
-        file.read_exact(&mut bytes)?;
-        Ok(bytes)
+        let code = Code::read(&mut file, length.saturating_sub(HEAD_BYTES as u64))?;
+        Ok(Entry { tag, code })
     }
 
-    /// The compiled module in `file`, if it is an entry that we wrote under this name.
-    fn authentic<'a>(&self, name: &str, file: &'a [u8]) -> Option<Vouched<'a>> {
-        let (head, compiled) = file.split_at_checked(HEAD_BYTES)?;
-        let tag = head.strip_prefix(MAGIC)?;
-        self.mac(name, compiled).verify_slice(tag).ok()?;
-        Some(Vouched(compiled))
+    /// The code of an entry, if we wrote it under this name.
+    fn authentic(&self, name: &str, Entry { tag, code }: Entry) -> Option<Authentic> {
+        let mut mac = self.mac(name);
+        code.read_into(&mut mac).ok()?;
+        mac.verify_slice(&tag).ok()?;
+        Some(Authentic(code))
     }
 
     /// Writes beside and renames, so that readers and other writers see a whole entry or none.
@@ -154,7 +217,9 @@ impl Place {
         let temporary = self.folder.join(temporary_name(name));
         let written = write_new(&temporary, |file| {
             file.write_all(MAGIC)?;
-            file.write_all(&self.mac(name, compiled).finalize().into_bytes())?;
+            let mut mac = self.mac(name);
+            mac.update(compiled);
+            file.write_all(&mac.finalize().into_bytes())?;
             file.write_all(compiled)
         });
         let kept = written.and_then(|()| fs::rename(&temporary, self.folder.join(name)));
@@ -164,12 +229,12 @@ impl Place {
         kept
     }
 
-    fn mac(&self, name: &str, compiled: &[u8]) -> Hmac<Sha256> {
+    /// What an entry of this name is signed with, once its code was added.
+    fn mac(&self, name: &str) -> Hmac<Sha256> {
         let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(&self.key).expect("an HMAC takes a key of any length");
         // The name has one length, so no other pair of name and contents makes the same input.
         mac.update(MAGIC);
         mac.update(name.as_bytes());
-        mac.update(compiled);
         mac
     }
 
@@ -192,6 +257,56 @@ impl Place {
             // Somebody else may have removed it: gone is gone.
             let _ = fs::remove_file(path);
             total -= length;
+        }
+        Ok(())
+    }
+}
+
+impl Code {
+    /// So many bytes of a file, from where it is.
+    fn read(file: &mut File, length: u64) -> io::Result<Code> {
+        #[cfg(target_os = "linux")]
+        if let Ok(sealed) = sealed::copy(file, length) {
+            return Ok(Code::Sealed(sealed));
+        }
+        Code::ours(file, length)
+    }
+
+    /// The same, in memory of ours.
+    fn ours(file: &mut File, length: u64) -> io::Result<Code> {
+        file.seek(SeekFrom::Start(HEAD_BYTES as u64))?;
+        let mut bytes = vec![0; usize::try_from(length).map_err(|_| io::ErrorKind::FileTooLarge)?];
+        file.read_exact(&mut bytes)?;
+        Ok(Code::Ours(bytes))
+    }
+
+    fn bytes(&self) -> Bytes<'_> {
+        match self {
+            Code::Ours(bytes) => Bytes::Ours(bytes),
+            #[cfg(target_os = "linux")]
+            Code::Sealed(file) => Bytes::Sealed(file),
+        }
+    }
+
+    /// What lies in no memory of ours yet.
+    fn copied(&self) -> Option<Vec<u8>> {
+        match self {
+            Code::Ours(_) => None,
+            #[cfg(target_os = "linux")]
+            Code::Sealed(file) => {
+                let mut bytes = Vec::new();
+                sealed::read(file, |piece| bytes.extend_from_slice(piece)).ok()?;
+                Some(bytes)
+            }
+        }
+    }
+
+    /// Adds it to what is signed.
+    fn read_into(&self, mac: &mut Hmac<Sha256>) -> io::Result<()> {
+        match self {
+            Code::Ours(bytes) => mac.update(bytes),
+            #[cfg(target_os = "linux")]
+            Code::Sealed(file) => sealed::read(file, |bytes| mac.update(bytes))?,
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::sync::{OnceLock, Weak};
 
 use wasmtime::Engine;
 
-use crate::cache::{Cache, Vouched, deserialize, engine_digest, loaded_again, serialized};
+use crate::cache::{Authentic, Cache, Vouched, deserialize, engine_digest, loaded_again, serialized};
 use crate::compile::{Artefact, Digest, Flights, Order, Refusal, Workshop};
 use crate::digest::Sha256;
 use crate::engine::{Kind, Places};
@@ -45,6 +45,21 @@ pub(crate) struct Compiler {
     workshop: Arc<Workshop>,
 }
 
+/// What was found out about bytes before they are loaded.
+pub(crate) struct Known {
+    digest: Digest,
+    code: Option<Authentic>,
+}
+
+impl Known {
+    /// Of these bytes, with what is in the cache for such an engine; none of a text, which is assembled first.
+    pub(crate) fn of(bytes: &[u8], cache: impl FnOnce() -> Option<(Arc<Cache>, Engine)>) -> Option<Known> {
+        let Sha256(digest) = bytes.starts_with(MAGIC).then(|| Sha256::of(bytes))?;
+        let code = cache().and_then(|(cache, engine)| cache.find(&engine, &digest));
+        Some(Known { digest, code })
+    }
+}
+
 /// What a compiler makes code with.
 pub(crate) struct Equipment {
     pub(crate) folder: Option<Arc<Cache>>,
@@ -60,20 +75,27 @@ impl Compiler {
     }
 
     /// Compiles bytes for this engine, or finds what was compiled from the same bytes before, perhaps for another one of
-    /// its kind.
-    pub(crate) fn compile(&self, engine: &Engine, name: &str, bytes: Cow<'_, [u8]>) -> Result<Arc<Code>, LoadError> {
+    /// its kind. What is known of them is of these very bytes.
+    pub(crate) fn compile(
+        &self,
+        engine: &Engine,
+        name: &str,
+        bytes: Cow<'_, [u8]>,
+        found: Option<Known>,
+    ) -> Result<Arc<Code>, LoadError> {
         let limits = &self.workshop.limits;
         limits.check_length(bytes.len() as u64).map_err(|refusal| refusal.of(name))?;
         let bytes = binary(name, bytes)?;
         let checked = limits.check_length(bytes.len() as u64).and_then(|()| limits.check_functions(&bytes));
         checked.map_err(|refusal| refusal.of(name))?;
-        let Sha256(digest) = Sha256::of(&bytes);
+        let found = found.unwrap_or_else(|| Known { digest: Sha256::of(&bytes).0, code: None });
+        let digest = found.digest;
         if let Some(code) = self.known(&digest).filter(|code| code.name == name) {
             return Ok(code);
         }
         let bytes = Arc::new(bytes);
         let known = || self.known(&digest).map(|code| code.compiled.clone());
-        let brought = self.flights.bring(self.order(engine, name, digest, &bytes), known);
+        let brought = self.flights.bring(self.order(engine, name, found, &bytes), known);
         let (compiled, flight) = brought.map_err(|refusal| refusal.of(name))?;
         let code = self.keep(name, digest, bytes, compiled);
         // Not before: until then nobody else would find the code.
@@ -126,7 +148,7 @@ impl Compiler {
         code
     }
 
-    fn order(&self, engine: &Engine, name: &str, digest: Digest, bytes: &Arc<Vec<u8>>) -> Order {
+    fn order(&self, engine: &Engine, name: &str, found: Known, bytes: &Arc<Vec<u8>>) -> Order {
         Order {
             name: name.to_owned(),
             workshop: Arc::clone(&self.workshop),
@@ -134,8 +156,9 @@ impl Compiler {
             kind: self.kind,
             memory_reservation_bytes: self.memory_reservation_bytes,
             folder: self.folder.clone(),
-            digest,
+            digest: found.digest,
             bytes: Arc::clone(bytes),
+            found: found.code,
             _places: Arc::clone(&self.places),
         }
     }
@@ -163,7 +186,7 @@ pub(crate) fn binary(name: &str, bytes: Cow<'_, [u8]>) -> Result<Vec<u8>, LoadEr
     if bytes.is_empty() {
         return Err(not_wasm("it is empty".to_owned()));
     }
-    if bytes.starts_with(b"\0asm") {
+    if bytes.starts_with(MAGIC) {
         return Ok(bytes.into_owned());
     }
     if looks_like_text(&bytes) {
@@ -172,6 +195,9 @@ pub(crate) fn binary(name: &str, bytes: Cow<'_, [u8]>) -> Result<Vec<u8>, LoadEr
     }
     Err(not_wasm("it begins with neither `\\0asm` nor `(`".to_owned()))
 }
+
+/// What a module in its binary form begins with.
+const MAGIC: &[u8] = b"\0asm";
 
 fn looks_like_text(bytes: &[u8]) -> bool {
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());

@@ -77,6 +77,13 @@ impl Sink {
         Sink::to(&standard().1)
     }
 
+    /// Has its thread ready, if it has one, for who will print soon.
+    pub(crate) fn begin(&self) {
+        if let To::Queue(queue) = &self.to {
+            queue.begin();
+        }
+    }
+
     /// Nowhere.
     pub(crate) fn null() -> Sink {
         Sink { to: To::Nowhere, tail: None }

@@ -30,8 +30,6 @@ const SUBSCRIPTIONS_MAX: u32 = 16_384;
 /// # Errors
 /// Only where two imports have one name.
 pub(crate) fn link(linker: &mut Definer) -> Result<()> {
-    p1::add_to_linker_async(linker, context)?;
-    linker.allow_shadowing(true);
     calls::link(linker)?;
     linker.func_wrap_async(PREVIEW_1, "poll_oneoff", |caller, (subscriptions, events, count, result)| {
         Box::new(poll_oneoff(caller, subscriptions, events, count, result))
@@ -39,9 +37,7 @@ pub(crate) fn link(linker: &mut Definer) -> Result<()> {
     linker.func_wrap_async(PREVIEW_1, "sched_yield", |caller, (): ()| Box::new(sched_yield(caller)))?;
     linker.func_wrap(PREVIEW_1, "proc_exit", |_: Caller<'_, State>, code: u32| -> Result<()> {
         Err(Ended::error(Exit::ProcExit { code }))
-    })?;
-    linker.allow_shadowing(false);
-    Ok(())
+    })
 }
 
 /// wasmtime-wasi's context of the guest that calls. One that was declared dead in the middle of its code has none of
@@ -193,4 +189,32 @@ fn subscription(record: &[u8], (monotonic, wall): (u64, Duration)) -> Subscripti
         _ => Awaited::Invalid(ERRNO_INVAL),
     };
     Subscription { userdata: u64_at(0), kind: record[8], awaited }
+}
+
+#[cfg(test)]
+mod tests {
+    use wasmtime::{Engine, Linker};
+
+    use super::*;
+    use crate::abi;
+
+    /// Names and types of what a linker has of WASI.
+    fn of_wasi(linker: &Linker<State>, engine: &Engine) -> Vec<(String, String)> {
+        let all = abi::defined(engine, linker).into_iter().filter(|(module, ..)| module == PREVIEW_1);
+        let mut all: Vec<_> = all.map(|(_, field, function)| (field, format!("{function}"))).collect();
+        all.sort();
+        all
+    }
+
+    #[test]
+    fn there_is_all_that_wasmtime_has_of_it() {
+        let engine = Engine::default();
+        let mut theirs = Linker::new(&engine);
+        p1::add_to_linker_async(&mut theirs, context).unwrap();
+        let mut ours = abi::link_every(&engine).unwrap();
+        link(&mut ours).unwrap();
+        let (ours, theirs) = (of_wasi(ours.linker(), &engine), of_wasi(&theirs, &engine));
+        assert!(theirs.len() > 40);
+        assert_eq!(ours, theirs);
+    }
 }

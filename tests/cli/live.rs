@@ -230,6 +230,27 @@ fn what_is_no_question_is_refused_and_the_run_goes_on() {
 }
 
 #[test]
+fn a_run_whose_module_is_still_read_can_be_looked_into_and_a_signal_ends_it() {
+    let folder = Folder::new("live-loading");
+    let (module, socket) = (folder.path().join("endless.wasm"), folder.path().join("socket"));
+    // Nobody ever writes to it.
+    let made = Command::new("mkfifo").arg(&module).status();
+    assert!(made.is_ok_and(|status| status.success()), "a pipe can be made");
+    let mut command = harness::insula();
+    let mut child = command.arg("run").arg("--socket").args([&socket, &module]).spawn().expect("insula can be run");
+    let look = || {
+        let mut looks = harness::insula();
+        looks.args(["ps", "--json"]).arg(&socket);
+        output(looks)
+    };
+    let seen = (0..LOOKS_MAX).map(|_| look()).find(|ran| ran.code == Some(0)).expect("it is there");
+    assert_eq!(serde_json::from_str::<Vec<Value>>(&seen.stdout).expect("it is JSON"), Vec::<Value>::new());
+    let kill = Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status();
+    assert!(kill.is_ok_and(|status| status.success()), "the signal is sent");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+}
+
+#[test]
 fn top_without_a_terminal_says_what_to_use() {
     let running = Running::begin("live-top");
     let ran = running.insula(["top", &running.pid()]);

@@ -227,3 +227,49 @@ fn s9_1_a_deadline_finds_a_guest_that_waits_for_a_compile() {
     let exit = ended_while_it_waits("overdue", limits, |_| {});
     assert_eq!(exit, Exit::Deadline { phase: Phase::Waiting { call: "isolates.spawn-module".to_owned() } });
 }
+
+#[test]
+fn a_file_is_read_while_its_host_is_made_and_once() {
+    let folder = Folder::new("read-ahead");
+    let (path, cache) = (folder.path().join("module.wat"), folder.path().join("cache"));
+    let ahead = || built(builder().cache_folder(&cache).read_ahead(&path));
+    let answers = |answer: u32| format!("(module (func (export \"run\") (result i32) i32.const {answer}))");
+    let exports = |host: &Host| host.load_file(&path).map(|module| module.digest());
+
+    let early = ahead();
+    assert!(matches!(exports(&early), Err(LoadError::Io { .. })), "it is not there yet");
+    std::fs::write(&path, answers(1)).expect("it can be written");
+    let first = exports(&early).expect("it is there now");
+
+    // Of the text there is nothing to be found ahead but the text, of the binary its code as well.
+    assert_eq!(exports(&ahead()).expect("it is a module"), first);
+    let binary = wat::parse_str(answers(1)).expect("it is WAT");
+    std::fs::write(&path, binary).expect("it can be written");
+    let host = ahead();
+    assert_eq!(exports(&host).expect("it is a module"), first);
+    std::fs::write(&path, answers(2)).expect("it can be written");
+    assert_ne!(exports(&host).expect("it is read anew"), first);
+}
+
+#[test]
+fn what_is_read_ahead_is_bounded_as_what_is_loaded() {
+    let folder = Folder::new("read-ahead-bounds");
+    let path = folder.file("module.wat", "(module) ;; and more than sixteen bytes");
+    let limits = CompileLimits::default().bytes(16);
+    let host = built(builder().compile_limits(limits).read_ahead(&path));
+    for _ in 0..2 {
+        let refused = host.load_file(&path).map(|_| ()).expect_err("it exceeds the limit");
+        assert!(matches!(refused, LoadError::Limit { which: "bytes", limit: 16, found: 38.., .. }), "{refused}");
+    }
+}
+
+#[test]
+fn a_host_whose_file_never_comes_can_be_dropped() {
+    let folder = Folder::new("read-ahead-endless");
+    let path = folder.path().join("endless.wasm");
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.is_ok_and(|status| status.success()), "a pipe can be made");
+    let host = built(builder().read_ahead(&path));
+    assert!(host.load("other", b"(module)").is_ok());
+    drop(host);
+}

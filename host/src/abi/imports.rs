@@ -1,8 +1,8 @@
 //! What the linker has, as data, for the test that compares it with the WIT.
 
-use wasmtime::{Engine, ExternType, FuncType, Store, ValType};
+use wasmtime::{Engine, ExternType, FuncType, Linker, Store, ValType};
 
-use super::{Definer, Place, Recent, State, Within, link};
+use super::{Place, Recent, State, Within, link_every};
 use crate::control::{Accounts, Census, Control, Cradle, Lineage, Links, Registry};
 use crate::error::SpawnError;
 use crate::exit::IsolateId;
@@ -36,8 +36,8 @@ pub struct Import {
 #[must_use]
 pub fn imports() -> Vec<Import> {
     let engine = Engine::default();
-    let linker = link(&engine).expect("no two imports have one name");
-    let all = defined(&engine, &linker).into_iter();
+    let linker = link_every(&engine).expect("no two imports have one name");
+    let all = defined(&engine, linker.linker()).into_iter();
     let ours = all.filter(|(module, ..)| module.starts_with(insula_wire::PACKAGE));
     ours.map(|(module, field, function)| {
         let (params, results) = (names(function.params()), names(function.results()));
@@ -47,7 +47,7 @@ pub fn imports() -> Vec<Import> {
 }
 
 /// The functions that a linker of this engine has: module, name, type.
-pub(crate) fn defined(engine: &Engine, linker: &Definer) -> Vec<(String, String, FuncType)> {
+pub(crate) fn defined(engine: &Engine, linker: &Linker<State>) -> Vec<(String, String, FuncType)> {
     let mut store = Store::new(engine, nobody());
     let externs: Vec<_> =
         linker.iter(&mut store).map(|(module, field, it)| (module.to_owned(), field.to_owned(), it)).collect();

@@ -12,6 +12,7 @@ mod blobs;
 mod buffers;
 mod clock;
 mod control;
+mod definer;
 mod frames;
 #[cfg(feature = "testing")]
 mod gate;
@@ -26,9 +27,10 @@ mod report;
 mod state;
 mod wait;
 
+pub(crate) use definer::Definer;
 pub(crate) use frames::{answer_after, answer_in_code, frames};
 #[cfg(feature = "testing")]
-pub(crate) use gate::{Definer, check_faults};
+pub(crate) use gate::check_faults;
 pub(crate) use imports::defined;
 pub use imports::{Import, imports};
 pub(crate) use memory::view;
@@ -54,23 +56,29 @@ use interface;
 ///
 /// # Errors
 /// Only where two imports have one name, which a test would find.
-pub(crate) fn link(engine: &Engine) -> Result<Definer> {
-    let mut linker = Definer::new(engine);
+pub(crate) fn link_every(engine: &Engine) -> Result<Definer> {
+    let mut linker = Definer::of_all(engine);
+    link_all(&mut linker)?;
+    Ok(linker)
+}
+
+/// Defines those that this module has.
+///
+/// # Errors
+/// As [`link_every`].
+pub(crate) fn link(module: &wasmtime::Module) -> Result<Definer> {
+    let mut linker = Definer::of(module);
     link_all(&mut linker)?;
     Ok(linker)
 }
 
 /// As [`link`], each behind a gate where an isolate meets its faults.
 #[cfg(feature = "testing")]
-pub(crate) fn link_gated(engine: &Engine) -> Result<Definer> {
-    let mut linker = Definer::gated(engine);
+pub(crate) fn link_gated(module: &wasmtime::Module) -> Result<Definer> {
+    let mut linker = Definer::gated(module);
     link_all(&mut linker)?;
     Ok(linker)
 }
-
-/// What imports are defined in.
-#[cfg(not(feature = "testing"))]
-pub(crate) type Definer = wasmtime::Linker<State>;
 
 fn link_all(linker: &mut Definer) -> Result<()> {
     ports::link(linker)?;

@@ -72,7 +72,7 @@ fn an_engine_of_another_kind_has_entries_of_its_own() {
         cache.store(one, &digest, &module);
         assert!(cache.load(one, &digest).is_some());
         assert!(cache.load(other, &digest).is_none());
-        assert!(deserialize(other, Vouched(&serialized(&module))).is_err(), "wasmtime itself refuses it");
+        assert!(deserialize(other, Vouched::by_child(&serialized(&module))).is_err(), "wasmtime itself refuses it");
         scratch.entries().iter().for_each(|entry| fs::remove_file(entry).unwrap());
     }
 }
@@ -149,7 +149,7 @@ fn what_others_may_write_to_or_read_the_key_of_is_refused() {
         for bad in bad {
             chmod(&path, bad);
             let cache = Cache::open(scratch.0.clone());
-            assert!(cache.place.is_none(), "{} with mode {bad:o}", path.display());
+            assert!(cache.place().is_none(), "{} with mode {bad:o}", path.display());
             assert!(cache.load(&engine, &digest).is_none());
             cache.store(&engine, &digest, &module);
         }
@@ -196,11 +196,47 @@ fn the_oldest_entries_go_when_the_folder_is_full() {
     let mut cache = Cache::open(scratch.0.clone());
     cache.store(&engine, &[0; 32], &module);
     let length = fs::metadata(&scratch.entries()[0]).unwrap().len();
-    cache.place.as_mut().unwrap().bytes_max = length * 3;
+    cache.place.get_mut().unwrap().as_mut().unwrap().bytes_max = length * 3;
     for number in 0..9 {
         cache.store(&engine, &[number; 32], &module);
     }
     assert_eq!(scratch.entries().len(), 3);
     assert!(scratch.0.join(KEY_FILE).exists());
     assert!(cache.load(&engine, &[8; 32]).is_some());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn code_that_was_read_can_be_changed_by_nobody() {
+    let scratch = Scratch::new("sealed");
+    fs::create_dir_all(&scratch.0).unwrap();
+    let path = scratch.0.join("file");
+    fs::write(&path, [7; 100_000]).unwrap();
+    let sealed = sealed::copy(&File::open(&path).unwrap(), 100_000).unwrap();
+    let mut read = Vec::new();
+    sealed::read(&sealed, |piece| read.extend_from_slice(piece)).unwrap();
+    assert_eq!(read, [7; 100_000]);
+    let refused = [(&sealed).write(&[1]).map(drop), sealed.set_len(1), sealed.set_len(200_000)];
+    for refused in refused {
+        assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+    }
+    // One that was cut meanwhile is no entry.
+    let short = sealed::copy(&File::open(&path).unwrap(), 100_001);
+    assert_eq!(short.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+}
+
+#[test]
+fn code_that_cannot_be_sealed_is_read() {
+    let scratch = Scratch::new("read");
+    fs::create_dir_all(&scratch.0).unwrap();
+    let path = scratch.0.join("file");
+    fs::write(&path, [7; HEAD_BYTES + 10]).unwrap();
+    let mut file = File::open(&path).unwrap();
+    file.seek(SeekFrom::End(0)).unwrap();
+    match Code::ours(&mut file, 10).unwrap() {
+        Code::Ours(bytes) => assert_eq!(bytes, [7; 10]),
+        #[cfg(target_os = "linux")]
+        Code::Sealed(_) => panic!("nobody sealed it"),
+    }
+    assert!(Code::ours(&mut file, 11).is_err());
 }

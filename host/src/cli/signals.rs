@@ -1,21 +1,32 @@
 //! Ctrl-C and its like: the first asks the isolates to end and waits a little, the second ends the process at once.
 //!
-//! A run that is over has its exit code, and no signal changes it: the first ends what the command still waits for.
+//! As long as nothing runs yet, the first one ends the process too. A run that is over has its exit code, and no signal
+//! changes it: the first ends what the command still waits for.
+//!
+//! The thread that waits for them waits for who wants to look into the run as well, which seldom comes either.
 
-use std::sync::atomic::AtomicBool;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use insula::Host;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals as Arrivals;
+use signal_hook::iterator::backend::SignalDelivery;
+use signal_hook::iterator::exfiltrator::SignalOnly;
 use signal_hook::{SigId, flag, low_level};
 
 use super::code;
+use super::live::Door;
 
 /// What the run has after them, to print what is left; a reader that stalls would make it wait for good.
 const PRINTING: Duration = Duration::from_millis(500);
+
+/// How long until something is tried again for which the system has nothing now.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// Watches for signals from its making until the process ends.
 pub(super) struct Signals(Arc<Mutex<State>>);
@@ -51,16 +62,26 @@ enum Wait {
 }
 
 impl Signals {
-    /// From now on the first signal ends all isolates of `host`, which have `grace` for it, and with them its run. Then
-    /// it calls `then`.
-    pub(super) fn watch(host: &Host, grace: Duration, then: impl FnOnce() + Send + 'static) -> Result<Signals> {
+    /// From now on a signal ends the process; and from when a run begins, the first ends all isolates of `host`, which have
+    /// `grace` for it, and with them its run. Then it calls `then`. Who knocks at the door finds it opened.
+    pub(super) fn watch(
+        host: &Host,
+        grace: Duration,
+        door: Option<Arc<Door>>,
+        then: impl FnOnce() + Send + 'static,
+    ) -> Result<Signals> {
         let (second, arrivals) = arrivals().context("cannot watch for signals")?;
         let state = Arc::new(Mutex::new(State { phase: Phase::Running, host: host.clone(), second }));
         let theirs = Arc::clone(&state);
         let thread = std::thread::Builder::new().name("insula-signals".to_owned());
-        let on_first = move || on_first(arrivals, &theirs, grace, then);
+        let on_first = move || on_first(arrivals, door, &theirs, grace, then);
         thread.spawn(on_first).context("cannot watch for signals")?;
         Ok(Signals(state))
+    }
+
+    /// The first run begins.
+    pub(super) fn begin(&self) {
+        lock(&self.0).second.came.store(false, Ordering::SeqCst);
     }
 
     /// From now on it ends this host's.
@@ -107,38 +128,82 @@ impl State {
 }
 
 /// What a signal does that is not the first: it ends the process, without help of any thread's.
-struct Second(Vec<SigId>);
+struct Second {
+    handlers: Vec<SigId>,
+    /// Whether the first one came; before a run begins, as if it had.
+    came: Arc<AtomicBool>,
+}
 
 impl Second {
     /// Ends the process with this code from now on. The next signal is the first.
     fn ends_with(&mut self, code: impl Fn(i32) -> u8) {
-        for id in self.0.drain(..) {
+        for id in self.handlers.drain(..) {
             low_level::unregister(id);
         }
+        self.came = Arc::default();
         // They could be registered before; if one cannot be now, that signal does not end the process at once.
         let _ = self.register(code);
     }
 
     fn register(&mut self, code: impl Fn(i32) -> u8) -> std::io::Result<()> {
-        let again = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
             // In this order: the first of them only sets the flag, and a later one finds it set.
             let status = i32::from(code(signal));
-            self.0.push(flag::register_conditional_shutdown(signal, status, Arc::clone(&again))?);
-            self.0.push(flag::register(signal, Arc::clone(&again))?);
+            self.handlers.push(flag::register_conditional_shutdown(signal, status, Arc::clone(&self.came))?);
+            self.handlers.push(flag::register(signal, Arc::clone(&self.came))?);
         }
         Ok(())
     }
 }
 
+/// Signals as they arrive, at a pipe of their own.
+type Arrivals = SignalDelivery<UnixStream, SignalOnly>;
+
 fn arrivals() -> std::io::Result<(Second, Arrivals)> {
-    let mut second = Second(Vec::new());
+    let mut second = Second { handlers: Vec::new(), came: Arc::new(AtomicBool::new(true)) };
     second.register(exit_code)?;
-    Ok((second, Arrivals::new([SIGINT, SIGTERM])?))
+    let (read, write) = UnixStream::pair()?;
+    Ok((second, Arrivals::with_pipe(read, write, SignalOnly, [SIGINT, SIGTERM])?))
 }
 
-fn on_first(mut arrivals: Arrivals, state: &Mutex<State>, grace: Duration, then: impl FnOnce() + Send + 'static) {
-    let Some(signal) = arrivals.forever().next() else { return };
+/// Waits for the first signal. Who knocks meanwhile finds the door opened.
+fn first_signal(arrivals: &mut Arrivals, door: &mut Option<Arc<Door>>) -> i32 {
+    loop {
+        let signals = PollFd::new(arrivals.get_read(), PollFlags::IN);
+        let mut waited: Vec<PollFd<'_>> =
+            door.iter().map(|door| PollFd::new(door, PollFlags::IN)).chain([signals]).collect();
+        let polled = poll(&mut waited, None);
+        let knocks = waited.len() > 1 && !waited[0].revents().is_empty();
+        match polled {
+            Ok(_) if knocks => open(door),
+            Ok(_) | Err(Errno::INTR) => {}
+            // The system has no memory for it now.
+            Err(_) => std::thread::sleep(AGAIN),
+        }
+        if let Some(signal) = arrivals.pending().next() {
+            return signal;
+        }
+    }
+}
+
+/// Opens the door, for good. Where there is no thread for it now, whoever knocks waits.
+fn open(door: &mut Option<Arc<Door>>) {
+    match door.as_ref().map(Door::open) {
+        Some(Err(_)) => std::thread::sleep(AGAIN),
+        Some(Ok(())) | None => *door = None,
+    }
+}
+
+fn on_first(
+    mut arrivals: Arrivals,
+    mut door: Option<Arc<Door>>,
+    state: &Mutex<State>,
+    grace: Duration,
+    then: impl FnOnce() + Send + 'static,
+) {
+    let signal = first_signal(&mut arrivals, &mut door);
+    // Nobody waits here any more for who wants to see why it does not end.
+    open(&mut door);
     let code = first(&mut lock(state), signal, grace, then);
     // The run ends now, and the process with it, unless somebody stalls us.
     std::thread::sleep(grace.saturating_add(PRINTING));

@@ -14,7 +14,7 @@ use wasmtime::{Engine, Module};
 
 use super::child::{CompileChild, Group};
 use super::{CompileLimits, Counts, Digest, Refusal, validate};
-use crate::cache::{Cache, Vouched, deserialize};
+use crate::cache::{Authentic, Cache, Vouched, deserialize};
 use crate::engine::{Kind, Places};
 use crate::log;
 use crate::sync::{Arc, Doorbell, Mutex, Weak};
@@ -243,6 +243,8 @@ pub(crate) struct Order {
     pub(crate) folder: Option<Arc<Cache>>,
     pub(crate) digest: Digest,
     pub(crate) bytes: Arc<Vec<u8>>,
+    /// Its code, where that was looked for before.
+    pub(crate) found: Option<Authentic>,
     /// The engine's pool stays mapped for as long as a compile of it goes on.
     pub(crate) _places: Arc<Places>,
 }
@@ -276,7 +278,10 @@ impl Order {
     fn kept(&self) -> Option<Module> {
         let folder = self.folder.as_ref()?;
         let began = self.workshop.world.real();
-        let kept = folder.load(&self.engine, &self.digest);
+        let kept = match &self.found {
+            Some(found) => found.load(&self.engine),
+            None => folder.load(&self.engine, &self.digest),
+        };
         self.workshop.counts.lock().looked(kept.is_some());
         if kept.is_some() {
             log::code(&self.name, &self.digest, self.workshop.since(began), log::Source::Cache);

@@ -72,7 +72,11 @@ impl Inner {
             return Ok(());
         }
         let host = Arc::clone(self);
-        let read = self.io_handle.spawn_blocking(move || {
+        let tasks = self.tasks().map_err(|none| {
+            let refused = self.not_without(none);
+            (refused.to_string(), refused.status())
+        })?;
+        let read = tasks.spawn_blocking(move || {
             // Held until it is compiled, also where nobody waits any more.
             let _permit = permit;
             let none = || (format!("there is no module `{name}` here"), Status::NotFound);

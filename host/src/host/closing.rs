@@ -168,10 +168,7 @@ impl Inner {
         self.crew.close();
         self.desks.close();
         self.observers.close();
-        let io = self.io.lock().take();
-        if let Some(io) = io {
-            io.shutdown_background();
-        }
+        self.tasks.close();
     }
 }
 

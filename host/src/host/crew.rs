@@ -5,7 +5,7 @@ use std::io;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use super::{Inner, Shares};
+use super::{Inner, Shares, tasks};
 use crate::sync::{Arc, Mutex};
 
 /// Threads for functions that block, unless said otherwise.
@@ -41,12 +41,9 @@ impl Crew {
         if let Some(made) = &*made {
             return Ok(made.handle().clone());
         }
-        let threads = Builder::new_multi_thread()
-            .worker_threads(1)
-            .max_blocking_threads(self.threads)
-            .thread_name("insula-function")
-            .enable_all()
-            .build()?;
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(1).max_blocking_threads(self.threads).thread_name("insula-function").enable_all();
+        let threads = tasks::made(|| builder.build())?;
         Ok(made.insert(threads).handle().clone())
     }
 

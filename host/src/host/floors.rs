@@ -13,59 +13,43 @@ use std::thread::Builder;
 
 use wasmtime::Engine;
 
-use crate::abi::{self, Definer};
+#[cfg(feature = "testing")]
+use crate::abi;
 use crate::engine::{FIRST_PLACES, Kind, Shape, engine, first_engine};
 use crate::error::{BuildError, SpawnError};
 use crate::isolate::Module;
-use crate::module::Code;
 use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::sync::{Arc, Mutex};
-use crate::wasi;
 
 /// The engines of one kind.
 pub(super) struct Floors {
     kind: Kind,
     shape: Shape,
-    first: Arc<Floor>,
+    first: Engine,
     /// Places of the first that nobody was born in yet; none where it is for all.
     free: Option<AtomicU32>,
-    second: OnceLock<Floor>,
+    second: OnceLock<Engine>,
     growing: Mutex<()>,
 }
 
-/// An engine, and what its guests import.
-pub(super) struct Floor {
-    pub(super) engine: Engine,
-    linker: OnceLock<Definer>,
-}
-
 impl Floors {
-    /// Makes the first engine. What its guests import is made on the thread of `io`, while the caller does something else.
-    pub(super) fn new(kind: Kind, shape: Shape, io: &tokio::runtime::Handle) -> Result<Arc<Floors>, BuildError> {
+    /// Makes the first engine.
+    pub(super) fn new(kind: Kind, shape: Shape) -> Result<Arc<Floors>, BuildError> {
         let grows = shape.grows();
         let first = if grows { first_engine(kind, &shape) } else { engine(kind, &shape) };
-        let first = Arc::new(Floor::of(first?));
-        let theirs = Arc::clone(&first);
-        io.spawn(async move { _ = theirs.linker() });
         let free = grows.then(|| AtomicU32::new(FIRST_PLACES));
-        Ok(Arc::new(Floors { kind, shape, first, free, second: OnceLock::new(), growing: Mutex::new(()) }))
+        Ok(Arc::new(Floors { kind, shape, first: first?, free, second: OnceLock::new(), growing: Mutex::new(()) }))
     }
 
     /// Where modules are loaded now.
-    pub(super) fn current(&self) -> &Floor {
+    pub(super) fn current(&self) -> &Engine {
         self.second.get().unwrap_or(&self.first)
-    }
-
-    /// Where this code was loaded.
-    pub(super) fn of(&self, code: &Code) -> &Floor {
-        let second = self.second.get().filter(|second| Engine::same(&second.engine, code.compiled.engine()));
-        second.unwrap_or(&self.first)
     }
 
     /// Whether a module was loaded here.
     pub(super) fn has(&self, module: &Module) -> bool {
-        let engines = [Some(&*self.first), self.second.get()];
-        engines.into_iter().flatten().any(|floor| Engine::same(&floor.engine, module.engine()))
+        let engines = [Some(&self.first), self.second.get()];
+        engines.into_iter().flatten().any(|engine| Engine::same(engine, module.engine()))
     }
 
     /// The module where the next isolate is born. Makes the second engine when the first has no place left.
@@ -73,7 +57,7 @@ impl Floors {
     /// # Errors
     /// [`SpawnError::NoRoom`] where the system has no room for it; the next birth asks again.
     pub(super) fn place(&self, module: &Module) -> Result<Module, SpawnError> {
-        match self.of_next_birth().and_then(|floor| module.in_engine(&floor.engine)) {
+        match self.of_next_birth().and_then(|engine| module.in_engine(engine)) {
             Some(module) => Ok(module),
             None => self.grow(module).map_err(|reason| SpawnError::NoRoom { max: self.shape.isolates, reason }),
         }
@@ -81,26 +65,26 @@ impl Floors {
 
     /// Makes every running isolate look at its flags.
     pub(super) fn interrupt(&self) {
-        self.first.engine.increment_epoch();
+        self.first.increment_epoch();
         if let Some(second) = self.second.get() {
-            second.engine.increment_epoch();
+            second.increment_epoch();
         }
     }
 
     /// An engine with a place for one more, if there is one yet.
-    fn of_next_birth(&self) -> Option<&Floor> {
+    fn of_next_birth(&self) -> Option<&Engine> {
         let Some(free) = &self.free else { return Some(&self.first) };
         if let Some(second) = self.second.get() {
             return Some(second);
         }
         let taken = free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |free| free.checked_sub(1));
-        taken.is_ok().then_some(&*self.first)
+        taken.is_ok().then_some(&self.first)
     }
 
     /// Makes the second engine, if that is not there, and loads the module into it: on a thread of its own, since a guest
     /// that spawns may have left little of the stack that it calls us on.
     fn grow(&self, module: &Module) -> Result<Module, String> {
-        let make = || module.load_into(self.second()?.linker()).map_err(|error| error.to_string());
+        let make = || module.load_into(self.second()?).map_err(|error| error.to_string());
         std::thread::scope(|scope| {
             let thread = Builder::new().name("insula-growth".to_owned()).spawn_scoped(scope, make);
             let made = thread.map_err(|error| error.to_string())?.join();
@@ -108,39 +92,18 @@ impl Floors {
         })
     }
 
-    fn second(&self) -> Result<&Floor, String> {
+    fn second(&self) -> Result<&Engine, String> {
         let _growing = self.growing.lock();
         if let Some(second) = self.second.get() {
             return Ok(second);
         }
         let second = engine(self.kind, &self.shape).map_err(|error| error.to_string())?;
-        Ok(self.second.get_or_init(|| Floor::of(second)))
+        Ok(self.second.get_or_init(|| second))
     }
-}
-
-impl Floor {
-    fn of(engine: Engine) -> Floor {
-        Floor { engine, linker: OnceLock::new() }
-    }
-
-    /// Every import: ours, and WASI's. Made when it is first asked for, and waited for where that is under way.
-    pub(super) fn linker(&self) -> &Definer {
-        self.linker.get_or_init(|| linker(&self.engine).expect("no two imports have one name: a test lists them"))
-    }
-}
-
-fn linker(engine: &Engine) -> wasmtime::Result<Definer> {
-    let mut linker = abi::link(engine)?;
-    wasi::link(&mut linker)?;
-    Ok(linker)
 }
 
 /// The module, with imports at which its isolates meet faults.
 #[cfg(feature = "testing")]
 pub(super) fn gated(module: &Module) -> Module {
-    let linked = abi::link_gated(module.engine()).and_then(|mut linker| {
-        wasi::link(&mut linker)?;
-        Ok(module.linked_anew(&linker))
-    });
-    linked.ok().and_then(Result::ok).expect("what was linked once has imports of the same names and types")
+    module.linked_anew(abi::link_gated).expect("what was linked once has imports of the same names and types")
 }

@@ -13,7 +13,9 @@ use std::task::{Context, Poll};
 
 use tokio::sync::{Semaphore, oneshot};
 
+use super::ahead::Found;
 use super::quarters::Quarters;
+use super::tasks::NoTasks;
 use super::{Host, Inner};
 use crate::digest::Sha256;
 use crate::error::LoadError;
@@ -187,8 +189,13 @@ impl Host {
 
 impl Inner {
     pub(super) fn load_file(&self, path: &Path) -> Result<Module, LoadError> {
-        let (name, bytes) = self.read(path)?;
-        self.load(&name, bytes.into())
+        let Some(Found { bytes, length, known }) = self.ahead.take(path) else {
+            let (name, bytes) = self.read(path)?;
+            return self.load(&name, bytes.into());
+        };
+        let name = path.display().to_string();
+        self.workshop.limits.check_length(length).map_err(|refusal| refusal.of(&name))?;
+        self.checked.load(&name, bytes.into(), known)
     }
 
     /// What a file holds, and its name. Of one that exceeds the limit no more is read.
@@ -204,11 +211,11 @@ impl Inner {
     }
 
     fn load(&self, name: &str, bytes: Cow<'_, [u8]>) -> Result<Module, LoadError> {
-        self.checked.load(name, bytes)
+        self.checked.load(name, bytes, None)
     }
 
     fn load_trusted(&self, name: &str, bytes: Cow<'_, [u8]>) -> Result<Module, LoadError> {
-        self.trusted_for(name)?.load(name, bytes)
+        self.trusted_for(name)?.load(name, bytes, None)
     }
 
     /// The quarters of trusted isolates, for a module of this name.
@@ -224,7 +231,19 @@ impl Inner {
     ) -> Loading {
         let (host, closed) = (Arc::clone(self), LoadError::HostClosed { name: name.clone() });
         let ((done, loaded), at_work) = (oneshot::channel(), self.world.at_work());
-        self.io_handle.spawn(async move {
+        let tasks = match self.tasks() {
+            Ok(tasks) => tasks,
+            Err(none) => {
+                let refused = match none {
+                    NoTasks::Closed => closed,
+                    NoTasks::System(source) => LoadError::Io { name: name.clone(), source },
+                };
+                // Who waits for it has the other end here still.
+                let _ = done.send(Err(refused));
+                return Loading { name, loaded };
+            }
+        };
+        tasks.spawn(async move {
             // Until whoever waits for it was woken.
             let _at_work = at_work;
             let Ok(turn) = Arc::clone(&host.loads.0).acquire_owned().await else { return };
@@ -241,7 +260,7 @@ impl Inner {
 }
 
 /// Not much more than so many bytes of a file, and how many it has.
-fn read(path: &Path, bytes_max: u64) -> io::Result<(Vec<u8>, u64)> {
+pub(super) fn read(path: &Path, bytes_max: u64) -> io::Result<(Vec<u8>, u64)> {
     let file = File::open(path)?;
     let length = file.metadata()?.len();
     let mut bytes = Vec::with_capacity(usize::try_from(length.min(bytes_max)).unwrap_or(0));

@@ -1,6 +1,7 @@
 //! A host: engine, scheduler, the isolates that live, and what an embedder does with them.
 //!
 //! - [`Host`], [`HostBuilder`]: the embedder's side.
+//! - `ahead`: what goes on beside the making of a host.
 //! - `catalog`: modules that isolates may spawn, by name.
 //! - `closing`: the end of all isolates, and who is left behind.
 //! - `core_dump`: the state of who traps, for who wants to look at it.
@@ -15,9 +16,11 @@
 //! - `reading`: all that is counted, for metrics.
 //! - `run`: a whole program, from main to the end of all (semantics 5.5).
 //! - `sampling`: where isolates are that have a CPU, again and again.
+//! - `tasks`: the threads of the host's own tasks.
 //! - `undertaker`: what the host does when an isolate dies.
 //! - `uncaught`: errors that no listener hears, told off the workers.
 
+mod ahead;
 mod builder;
 mod catalog;
 mod closing;
@@ -38,6 +41,7 @@ mod recording;
 mod run;
 mod sampling;
 mod shares;
+mod tasks;
 mod uncaught;
 mod undertaker;
 
@@ -56,6 +60,9 @@ pub(crate) use shares::{Share, Shares};
 pub use uncaught::Uncaught;
 
 use std::time::Duration;
+
+use ahead::Ahead;
+use tasks::Tasks;
 
 use crate::account::Account;
 use crate::compile::Workshop;
@@ -121,8 +128,8 @@ pub(crate) struct Inner {
     undertaker: Arc<Undertaker>,
     reporter: Arc<Reporter>,
     last_words: Arc<Graveyard>,
-    io: Mutex<Option<tokio::runtime::Runtime>>,
-    io_handle: tokio::runtime::Handle,
+    tasks: Tasks,
+    ahead: Ahead,
     /// Who is told when the host begins to close.
     bells: Bells,
     crew: Crew,
@@ -243,10 +250,5 @@ impl Inner {
     fn usage(&self) -> Usage {
         let links = &self.links;
         Usage { memory_bytes_peak: links.census.memory_bytes_peak(), ..links.registry.usage(links.world.now()) }
-    }
-
-    /// Where the host's own tasks run, which never block.
-    pub(crate) fn tasks(&self) -> &tokio::runtime::Handle {
-        &self.io_handle
     }
 }

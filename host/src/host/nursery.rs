@@ -162,7 +162,7 @@ impl Inner {
 
     /// Where isolates of a module live that have the same outfit.
     fn place(self: &Arc<Inner>, module: &Module, outfit: Arc<Outfit>) -> Arc<Place> {
-        let (reporter, io) = (Arc::clone(&self.reporter), self.io_handle.clone());
+        let (reporter, host) = (Arc::clone(&self.reporter), Arc::downgrade(self));
         let links = Arc::clone(&self.links);
         let (told_module, resolved_module) = (module.clone(), module.clone());
         let fine_clock = outfit.has_fine_clock();
@@ -189,10 +189,15 @@ impl Inner {
                 if resolves_soon(&resolved_module, &stack) {
                     return Box::pin(std::future::ready(resolve(&resolved_module, &stack)));
                 }
-                let (io, module) = (io.clone(), resolved_module.clone());
+                let (unresolved, module) = (stack.clone(), resolved_module.clone());
+                let host = host.upgrade();
+                let tasks = host.as_ref().and_then(|host| host.tasks().ok());
+                let resolved = tasks.map(|tasks| tasks.spawn_blocking(move || resolve(&module, &stack)));
                 Box::pin(async move {
-                    let unresolved = stack.clone();
-                    io.spawn_blocking(move || resolve(&module, &stack)).await.unwrap_or(unresolved)
+                    match resolved {
+                        Some(resolved) => resolved.await.unwrap_or(unresolved),
+                        None => unresolved,
+                    }
                 })
             }),
             fetch: self.fetcher(grants),

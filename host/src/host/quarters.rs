@@ -16,7 +16,7 @@ use crate::error::{BuildError, LoadError, SpawnError};
 use crate::event::Recorder;
 use crate::exit::Exit;
 use crate::isolate::{Module, Undertaker};
-use crate::module::{Code, Compiler, Equipment};
+use crate::module::{Code, Compiler, Equipment, Known};
 use crate::scheduler::{CutShort, Hooks, Outcome, Preemption, Scheduler, Seeded, Ticker, TwoQueues};
 use crate::sync::{Arc, Mutex};
 
@@ -33,7 +33,6 @@ pub(super) struct Ground {
     pub(super) shape: Shape,
     pub(super) cache: Option<Arc<Cache>>,
     pub(super) workshop: Arc<Workshop>,
-    pub(super) io: tokio::runtime::Handle,
     pub(super) undertaker: Arc<Undertaker>,
     pub(super) recorder: Arc<Recorder>,
 }
@@ -61,16 +60,16 @@ impl Quarters {
         ticker: &Arc<Ticker>,
     ) -> Result<Quarters, BuildError> {
         let places = Places::take(ground.shape.isolates)?;
-        let floors = Floors::new(kind, ground.shape, &ground.io)?;
+        let floors = Floors::new(kind, ground.shape)?;
         let interrupted = Arc::clone(&floors);
         let interrupt = move || interrupted.interrupt();
         let hooks = Hooks { interrupt: Box::new(interrupt.clone()), ..ground.hooks() };
         let interrupt = Box::new(interrupt);
         let scheduler: Arc<dyn Scheduler> = match *threads {
-            Threads::Seeded(seed) => Seeded::start(seed, &ground.io, ticker, interrupt).map_err(failed)?,
+            Threads::Seeded(seed) => Seeded::start(seed, ticker, interrupt).map_err(failed)?,
             Threads::Many(threads) => {
                 let preemption = Preemption { ticker: Arc::clone(ticker), interrupt };
-                TwoQueues::start("insula-worker", threads, &ground.io, Some(preemption)).map_err(failed)?
+                TwoQueues::start("insula-worker", threads, Some(preemption)).map_err(failed)?
             }
         };
         Ok(Quarters::new(kind, floors, places, ground, scheduler, hooks))
@@ -79,8 +78,8 @@ impl Quarters {
     /// For code without.
     fn trusted(ground: &Ground, threads: usize) -> Result<Quarters, BuildError> {
         let places = Places::take(ground.shape.isolates)?;
-        let floors = Floors::new(Kind::Trusted, ground.shape, &ground.io)?;
-        let scheduler = TwoQueues::start("insula-trusted", threads, &ground.io, None).map_err(failed)?;
+        let floors = Floors::new(Kind::Trusted, ground.shape)?;
+        let scheduler = TwoQueues::start("insula-trusted", threads, None).map_err(failed)?;
         let hooks = ground.hooks();
         Ok(Quarters::new(Kind::Trusted, floors, places, ground, scheduler, hooks))
     }
@@ -102,22 +101,22 @@ impl Quarters {
         Quarters { compiler, floors, scheduler, hooks: Arc::new(hooks) }
     }
 
-    pub(super) fn load(&self, name: &str, bytes: Cow<'_, [u8]>) -> Result<Module, LoadError> {
-        let code = self.compiler.compile(&self.floors.current().engine, name, bytes)?;
+    pub(super) fn load(&self, name: &str, bytes: Cow<'_, [u8]>, found: Option<Known>) -> Result<Module, LoadError> {
+        let code = self.compiler.compile(self.floors.current(), name, bytes, found)?;
         self.link(code)
     }
 
     /// A module that was compiled elsewhere.
     pub(super) fn adopt(&self, name: &str, artefact: &Artefact<'_>, code: Vouched<'_>) -> Result<Module, LoadError> {
-        let code = self.compiler.adopt(&self.floors.current().engine, name, artefact, code)?;
+        let code = self.compiler.adopt(self.floors.current(), name, artefact, code)?;
         self.link(code)
     }
 
     /// Of code that was known, the engine may be the first one still: it is loaded into the second here, and not when the
     /// first isolate of it is born.
     fn link(&self, code: Arc<Code>) -> Result<Module, LoadError> {
-        let module = Module::link(self.floors.of(&code).linker(), code)?;
-        module.load_into(self.floors.current().linker())?;
+        let module = Module::link(code)?;
+        module.load_into(self.floors.current())?;
         Ok(module)
     }
 

@@ -3,9 +3,9 @@
 use std::any::Any;
 use std::sync::OnceLock;
 
-use wasmtime::{Engine, ExternType, InstancePre, Linker, ModuleExport, UnknownImportError};
+use wasmtime::{Engine, ExternType, InstancePre, ModuleExport, UnknownImportError};
 
-use crate::abi::{State, is_newer, version};
+use crate::abi::{self, Definer, State, is_newer, version};
 use crate::digest::Sha256;
 use crate::engine::Kind;
 use crate::error::{LoadError, SpawnError};
@@ -15,6 +15,7 @@ use crate::lines::Place;
 use crate::module::Code;
 use crate::spawn::Entry;
 use crate::sync::Arc;
+use crate::wasi;
 
 /// A loaded module. Cheap to clone; one compiled module serves any number of isolates.
 ///
@@ -79,21 +80,23 @@ impl std::fmt::Debug for Module {
 
 impl Module {
     /// Links compiled code.
-    pub(crate) fn link(linker: &Linker<State>, code: Arc<Code>) -> Result<Module, LoadError> {
+    pub(crate) fn link(code: Arc<Code>) -> Result<Module, LoadError> {
         let newer = code.compiled.imports().find(|import| is_newer(import.module()));
         if let Some(import) = newer {
             let (name, module) = (code.name.clone(), import.module().to_owned());
             return Err(LoadError::NewerAbi { name, module, host: version() });
         }
-        Module::link_compiled(linker, &code.compiled, Arc::clone(&code))
+        Module::link_compiled(abi::link, &code.compiled, Arc::clone(&code))
     }
 
     fn link_compiled(
-        linker: &Linker<State>,
+        ours: impl FnOnce(&wasmtime::Module) -> wasmtime::Result<Definer>,
         compiled: &wasmtime::Module,
         code: Arc<Code>,
     ) -> Result<Module, LoadError> {
-        let instance = linker.instantiate_pre(compiled).map_err(|error| does_not_link(&code.name, &error))?;
+        let linked = ours(compiled).and_then(|mut definer| wasi::link(&mut definer).map(|()| definer));
+        let definer = linked.expect("no two imports have one name: a test lists them");
+        let instance = definer.linker().instantiate_pre(compiled).map_err(|error| does_not_link(&code.name, &error))?;
         let plain = |name| entry(compiled, name, 0).filter(|(_, fits)| *fits).map(|(export, _)| export);
         let (initialize, event_loop) = (plain("_initialize"), plain("insula_loop"));
         let report =
@@ -103,10 +106,13 @@ impl Module {
         Ok(Module(Arc::new(Linked { memory, by_number, initialize, event_loop, says_entered, instance, moved, code })))
     }
 
-    /// The same module in the same engine, with what this linker has for its imports.
+    /// The same module in the same engine, with what this defines for its imports.
     #[cfg(feature = "testing")]
-    pub(crate) fn linked_anew(&self, linker: &Linker<State>) -> Result<Module, LoadError> {
-        Module::link_compiled(linker, self.0.instance.module(), Arc::clone(&self.0.code))
+    pub(crate) fn linked_anew(
+        &self,
+        ours: impl FnOnce(&wasmtime::Module) -> wasmtime::Result<Definer>,
+    ) -> Result<Module, LoadError> {
+        Module::link_compiled(ours, self.0.instance.module(), Arc::clone(&self.0.code))
     }
 
     /// Frames with names as their author wrote them.
@@ -134,16 +140,16 @@ impl Module {
         Some(self).filter(there).or_else(|| self.0.moved.get().filter(there)).cloned()
     }
 
-    /// The same module, loaded once more into the linker's engine, which is the other one of the host and of its kind.
-    pub(crate) fn load_into(&self, linker: &Linker<State>) -> Result<Module, LoadError> {
-        if let Some(there) = self.in_engine(linker.engine()) {
+    /// The same module, loaded once more into this engine, which is the other one of the host and of its kind.
+    pub(crate) fn load_into(&self, engine: &Engine) -> Result<Module, LoadError> {
+        if let Some(there) = self.in_engine(engine) {
             return Ok(there);
         }
         let code = &self.0.code;
         let compiled = code
-            .again(linker.engine())
+            .again(engine)
             .map_err(|error| LoadError::Compile { name: code.name.clone(), reason: format!("{error:#}") })?;
-        let moved = Module::link_compiled(linker, compiled, Arc::clone(code))?;
+        let moved = Module::link_compiled(abi::link, compiled, Arc::clone(code))?;
         // Where another thread was faster, its own is used by all.
         Ok(self.0.moved.get_or_init(|| moved).clone())
     }

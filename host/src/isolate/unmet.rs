@@ -105,9 +105,9 @@ fn offered() -> &'static HashMap<(String, String), ItemType> {
     static OFFERED: OnceLock<HashMap<(String, String), ItemType>> = OnceLock::new();
     OFFERED.get_or_init(|| {
         let engine = Engine::default();
-        let linker = abi::link(&engine).and_then(|mut linker| wasi::link(&mut linker).map(|()| linker));
+        let linker = abi::link_every(&engine).and_then(|mut linker| wasi::link(&mut linker).map(|()| linker));
         let linker = linker.expect("no two imports have one name");
-        let functions = abi::defined(&engine, &linker).into_iter();
+        let functions = abi::defined(&engine, linker.linker()).into_iter();
         functions.map(|(module, name, function)| ((module, name), item(&function))).collect()
     })
 }

@@ -106,6 +106,7 @@ impl House {
         module: &Module,
         spawn: Spawn,
     ) -> Result<(Newborn, Member), SpawnError> {
+        let tasks = host.tasks().map_err(|none| host.not_without(none))?;
         let limits = Limits { ports_max: 1, ..spawn.limits.clone() };
         let recipe = Recipe { module: module.clone(), spawn };
         let life = Arc::new(Life::open(host, module, recipe.spawn.clone())?);
@@ -115,7 +116,7 @@ impl House {
         let core = Core::new(name, Arc::clone(&life), arrivals.port(), &self.bell);
         let member = Member::new(&core, recipe, &life);
         let relayed = Relay::new(Arc::clone(&core), arrivals).run();
-        host.tasks().spawn(until::counted(&self.links.world, relayed));
+        tasks.spawn(until::counted(&self.links.world, relayed));
         Ok((Newborn { core, port }, member))
     }
 
@@ -123,7 +124,7 @@ impl House {
     pub(super) fn open(self: &Arc<House>, host: &Arc<Inner>) -> Arc<Door> {
         let door = Arc::new(Door(Arc::clone(&self.bell)));
         self.state.lock().door = Some(Arc::downgrade(&door));
-        host.tasks().spawn(until::counted(&self.links.world, Keeper::new(Arc::clone(self)).keep()));
+        host.run_task(until::counted(&self.links.world, Keeper::new(Arc::clone(self)).keep()));
         door
     }
 

@@ -99,7 +99,7 @@ impl Host {
         let house = House::new(host, Strategy::OneForOne, restart);
         let (newborn, member) = house.bear(host, None, module, spawn)?;
         let plugin = Plugin::of(newborn);
-        host.tasks().spawn(until::counted(&host.links().world, Keeper::new(house).with(member).keep()));
+        host.run_task(until::counted(&host.links().world, Keeper::new(house).with(member).keep()));
         Ok(plugin)
     }
 }

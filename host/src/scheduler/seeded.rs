@@ -43,7 +43,6 @@ impl Seeded {
     /// When the system gives no thread.
     pub(crate) fn start(
         seed: u64,
-        io: &tokio::runtime::Handle,
         ticker: &Arc<Ticker>,
         interrupt: Box<dyn Fn() + Send + Sync>,
     ) -> std::io::Result<Arc<Seeded>> {
@@ -60,11 +59,9 @@ impl Seeded {
             #[cfg(feature = "testing")]
             staged: ticker.world().stage().map(staged::Staged::new),
         });
-        let (theirs, io) = (Arc::clone(&shared), io.clone());
-        let thread = std::thread::Builder::new().name("insula-seeded".to_owned()).spawn(move || {
-            let _context = io.enter();
-            work(&theirs, seed);
-        })?;
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("insula-seeded".to_owned());
+        let thread = thread.spawn(move || work(&theirs, seed))?;
         Ok(Arc::new(Seeded { shared, thread: Mutex::new(Some(thread)) }))
     }
 }

@@ -119,20 +119,14 @@ impl TwoQueues {
         TwoQueues { shared }
     }
 
-    /// Starts the first worker, and others when they are needed. Their threads are called `name` and a number, each inside
-    /// the context of `io`, which serves the host's tasks.
+    /// Starts the first worker, and others when they are needed. Their threads are called `name` and a number.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub(crate) fn start(
-        name: &str,
-        workers: usize,
-        io: &tokio::runtime::Handle,
-        preemption: Option<Preemption>,
-    ) -> std::io::Result<Arc<TwoQueues>> {
+    pub(crate) fn start(name: &str, workers: usize, preemption: Option<Preemption>) -> std::io::Result<Arc<TwoQueues>> {
         let scheduler = Arc::new(TwoQueues::new(workers, preemption));
         let shared = &scheduler.shared;
-        shared.threads.get_or_init(|| Threads::new(name, io)).start(shared)?;
+        shared.threads.get_or_init(|| Threads::new(name)).start(shared)?;
         Ok(scheduler)
     }
 

@@ -42,7 +42,9 @@ struct State {
     /// Bytes that were ever queued, and ever written.
     pushed: u64,
     written: u64,
+    /// Until the thread has it.
     writer: Option<Box<dyn Write + Send>>,
+    has_thread: bool,
     /// Why nothing can be written any more.
     failed: Option<Failure>,
     /// Bytes of lines of the embedder's that wait.
@@ -181,9 +183,7 @@ impl Queue {
         if let Some(failure) = state.failed {
             return Err(failure.into());
         }
-        if let Some(writer) = state.writer.take()
-            && let Err(error) = self.start(writer)
-        {
+        if let Err(error) = self.start(&mut state) {
             // Without the thread there is no way out for anybody's bytes.
             self.fail(state, &error);
             return Err(error);
@@ -194,10 +194,24 @@ impl Queue {
         Ok(())
     }
 
-    fn start(self: &Arc<Queue>, writer: Box<dyn Write + Send>) -> io::Result<()> {
+    /// Starts the thread, for who will write soon.
+    pub(super) fn begin(self: &Arc<Queue>) {
+        // Where that cannot be now, who writes tries again.
+        let _ = self.start(&mut self.state.lock());
+    }
+
+    fn start(self: &Arc<Queue>, state: &mut State) -> io::Result<()> {
+        if state.has_thread {
+            return Ok(());
+        }
         let queue = Arc::clone(self);
         let thread = std::thread::Builder::new().name(self.name.to_owned());
-        thread.spawn(move || queue.write_out(writer)).map(drop)
+        thread.spawn(move || {
+            let writer = queue.state.lock().writer.take();
+            writer.into_iter().for_each(|writer| queue.write_out(writer));
+        })?;
+        state.has_thread = true;
+        Ok(())
     }
 
     fn failure(&self) -> io::Error {

@@ -1,7 +1,7 @@
-//! WASI's calls that may wait, each marked while it goes on: whoever is ended there was waiting, and it is told where.
+//! WASI's calls. Those that may wait are marked while they go on: whoever is ended there was waiting, and it is told where.
 //!
-//! What they do is wasmtime-wasi's. Where it says which of its functions are async, that list is repeated here, so a new
-//! one would go unmarked and no worse; a change of a signature does not compile.
+//! What they do is wasmtime-wasi's. Which there are, and which of them are async, is repeated here, since a module is linked
+//! with those that it imports and no others; a test compares the list with theirs.
 
 use wasmtime::{AsContextMut as _, Caller, Extern, Result};
 use wasmtime_wasi::p1::WasiP1Ctx;
@@ -50,10 +50,44 @@ macro_rules! define {
     )*};
 }
 
-/// Defines them, in front of those that are there.
+macro_rules! define_at_once {
+    ($linker:ident, $($name:ident($($argument:ident: $type:ty),*);)*) => {$(
+        $linker.func_wrap(PREVIEW_1, stringify!($name), |mut caller: Caller<'_, State>, $($argument: $type),*| {
+            let (mut memory, context) = guest(&mut caller)?;
+            wasi_snapshot_preview1::$name(context, &mut memory, $($argument),*)
+        })?;
+    )*};
+}
+
+/// Defines them, but for those that the host does by itself.
 pub(super) fn link(linker: &mut Definer) -> Result<()> {
+    link_at_once(linker)?;
     link_descriptors(linker)?;
     link_paths(linker)
+}
+
+fn link_at_once(linker: &mut Definer) -> Result<()> {
+    define_at_once! { linker,
+        args_get(pointers: i32, bytes: i32);
+        args_sizes_get(count: i32, bytes: i32);
+        clock_res_get(clock: i32, result: i32);
+        clock_time_get(clock: i32, precision: i64, result: i32);
+        environ_get(pointers: i32, bytes: i32);
+        environ_sizes_get(count: i32, bytes: i32);
+        fd_allocate(fd: i32, offset: i64, length: i64);
+        fd_fdstat_set_flags(fd: i32, flags: i32);
+        fd_fdstat_set_rights(fd: i32, rights: i64, inherited: i64);
+        fd_prestat_dir_name(fd: i32, path: i32, length: i32);
+        fd_prestat_get(fd: i32, result: i32);
+        fd_tell(fd: i32, result: i32);
+        proc_raise(signal: i32);
+        random_get(bytes: i32, length: i32);
+        sock_accept(fd: i32, flags: i32, result: i32);
+        sock_recv(fd: i32, buffers: i32, count: i32, flags: i32, length: i32, result: i32);
+        sock_send(fd: i32, buffers: i32, count: i32, flags: i32, length: i32);
+        sock_shutdown(fd: i32, how: i32);
+    }
+    Ok(())
 }
 
 fn link_descriptors(linker: &mut Definer) -> Result<()> {

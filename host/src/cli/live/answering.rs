@@ -1,7 +1,9 @@
-//! The side of the run: a thread that answers who asks over the socket, as long as the process lives.
+//! The side of the run: who asks over the socket is answered, by threads that are there from the first of them on.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, ErrorKind, Read as _, Write as _};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -39,6 +41,14 @@ const AGAIN: Duration = Duration::from_millis(50);
 pub(in crate::cli) struct Answering {
     socket: PathBuf,
     shared: Arc<Shared>,
+    door: Arc<Door>,
+}
+
+/// Where those who ask knock. Whoever waits for that has them answered by [`Door::open`].
+pub(in crate::cli) struct Door {
+    listener: UnixListener,
+    shared: Arc<Shared>,
+    is_open: AtomicBool,
 }
 
 impl Drop for Answering {
@@ -51,8 +61,10 @@ impl Drop for Answering {
         drop(self.shared.answers.write());
         drop(self.shared.host.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.shared.paused().clear();
-        // Its thread waits for who comes next.
-        drop(UnixStream::connect(&self.socket));
+        if self.door.is_open.swap(true, Ordering::SeqCst) {
+            // Its thread waits for who comes next.
+            self.door.shut(&self.socket);
+        }
         // Who asks finds nobody in any case.
         let _ = std::fs::remove_file(&self.socket);
     }
@@ -92,14 +104,49 @@ impl Answering {
             paused: Mutex::default(),
             asking: AtomicUsize::new(0),
         });
-        let theirs = Arc::clone(&shared);
+        let door = Arc::new(Door { listener, shared: Arc::clone(&shared), is_open: AtomicBool::new(false) });
         // From here on the socket goes with it.
-        let answering = Answering { socket: socket.clone(), shared };
+        let answering = Answering { socket: socket.clone(), shared, door };
         let only_owner = std::os::unix::fs::PermissionsExt::from_mode(0o600);
         std::fs::set_permissions(&socket, only_owner).with_context(cannot)?;
-        let thread = std::thread::Builder::new().name("insula-socket".to_owned());
-        thread.spawn(move || accept(&listener, &theirs)).with_context(cannot)?;
         Ok(answering)
+    }
+
+    /// Where those who ask knock.
+    pub(in crate::cli) fn door(&self) -> &Arc<Door> {
+        &self.door
+    }
+}
+
+impl AsFd for Door {
+    /// Can be read when somebody knocks.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+}
+
+impl Door {
+    /// Has the thread look whether the run is over.
+    fn shut(&self, socket: &Path) {
+        let listener = self.listener.try_clone().map(|listener| UnixStream::from(OwnedFd::from(listener)));
+        if listener.and_then(|listener| listener.shutdown(Shutdown::Both)).is_err() {
+            // Where one that listens cannot be shut down.
+            drop(UnixStream::connect(socket));
+        }
+    }
+
+    /// From now on there is a thread for those who ask.
+    ///
+    /// # Errors
+    /// When the system gives none.
+    pub(in crate::cli) fn open(self: &Arc<Door>) -> std::io::Result<()> {
+        if self.is_open.swap(true, Ordering::SeqCst) {
+            return Ok(());
+        }
+        let door = Arc::clone(self);
+        let thread = std::thread::Builder::new().name("insula-socket".to_owned());
+        let accepts = thread.spawn(move || accept(&door.listener, &door.shared));
+        accepts.map(drop).inspect_err(|_| self.is_open.store(false, Ordering::SeqCst))
     }
 }
 

@@ -19,7 +19,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::code::Outcome;
-pub(super) use answering::Answering;
+pub(super) use answering::{Answering, Door};
 use asker::Asker;
 pub(super) use logs::Command as Logs;
 use protocol::{Answer, Ask};

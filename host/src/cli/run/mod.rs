@@ -162,8 +162,11 @@ impl Run {
 }
 
 fn once(program: &Program) -> Result<Outcome> {
-    let loaded = program.load(&program.build()?)?;
-    let signals = Signals::watch(&loaded.host, program.flags().ending.grace, || ())?;
+    let built = program.build()?;
+    let hosted = program.host(&built)?;
+    let signals = Signals::watch(&hosted.host, program.flags().ending.grace, hosted.door().cloned(), || ())?;
+    let loaded = program.load(&built, hosted)?;
+    signals.begin();
     let outcome = program.run(&loaded, &signals)?;
     report::ended(&outcome);
     Ok(outcome)

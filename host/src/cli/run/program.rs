@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -11,6 +12,7 @@ use super::Run;
 use super::ending::{OnChildError, Unheard};
 use crate::cli::code::{self, Outcome};
 use crate::cli::endpoint::Endpoint;
+use crate::cli::live::{Answering, Door};
 use crate::cli::precompiled;
 use crate::cli::report::{self, Backtrace, Shown, Sources};
 use crate::cli::signals::Signals;
@@ -39,12 +41,22 @@ pub(super) struct Built {
     offers: Vec<(String, PathBuf)>,
 }
 
+/// A host that has no module yet.
+pub(super) struct Hosted {
+    pub(super) host: Host,
+    unheard: Unheard,
+    /// Where it is looked into.
+    pub(super) answering: Option<Answering>,
+}
+
 /// Built, loaded, and not running yet.
 pub(super) struct Loaded {
     pub(super) host: Host,
     pub(super) module: Module,
     path: PathBuf,
     unheard: Unheard,
+    /// Where it is looked into, until it was run.
+    answering: Mutex<Option<Answering>>,
 }
 
 impl Program {
@@ -76,22 +88,29 @@ impl Program {
         Ok(Built { module, sources, offers: offers.collect::<Result<_>>()? })
     }
 
-    /// Makes a host, and has it compile the module, or find it compiled.
-    pub(super) fn load(&self, built: &Built) -> Result<Loaded> {
+    /// Makes a host for it, into which can be looked at once.
+    pub(super) fn host(&self, built: &Built) -> Result<Hosted> {
         let unheard = Unheard::default();
-        let host = self.host(built, &unheard)?;
+        let host = self.empty_host(built, &unheard)?;
         for (name, module) in &built.offers {
             host.offer_file(name, module);
         }
+        let answering = self.flags.records.answering(&host, &name(&built.module))?;
+        Ok(Hosted { host, unheard, answering })
+    }
+
+    /// Has the host compile the module, or find it compiled.
+    pub(super) fn load(&self, built: &Built, hosted: Hosted) -> Result<Loaded> {
+        let Hosted { host, unheard, answering } = hosted;
         let module = precompiled::load(&host, &built.module, self.flags.given.allow_precompiled)?;
-        Ok(Loaded { host, module, path: built.module.clone(), unheard })
+        Ok(Loaded { host, module, path: built.module.clone(), unheard, answering: Mutex::new(answering) })
     }
 
     /// Runs it to its end, by itself or by a signal, and writes what is kept of it.
     pub(super) fn run(&self, loaded: &Loaded, signals: &Signals) -> Result<Outcome> {
         self.endpoint.iter().for_each(|endpoint| endpoint.show(Metrics::of(&loaded.host)));
         let records = self.flags.records.begin(&loaded.host, &loaded.name())?;
-        let _answering = self.flags.records.answering(&loaded.host, &loaded.name())?;
+        let _answering = loaded.answering.lock().unwrap_or_else(PoisonError::into_inner).take();
         let outcome = self.run_to_end(loaded, signals);
         self.flags.debug.end(&loaded.host);
         let written = records.end(loaded, &outcome, signals);
@@ -114,7 +133,7 @@ impl Program {
         Ok(Outcome::Ended { ended: ended?, child_failed })
     }
 
-    fn host(&self, Built { module, sources, .. }: &Built, unheard: &Unheard) -> Result<Host> {
+    fn empty_host(&self, Built { module, sources, .. }: &Built, unheard: &Unheard) -> Result<Host> {
         let mut builder = self.flags.limits.bound(Host::builder()).compile_limits(compile_limits());
         if let Some(folder) = module.parent() {
             builder = builder.module_folder(folder);
@@ -122,10 +141,21 @@ impl Program {
         if let Some(folder) = cache_folder() {
             builder = builder.cache_folder(folder);
         }
+        // What is precompiled is not in the cache.
+        if !self.flags.given.allow_precompiled {
+            builder = builder.read_ahead(module);
+        }
         let backtrace = Backtrace::or_environment(self.flags.ending.backtrace);
         let shown = Shown { backtrace, sources: Sources::around(module).and(sources.as_deref()), with_stderr: true };
         let builder = self.flags.debug.set(builder)?;
         Ok(unheard.noted_by(builder, shown).build()?)
+    }
+}
+
+impl Hosted {
+    /// Where those knock who want to look into it.
+    pub(super) fn door(&self) -> Option<&Arc<Door>> {
+        self.answering.as_ref().map(Answering::door)
     }
 }
 
@@ -137,7 +167,7 @@ impl Loaded {
 
     /// What the program finds as its own name.
     pub(super) fn name(&self) -> String {
-        self.path.file_name().unwrap_or(self.path.as_os_str()).to_string_lossy().into_owned()
+        name(&self.path)
     }
 }
 
@@ -157,6 +187,10 @@ pub(in crate::cli) fn compile_limits() -> CompileLimits {
 pub(in crate::cli) fn cache_folder() -> Option<PathBuf> {
     let folders = directories::ProjectDirs::from("", "", "insula")?;
     Some(folders.cache_dir().join("modules"))
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 fn utf8(argument: &OsString) -> Result<String> {

@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use super::exported::{Export, ExportFlags};
 use super::profile::{Profiled, Profiling};
-use super::program::Loaded;
+use super::program::{Hosted, Loaded};
 use crate::cli::code::{self, Outcome};
 use crate::cli::kept;
 use crate::cli::live::Answering;
@@ -80,6 +80,18 @@ impl RecordFlags {
             _ if self.no_socket => Ok(None),
             Some(path) => Answering::listen(host, name, Some(path.clone())).map(Some),
             None => Ok(Answering::listen(host, name, None).ok()),
+        }
+    }
+
+    /// Has a thread wait for who looks into it, where nobody else does.
+    pub(super) fn open(&self, hosted: &mut Hosted) -> Result<()> {
+        match hosted.answering.as_ref().map(|answering| answering.door().open()) {
+            Some(Err(error)) if self.socket.is_some() => Err(error).context("cannot have anybody look into the run"),
+            Some(Err(_)) => {
+                hosted.answering = None;
+                Ok(())
+            }
+            Some(Ok(())) | None => Ok(()),
         }
     }
 }

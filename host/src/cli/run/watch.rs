@@ -106,7 +106,9 @@ impl Session {
             report::note("its sources changed: it is started again");
         }
         self.end_current();
-        let loaded = Arc::new(self.program.load(&built)?);
+        let mut hosted = self.program.host(&built)?;
+        self.program.flags().records.open(&mut hosted)?;
+        let loaded = Arc::new(self.program.load(&built, hosted)?);
         let signals = match &self.signals {
             Some(signals) => {
                 signals.end(&loaded.host);
@@ -115,7 +117,9 @@ impl Session {
             None => {
                 let (sender, grace) = (self.sender.clone(), self.program.flags().ending.grace);
                 let then = move || drop(sender.send(News::Signalled));
-                Arc::new(Signals::watch(&loaded.host, grace, then)?)
+                let signals = Signals::watch(&loaded.host, grace, None, then)?;
+                signals.begin();
+                Arc::new(signals)
             }
         };
         self.signals = Some(Arc::clone(&signals));

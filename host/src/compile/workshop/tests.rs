@@ -50,6 +50,7 @@ fn order(workshop: &Arc<Workshop>, digest: u8) -> Order {
         folder: None,
         digest: [digest; 32],
         bytes: Arc::new(b"\0asm\x01\0\0\0".to_vec()),
+        found: None,
         _places: Arc::new(Places::take(1).unwrap()),
     }
 }

@@ -37,17 +37,15 @@ struct Bench {
     shared: Arc<Shared>,
     hooks: Arc<Hooks>,
     world: Arc<World>,
-    _io: tokio::runtime::Runtime,
 }
 
 impl Bench {
     fn new(threads: usize) -> Bench {
-        let io = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
-        let scheduler = TwoQueues::start("test", threads, io.handle(), None).unwrap();
+        let scheduler = TwoQueues::start("test", threads, None).unwrap();
         let shared = Arc::clone(&scheduler.shared);
         let cut_short = Box::new(|control: &Arc<Control>, _| drop(control.die(Exit::HostClosed, || {})));
         let hooks = Arc::new(Hooks { cut_short, recorder: Recorder::new(|_| None), interrupt: Box::new(|| {}) });
-        Bench { scheduler, shared, hooks, world: World::new(), _io: io }
+        Bench { scheduler, shared, hooks, world: World::new() }
     }
 
     fn launch(&self, control: &Arc<Control>, life: impl Future<Output = ()> + Send + 'static) {

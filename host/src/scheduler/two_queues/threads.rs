@@ -10,15 +10,14 @@ use crate::sync::{Arc, Mutex};
 
 pub(super) struct Threads {
     name: String,
-    io: tokio::runtime::Handle,
     /// Those of the first workers, in their order; none when they are to end.
     started: Mutex<Option<Vec<JoinHandle<()>>>>,
 }
 
 impl Threads {
-    /// Threads that are called `name` and a number, each inside the context of `io`.
-    pub(super) fn new(name: &str, io: &tokio::runtime::Handle) -> Threads {
-        Threads { name: name.to_owned(), io: io.clone(), started: Mutex::new(Some(Vec::new())) }
+    /// Threads that are called `name` and a number.
+    pub(super) fn new(name: &str) -> Threads {
+        Threads { name: name.to_owned(), started: Mutex::new(Some(Vec::new())) }
     }
 
     /// Starts that of one more worker. False: all have theirs, or are to end.
@@ -32,11 +31,8 @@ impl Threads {
         if index == shared.workers.len() {
             return Ok(false);
         }
-        let (theirs, io) = (Arc::clone(shared), self.io.clone());
-        threads.push(Builder::new().name(format!("{}-{index}", self.name)).spawn(move || {
-            let _context = io.enter();
-            work(theirs, index);
-        })?);
+        let theirs = Arc::clone(shared);
+        threads.push(Builder::new().name(format!("{}-{index}", self.name)).spawn(move || work(theirs, index))?);
         shared.without_thread.store(shared.workers.len() - threads.len(), Relaxed);
         Ok(true)
     }
