@@ -1,7 +1,7 @@
 //! What imports are defined in: those that a module has, or all that there are.
 //!
-//! [`Definer`] stands where a linker would. To define all takes longer than a small program runs, and modules import few of
-//! them. Of an isolate that a test has meet faults it defines each behind a gate, in its async form, since a fault may be a
+//! [`Definer`] stands where a linker would. To define all of a hundred takes a process that just began some tenths of a
+//! millisecond, and modules import few of them. Of an isolate that a test has meet faults it defines each behind a gate, in its async form, since a fault may be a
 //! delay.
 
 use wasmtime::{Caller, Engine, Linker, Result, WasmRet, WasmTyList};

@@ -201,12 +201,14 @@ impl HostBuilder {
         self
     }
 
-    /// Reads a module's file while the host is made, and looks for its code in the [cache](HostBuilder::cache_folder): the
-    /// first [`Host::load_file`] of this very path, or the first guest that spawns by a name which stands for it, takes what was
-    /// found, and it is kept until then. Standard output has its thread by then, too. For programs that are to begin soon, and know what
-    /// they load first; with two cores it saves them some tenths of a millisecond.
+    /// Reads a module's file while the host is made, and looks for its code in the [cache](HostBuilder::cache_folder). For
+    /// programs that are to begin soon, and know what they load first: with two cores it saves them some tenths of a
+    /// millisecond.
     ///
-    /// It is the module that the file held at some time since the host began to be built; a second load reads the file anew.
+    /// What was found is kept until somebody loads this very path: [`Host::load_file`], or a guest that spawns by a name which
+    /// stands for it. So it is the module that the file held at some time since the host began to be built; whoever loads it a
+    /// second time reads the file anew. Standard output gets its thread besides, though nobody may print.
+    ///
     /// Nothing is an error here: what cannot be read is read again by who loads it, and refused there.
     pub fn read_ahead(mut self, path: impl Into<PathBuf>) -> HostBuilder {
         self.read_ahead = Some(path.into());

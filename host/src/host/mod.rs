@@ -1,7 +1,7 @@
 //! A host: engine, scheduler, the isolates that live, and what an embedder does with them.
 //!
 //! - [`Host`], [`HostBuilder`]: the embedder's side.
-//! - `ahead`: what goes on beside the making of a host.
+//! - `ahead`: a module that is read while its host is made.
 //! - `catalog`: modules that isolates may spawn, by name.
 //! - `closing`: the end of all isolates, and who is left behind.
 //! - `core_dump`: the state of who traps, for who wants to look at it.
