@@ -1,4 +1,4 @@
-//! The threads that the host's own tasks run on: made when there is the first of them, since most programs have none.
+//! Threads of a host that tasks run on: made when there is the first of them, since most programs have none.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,8 +13,10 @@ use crate::sync::Mutex;
 /// Threads for what takes a while and asks nothing of anybody: lines of frames, modules that guests ask for.
 const BLOCKING_THREADS_MAX: usize = 64;
 
-/// A tokio runtime, from the first task on.
+/// A tokio runtime, from the first task on: one thread for what waits, and some for what blocks.
 pub(super) struct Tasks {
+    name: &'static str,
+    blocking_threads_max: usize,
     handle: OnceLock<Handle>,
     state: Mutex<State>,
 }
@@ -32,18 +34,37 @@ pub(crate) enum NoTasks {
     System(io::Error),
 }
 
+impl From<NoTasks> for io::Error {
+    fn from(none: NoTasks) -> io::Error {
+        match none {
+            NoTasks::Closed => io::Error::new(io::ErrorKind::BrokenPipe, "the host is closed"),
+            NoTasks::System(error) => error,
+        }
+    }
+}
+
 impl Tasks {
+    /// The host's own.
     pub(super) fn new() -> Tasks {
-        Tasks { handle: OnceLock::new(), state: Mutex::new(State::NotYet) }
+        Tasks::on("insula-io", BLOCKING_THREADS_MAX)
     }
 
-    fn handle(&self) -> Result<&Handle, NoTasks> {
+    /// Tasks on threads of this name.
+    pub(super) fn on(name: &'static str, blocking_threads_max: usize) -> Tasks {
+        Tasks { name, blocking_threads_max, handle: OnceLock::new(), state: Mutex::new(State::NotYet) }
+    }
+
+    /// Where tasks are spawned. Once it is closed they are dropped.
+    ///
+    /// # Errors
+    /// Where there was none before it was closed, or the system gives no thread for the first.
+    pub(super) fn handle(&self) -> Result<&Handle, NoTasks> {
         if let Some(handle) = self.handle.get() {
             return Ok(handle);
         }
         let mut state = self.state.lock();
         if let State::NotYet = *state {
-            *state = State::Made(runtime().map_err(NoTasks::System)?);
+            *state = State::Made(self.runtime().map_err(NoTasks::System)?);
         }
         match &*state {
             State::Made(runtime) => Ok(self.handle.get_or_init(|| runtime.handle().clone())),
@@ -58,24 +79,20 @@ impl Tasks {
             runtime.shutdown_background();
         }
     }
+
+    /// Where the system gives it no thread, tokio panics.
+    fn runtime(&self) -> io::Result<Runtime> {
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(1).max_blocking_threads(self.blocking_threads_max).thread_name(self.name).enable_all();
+        let no_thread = |_| io::Error::new(io::ErrorKind::OutOfMemory, "the system gives no thread");
+        catch_unwind(AssertUnwindSafe(|| builder.build())).map_err(no_thread)?
+    }
 }
 
 impl Drop for Tasks {
     fn drop(&mut self) {
         self.close();
     }
-}
-
-fn runtime() -> io::Result<Runtime> {
-    let mut builder = Builder::new_multi_thread();
-    builder.worker_threads(1).max_blocking_threads(BLOCKING_THREADS_MAX).thread_name("insula-io").enable_all();
-    made(|| builder.build())
-}
-
-/// A runtime. Where the system gives it no thread, tokio panics.
-pub(super) fn made(make: impl FnOnce() -> io::Result<Runtime>) -> io::Result<Runtime> {
-    let no_thread = |_| io::Error::new(io::ErrorKind::OutOfMemory, "the system gives no thread");
-    catch_unwind(AssertUnwindSafe(make)).map_err(no_thread)?
 }
 
 impl Inner {
