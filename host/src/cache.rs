@@ -2,9 +2,9 @@
 //!
 //! wasmtime's compiled form is machine code: who can slip us a file of it runs what they like, outside of the sandbox.
 //! So a folder holds a key that only this user can read, and every entry carries an HMAC-SHA256 under that key, over
-//! what it is for (module, engine, wasmtime's version) and over its bytes. An entry that is cut, flipped, of another
-//! key, another engine or another version is no entry: the module is compiled again. Nothing here ever fails a run: a
-//! folder that cannot be used, or that others could write to, means that nothing is cached.
+//! what it is for (module, kind of code, versions) and over its bytes. An entry that is cut, flipped, of another key,
+//! another kind or another version is no entry, nor is one for another processor: the module is compiled again. Nothing
+//! here ever fails a run: a folder that cannot be used, or that others could write to, means that nothing is cached.
 //!
 //! Here is the one function that makes code of bytes ([`deserialize`]), and it takes only what is [`Vouched`] for. What is
 //! refused: a folder or a key that belongs to another user or that others may write to, and every file that we did not
@@ -23,7 +23,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
-use wasmtime::{Engine, Module};
+use wasmtime::{Engine, Module, ModuleVersionStrategy};
+
+use crate::engine::{SETTINGS, Trial};
+use crate::error::machine;
 
 /// What an entry begins with; a change of the format changes it.
 const MAGIC: &[u8; 16] = b"insula-module-1\n";
@@ -62,25 +65,29 @@ impl Cache {
         self.place.get_or_init(|| Place::open(self.folder.clone()).ok()).as_ref()
     }
 
-    /// The module whose bytes have this SHA-256, compiled for this engine by this wasmtime, if we have it.
-    pub(crate) fn load(&self, engine: &Engine, digest: &[u8; 32]) -> Option<Module> {
-        self.find(engine, digest)?.load(engine)
+    /// Opens it now, for who will look into it soon.
+    pub(crate) fn prepare(&self) {
+        self.place();
     }
 
-    /// The entry of that module.
-    pub(crate) fn find(&self, engine: &Engine, digest: &[u8; 32]) -> Option<Authentic> {
+    /// The module of an entry, if we have it and the engine takes its code.
+    pub(crate) fn load(&self, engine: &Engine, name: &EntryName) -> Option<Module> {
+        self.find(name)?.load(engine)
+    }
+
+    /// The code of an entry.
+    pub(crate) fn find(&self, EntryName(name): &EntryName) -> Option<Authentic> {
         let place = self.place()?;
-        let name = entry_name(engine, digest);
-        let entry = place.read(&name).ok()?;
-        place.authentic(&name, entry)
+        let entry = place.read(name).ok()?;
+        place.authentic(name, entry)
     }
 
     /// Keeps a compiled module for later runs; on any trouble it is not kept.
-    pub(crate) fn store(&self, engine: &Engine, digest: &[u8; 32], module: &Module) {
+    pub(crate) fn store(&self, EntryName(name): &EntryName, module: &Module) {
         let Some(place) = self.place() else { return };
         let Ok(compiled) = module.serialize() else { return };
         // A full disk or a folder that became read-only costs the next run its compile time, and nothing else.
-        let _ = place.write(&entry_name(engine, digest), &compiled);
+        let _ = place.write(name, &compiled);
         let _ = place.prune();
     }
 }
@@ -164,7 +171,7 @@ pub(crate) fn deserialize(engine: &Engine, Vouched(compiled): Vouched<'_>) -> wa
     // one reads them from our memory, and the other maps a file that was sealed, so that nobody can write to it, before it
     // was looked at. There are four who make a `Vouched`: `Authentic::load`, of what `Place::authentic` saw our HMAC over
     // (only this user can read the key, and `Place::write` signs only what `serialize` returned; the signed name holds the
-    // engine's settings and version); `loaded_again`, of what `serialize` returned to it; `Vouched::by_child`, of a program
+    // kind of code, its settings and both versions, and wasmtime refuses code of a processor that has more); `loaded_again`, of what `serialize` returned to it; `Vouched::by_child`, of a program
     // that the embedder named for this; and `Vouched::by_embedder`, whose caller promises it.
     unsafe {
         match compiled {
@@ -320,12 +327,21 @@ pub(crate) fn engine_digest(engine: &Engine) -> [u8; 32] {
     all.0.finalize().into()
 }
 
-/// The name of an entry: a digest of all that the compiled code depends on.
-fn entry_name(engine: &Engine, digest: &[u8; 32]) -> String {
-    let mut all = Digested(Sha256::new());
-    all.write(digest);
-    engine.precompile_compatibility_hash().hash(&mut all);
-    hex(&all.0.finalize())
+/// The name of an entry: a digest of what code depends on that is known before there is an engine.
+///
+/// What a processor has besides its architecture is no part of it, and wasmtime looks at that: of several that share a
+/// folder, each takes code that it can run, and what it compiles itself takes the place of other code.
+pub(crate) struct EntryName(String);
+
+impl EntryName {
+    /// Of the code of the module whose bytes have this SHA-256, made so by this wasmtime.
+    pub(crate) fn of(Trial { kind, shape }: &Trial, digest: &[u8; 32]) -> EntryName {
+        let mut all = Digested(Sha256::new());
+        all.write(digest);
+        (kind, shape.memory_reservation_bytes, SETTINGS, env!("CARGO_PKG_VERSION"), machine()).hash(&mut all);
+        ModuleVersionStrategy::WasmtimeVersion.hash(&mut all);
+        EntryName(hex(&all.0.finalize()))
+    }
 }
 
 /// Feeds what `Hash` visits to SHA-256: 64 bits of a `Hasher` would be too few to tell engines apart.

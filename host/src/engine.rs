@@ -3,6 +3,9 @@
 //! Engines of different [`Kind`]s of code differ in what they check, and compiled code of one is nothing to the other. Engines of one
 //! kind differ in the sizes of their pools only, and take each other's code.
 //!
+//! A host begins with an engine that has no pool ([`first_engine`]). What only a pool refuses, it is asked about by one of
+//! its own ([`Trial`]).
+//!
 //! Pool sizes are set together and derived from one number, how many isolates may live. Figures behind the settings:
 //! six memory maps for each live isolate, and wasmtime fails hard when the kernel refuses one, so that number is held
 //! below what the kernel allows. wasm threads, shared memory and garbage collection are off.
@@ -10,15 +13,15 @@
 use std::sync::OnceLock;
 
 use wasmtime::{
-    Collector, Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Store, Strategy,
-    WasmBacktrace, WasmBacktraceDetails,
+    Collector, Config, Enabled, Engine, InstanceAllocationStrategy, Module, OptLevel, PoolingAllocationConfig, Store,
+    Strategy, WasmBacktrace, WasmBacktraceDetails,
 };
 
 use crate::error::BuildError;
 use crate::sync::Mutex;
 
 /// How code is compiled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Kind {
     /// With a check of the epoch in every loop and at every call: it can be preempted and killed anywhere.
     Checked,
@@ -50,9 +53,8 @@ const SLACK: u32 = 512;
 /// Dead memories that are given back at a time. More make a spawn cheaper, and as many keep their pages until then.
 const DECOMMIT_BATCH: usize = 64;
 
-/// Places of the pool that a host begins with. Each is taken once, so that neither the dead nor a batch that is given back
-/// is in anybody's way.
-pub(crate) const FIRST_PLACES: u32 = 16;
+/// Births before a host makes its pool.
+pub(crate) const FIRST_BIRTHS: u32 = 16;
 
 /// A host that grows has no more isolates than this. Only a larger one may lack the address space for all of them, and
 /// that is to be found out when it is built.
@@ -66,6 +68,13 @@ const MAPS_PER_ISOLATE: u64 = 6;
 
 /// Memory maps that the rest of the process may need.
 const MAPS_RESERVED: u64 = 4_000;
+
+/// Of each, a module has one at most.
+const MEMORIES_MAX: u32 = 1;
+const TABLES_MAX: u32 = 1;
+
+/// Bytes of a page of linear memory. Other sizes are a proposal that is off.
+const PAGE_BYTES: u64 = 64 << 10;
 
 /// Bytes of a fiber's stack, and of those the guest's own share.
 ///
@@ -85,7 +94,7 @@ impl Places {
     pub(crate) fn take(wanted: u32) -> Result<Places, BuildError> {
         let budget = budget();
         let mut taken = TAKEN.lock();
-        let further = if grows(wanted) { SLACK + FIRST_PLACES } else { SLACK };
+        let further = if grows(wanted) { SLACK + FIRST_BIRTHS } else { SLACK };
         let cost = wanted.saturating_add(further / EMPTY_PLACES_PER_COST);
         match taken.checked_add(cost) {
             Some(sum) if sum <= budget => {
@@ -114,7 +123,7 @@ pub(crate) fn budget() -> u32 {
 }
 
 impl Shape {
-    /// Whether a host begins with a pool of [`FIRST_PLACES`], since making one takes time for each of its places.
+    /// Whether a host begins without a pool, since making one takes time for each of its places.
     pub(crate) fn grows(&self) -> bool {
         grows(self.isolates)
     }
@@ -129,23 +138,57 @@ pub(crate) fn engine(kind: Kind, shape: &Shape) -> Result<Engine, BuildError> {
     pooled(kind, shape, shape.isolates + SLACK)
 }
 
-/// As [`engine`], with [`FIRST_PLACES`] and no more. It takes the code of the other one, and refuses the same modules.
+/// As [`engine`], without a pool: each birth is given its memory, table and stack by the system, and each end gives them
+/// back. It takes the code of the other one, and modules that the other one refuses.
 pub(crate) fn first_engine(kind: Kind, shape: &Shape) -> Result<Engine, BuildError> {
-    pooled(kind, shape, FIRST_PLACES)
+    made(config(kind, shape.memory_reservation_bytes).coredump_on_trap(shape.core_dumps))
 }
 
 fn pooled(kind: Kind, shape: &Shape, places: u32) -> Result<Engine, BuildError> {
     let mut config = config(kind, shape.memory_reservation_bytes);
     config.coredump_on_trap(shape.core_dumps);
-    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(shape, places)));
-    Engine::new(&config).map_err(|error| BuildError::Engine(format!("{error:#}")))
+    made(config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(shape, places))))
+}
+
+fn made(config: &Config) -> Result<Engine, BuildError> {
+    Engine::new(config).map_err(|error| BuildError::Engine(format!("{error:#}")))
 }
 
 /// An engine that runs nothing, and makes the same code as [`engine`]: the pool has no part in it.
 pub(crate) fn compiling_engine(kind: Kind, memory_reservation_bytes: u64) -> Result<Engine, BuildError> {
-    let engine = Engine::new(&config(kind, memory_reservation_bytes));
-    engine.map_err(|error| BuildError::Engine(format!("{error:#}")))
+    made(&config(kind, memory_reservation_bytes))
 }
+
+/// What tells whether the pool of a host will take a module, before there is that pool.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Trial {
+    pub(crate) kind: Kind,
+    pub(crate) shape: Shape,
+}
+
+impl Trial {
+    /// An engine that refuses what the pool would.
+    pub(crate) fn engine(&self) -> Result<Engine, BuildError> {
+        pooled(self.kind, &self.shape, 1)
+    }
+
+    /// Whether the pool takes this module, which one of another shape took.
+    pub(crate) fn is_passed_by(&self, module: &Module) -> bool {
+        let Shape { memory_bytes_max, table_elements_max, .. } = self.shape;
+        let needs = module.resources_required();
+        let memory_bytes = needs.max_initial_memory_size.unwrap_or(0).saturating_mul(PAGE_BYTES);
+        let table_elements = needs.max_initial_table_size.unwrap_or(0);
+        // How large an instance may be, which is not asked here, is the same for all pools.
+        needs.num_memories <= MEMORIES_MAX
+            && needs.num_tables <= TABLES_MAX
+            && memory_bytes <= memory_bytes_max
+            && table_elements <= table_elements_max as u64
+    }
+}
+
+/// To be raised when [`config`] changes: code that was made otherwise is not what it was asked for, and wasmtime does not look
+/// at all settings.
+pub(crate) const SETTINGS: u32 = 1;
 
 /// All that compiled code depends on.
 fn config(kind: Kind, memory_reservation_bytes: u64) -> Config {
@@ -195,8 +238,8 @@ fn pool(shape: &Shape, places: u32) -> PoolingAllocationConfig {
         .total_stacks(places)
         .total_component_instances(0)
         .total_gc_heaps(0)
-        .max_memories_per_module(1)
-        .max_tables_per_module(1)
+        .max_memories_per_module(MEMORIES_MAX)
+        .max_tables_per_module(TABLES_MAX)
         .max_core_instance_size(1 << 20)
         .max_memory_size(usize::try_from(shape.memory_bytes_max).unwrap_or(usize::MAX))
         .table_elements(shape.table_elements_max)
@@ -206,6 +249,21 @@ fn pool(shape: &Shape, places: u32) -> PoolingAllocationConfig {
         .pagemap_scan(Enabled::Auto)
         .max_unused_warm_slots(100);
     pool
+}
+
+#[cfg(test)]
+impl Trial {
+    /// For a host of one isolate, whose memory and its address space are so large.
+    pub(crate) fn of(kind: Kind, memory_bytes: u64) -> Trial {
+        let shape = Shape {
+            isolates: 1,
+            memory_bytes_max: memory_bytes,
+            memory_reservation_bytes: memory_bytes,
+            table_elements_max: 1,
+            core_dumps: false,
+        };
+        Trial { kind, shape }
+    }
 }
 
 #[cfg(test)]

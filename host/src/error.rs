@@ -167,6 +167,14 @@ pub enum LoadError {
         /// Why.
         reason: String,
     },
+    /// The system has no room for what the module's isolates would live in.
+    #[error("{name}: there is no room for an isolate of it: {reason}")]
+    NoRoom {
+        /// The file, or what the embedder called it.
+        name: String,
+        /// What the system said.
+        reason: String,
+    },
     /// The module exceeds one of the [`CompileLimits`](crate::CompileLimits).
     #[error("{name}: {which}: {found}, and at most {limit} is compiled (CompileLimits::{which})")]
     Limit {
@@ -325,7 +333,7 @@ pub enum SpawnError {
         max: u32,
     },
     /// The system does not have what the host needs for as many isolates as it was built for. That is known when the first
-    /// of them live: a host begins with room for a few.
+    /// of them live: a host makes room for all after some births.
     #[error("the system has no room for {max} isolates (HostBuilder::isolates): {reason}")]
     NoRoom {
         /// As many as the host was built for.

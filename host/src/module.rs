@@ -7,9 +7,9 @@ use std::sync::{OnceLock, Weak};
 use wasmtime::Engine;
 
 use crate::cache::{Authentic, Cache, Vouched, deserialize, engine_digest, loaded_again, serialized};
-use crate::compile::{Artefact, Digest, Flights, Order, Refusal, Workshop};
+use crate::compile::{Artefact, Digest, Flights, Order, Refusal, Workshop, tried};
 use crate::digest::Sha256;
-use crate::engine::{Kind, Places};
+use crate::engine::{Kind, Places, Shape, Trial};
 use crate::error::LoadError;
 use crate::hash::NumberMap;
 use crate::lines::{Lines, Place, demangled};
@@ -34,10 +34,9 @@ pub(crate) struct Code {
 }
 
 /// Compiles for the engines of one kind that a host has. It knows the modules that are in use, by digest, and perhaps a
-/// folder that keeps them: compilers of both kinds may share it, since an entry is of one engine.
+/// folder that keeps them: compilers of all kinds may share it, since an entry is of one kind.
 pub(crate) struct Compiler {
-    kind: Kind,
-    memory_reservation_bytes: u64,
+    trial: Trial,
     places: Arc<Places>,
     known: Mutex<HashMap<Digest, Weak<Code>>>,
     flights: Flights,
@@ -47,31 +46,24 @@ pub(crate) struct Compiler {
 
 /// What was found out about bytes before they are loaded.
 pub(crate) struct Known {
-    digest: Digest,
-    code: Option<Authentic>,
-}
-
-impl Known {
-    /// Of these bytes, with what is in the cache for such an engine; none of a text, which is assembled first.
-    pub(crate) fn of(bytes: &[u8], cache: impl FnOnce() -> Option<(Arc<Cache>, Engine)>) -> Option<Known> {
-        let Sha256(digest) = bytes.starts_with(MAGIC).then(|| Sha256::of(bytes))?;
-        let code = cache().and_then(|(cache, engine)| cache.find(&engine, &digest));
-        Some(Known { digest, code })
-    }
+    pub(crate) digest: Digest,
+    /// What the cache has of them.
+    pub(crate) code: Option<Authentic>,
 }
 
 /// What a compiler makes code with.
 pub(crate) struct Equipment {
     pub(crate) folder: Option<Arc<Cache>>,
     pub(crate) workshop: Arc<Workshop>,
-    pub(crate) memory_reservation_bytes: u64,
+    pub(crate) trial: Trial,
+    pub(crate) places: Arc<Places>,
 }
 
 impl Compiler {
-    pub(crate) fn new(kind: Kind, places: Places, equipment: Equipment) -> Compiler {
-        let Equipment { folder, workshop, memory_reservation_bytes } = equipment;
-        let (places, known, flights) = (Arc::new(places), Mutex::default(), Flights::default());
-        Compiler { kind, memory_reservation_bytes, places, known, flights, folder, workshop }
+    pub(crate) fn new(equipment: Equipment) -> Compiler {
+        let Equipment { folder, workshop, trial, places } = equipment;
+        let (known, flights) = (Mutex::default(), Flights::default());
+        Compiler { trial, places, known, flights, folder, workshop }
     }
 
     /// Compiles bytes for this engine, or finds what was compiled from the same bytes before, perhaps for another one of
@@ -115,10 +107,16 @@ impl Compiler {
             let (version, machine) = (artefact.version.clone(), artefact.machine.clone());
             return Err(LoadError::OtherEngine { name: name.to_owned(), version, machine });
         }
-        let compiled = deserialize(engine, code);
-        let compiled = compiled.map_err(|error| Refusal::by_wasmtime(&error).of(name))?;
+        let compiled = deserialize(engine, code).map_err(|error| Refusal::by_wasmtime(&error));
+        let compiled =
+            compiled.and_then(|compiled| tried(compiled, &self.trial)).map_err(|refusal| refusal.of(name))?;
         let Sha256(digest) = Sha256::of(artefact.module);
         Ok(self.keep(name, digest, Arc::new(artefact.module.to_vec()), compiled))
+    }
+
+    /// What its engines are made for.
+    pub(crate) fn shape(&self) -> &Shape {
+        &self.trial.shape
     }
 
     /// What is in use of these bytes.
@@ -136,7 +134,7 @@ impl Compiler {
             digest,
             again: same.map(|code| Arc::clone(&code.again)).unwrap_or_default(),
             compiled,
-            kind: self.kind,
+            kind: self.trial.kind,
             bytes,
             lines: OnceLock::new(),
             places: Mutex::default(),
@@ -153,8 +151,7 @@ impl Compiler {
             name: name.to_owned(),
             workshop: Arc::clone(&self.workshop),
             engine: engine.clone(),
-            kind: self.kind,
-            memory_reservation_bytes: self.memory_reservation_bytes,
+            trial: self.trial,
             folder: self.folder.clone(),
             digest: found.digest,
             bytes: Arc::clone(bytes),
@@ -194,6 +191,11 @@ pub(crate) fn binary(name: &str, bytes: Cow<'_, [u8]>) -> Result<Vec<u8>, LoadEr
         return Ok(text.into_owned());
     }
     Err(not_wasm("it begins with neither `\\0asm` nor `(`".to_owned()))
+}
+
+/// The digest of a module in its binary form; none of a text, which is assembled first.
+pub(crate) fn binary_digest(bytes: &[u8]) -> Option<Digest> {
+    bytes.starts_with(MAGIC).then(|| Sha256::of(bytes).0)
 }
 
 /// What a module in its binary form begins with.

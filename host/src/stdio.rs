@@ -77,10 +77,11 @@ impl Sink {
         Sink::to(&standard().1)
     }
 
-    /// Has its thread ready, if it has one, for who will print soon.
-    pub(crate) fn begin(&self) {
+    /// Has this thread write out what is printed there, if there is a queue that has no thread yet: until nothing can be
+    /// written any more.
+    pub(crate) fn serve(&self) {
         if let To::Queue(queue) = &self.to {
-            queue.begin();
+            queue.serve();
         }
     }
 

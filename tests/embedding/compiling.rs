@@ -269,7 +269,48 @@ fn a_host_whose_file_never_comes_can_be_dropped() {
     let path = folder.path().join("endless.wasm");
     let made = std::process::Command::new("mkfifo").arg(&path).status();
     assert!(made.is_ok_and(|status| status.success()), "a pipe can be made");
-    let host = built(builder().read_ahead(&path));
-    assert!(host.load("other", b"(module)").is_ok());
-    drop(host);
+    for builder in [builder(), builder().cache_folder(folder.path().join("cache"))] {
+        let host = built(builder.read_ahead(&path));
+        assert!(host.load("other", b"(module)").is_ok());
+        drop(host);
+    }
+}
+
+/// The pool is made later, and a module is refused by the load all the same.
+#[test]
+fn code_that_a_wider_host_kept_is_refused_by_a_narrower_one() {
+    let folder = Folder::new("narrower");
+    let cached = |builder: HostBuilder| built(builder.cache_folder(folder.path().join("cache")));
+    let narrower = |pages: u64| builder().memory_max(pages << 16).table_elements_max(10);
+    let fits = |host: &Host, text: &str| match host.load("wide", text.as_bytes()) {
+        Ok(_) => true,
+        Err(LoadError::Shape { .. }) => false,
+        Err(other) => panic!("{other}"),
+    };
+    for text in ["(module (memory 3))", "(module (table 11 funcref))"] {
+        assert!(fits(&cached(builder()), text));
+        assert!(!fits(&cached(narrower(2)), text), "{text}");
+        assert!(!fits(&built(narrower(2)), text), "it is compiled: {text}");
+    }
+    assert!(fits(&cached(narrower(3)), "(module (memory 3))"));
+    assert!(fits(&cached(narrower(2)), "(module (memory 2) (table 10 funcref))"));
+}
+
+#[test]
+fn a_table_grows_to_the_ceiling_of_the_host_before_there_is_a_pool_and_after() {
+    let text = r#"(module
+        (table $table 1 funcref)
+        (func (export "grows") (if (i32.eq (table.grow (ref.null func) (i32.const 9)) (i32.const -1)) (then unreachable)))
+        (func (export "exceeds") (if (i32.ne (table.grow (ref.null func) (i32.const 10)) (i32.const -1)) (then unreachable))))"#;
+    let host = built(builder().isolates(100).table_elements_max(10));
+    let module = host.load("table", text.as_bytes()).expect("it is a module");
+    for _ in 0..30 {
+        for entry in ["grows", "exceeds"] {
+            assert_eq!(
+                host.spawn(&module, Spawn::entry(entry)).expect("there is room").join(),
+                Exit::Returned,
+                "{entry}"
+            );
+        }
+    }
 }

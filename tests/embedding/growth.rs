@@ -1,5 +1,5 @@
-//! A host begins with a small engine and makes a large one when more are born than that has places for: nobody can tell
-//! who was born where.
+//! A host begins with an engine that has no pool, and makes one with a pool after some births: nobody can tell who was born
+//! where.
 
 use std::process::Command;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use insula::{
 
 use crate::harness;
 
-/// More births than the first engine has places.
+/// More births than the first engine is for.
 const MANY: usize = 40;
 
 const TEXT: &str = r#"(module

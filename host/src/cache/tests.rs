@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Barrier;
 
 use super::*;
-use crate::engine::{Kind, Shape};
+use crate::engine::{Kind, Trial};
 
 /// A folder of this test's own, removed at its end.
 struct Scratch(PathBuf);
@@ -45,36 +45,60 @@ fn compiled(engine: &Engine) -> ([u8; 32], Module) {
 fn a_module_comes_back_in_another_process_life() {
     let (scratch, engine) = (Scratch::new("back"), Engine::default());
     let (digest, module) = compiled(&engine);
-    Cache::open(scratch.0.clone()).store(&engine, &digest, &module);
-    let loaded = Cache::open(scratch.0.clone()).load(&engine, &digest).unwrap();
+    Cache::open(scratch.0.clone()).store(&entry(&digest), &module);
+    let loaded = Cache::open(scratch.0.clone()).load(&engine, &entry(&digest)).unwrap();
     assert_eq!(loaded.exports().map(|export| export.name().to_owned()).collect::<Vec<_>>(), ["answer"]);
-    assert!(Cache::open(scratch.0.clone()).load(&engine, &[0; 32]).is_none());
+    assert!(Cache::open(scratch.0.clone()).load(&engine, &entry(&[0; 32])).is_none());
     assert_eq!((mode(&scratch.0), mode(&scratch.0.join(KEY_FILE))), (0o700, 0o600));
     assert_eq!(scratch.entries().iter().map(|path| mode(path)).collect::<Vec<_>>(), [0o600]);
+}
+
+fn entry(digest: &[u8; 32]) -> EntryName {
+    EntryName::of(&Trial::of(Kind::Checked, 64 << 10), digest)
 }
 
 /// The engines of a host: code without epoch checks must never come where they are counted on.
 #[test]
 fn an_engine_of_another_kind_has_entries_of_its_own() {
     let scratch = Scratch::new("kind");
-    let bytes = 64 << 10;
-    let shape = Shape {
-        isolates: 1,
-        memory_bytes_max: bytes,
-        memory_reservation_bytes: bytes,
-        table_elements_max: 1,
-        core_dumps: false,
-    };
-    let [checked, trusted] = [Kind::Checked, Kind::Trusted].map(|kind| crate::engine::engine(kind, &shape).unwrap());
+    let trials = [Kind::Checked, Kind::Trusted].map(|kind| Trial::of(kind, 64 << 10));
+    let [checked, trusted] = trials.map(|trial| (trial, crate::engine::engine(trial.kind, &trial.shape).unwrap()));
     let cache = Cache::open(scratch.0.clone());
-    for (one, other) in [(&checked, &trusted), (&trusted, &checked)] {
-        let (digest, module) = compiled(one);
-        cache.store(one, &digest, &module);
-        assert!(cache.load(one, &digest).is_some());
-        assert!(cache.load(other, &digest).is_none());
-        assert!(deserialize(other, Vouched::by_child(&serialized(&module))).is_err(), "wasmtime itself refuses it");
+    for ((trial, engine), (other_trial, other)) in [(&checked, &trusted), (&trusted, &checked)] {
+        let (digest, module) = compiled(engine);
+        let name = EntryName::of(trial, &digest);
+        cache.store(&name, &module);
+        assert!(cache.load(engine, &name).is_some());
+        assert!(cache.load(other, &EntryName::of(other_trial, &digest)).is_none());
+        assert!(cache.load(other, &name).is_none(), "wasmtime itself refuses it");
         scratch.entries().iter().for_each(|entry| fs::remove_file(entry).unwrap());
     }
+}
+
+#[test]
+fn what_code_depends_on_is_in_the_name_of_its_entry() {
+    let of = |kind, bytes, digest| EntryName::of(&Trial::of(kind, bytes), &[digest; 32]).0;
+    let names = [
+        of(Kind::Checked, 64 << 10, 0),
+        of(Kind::Counted, 64 << 10, 0),
+        of(Kind::Trusted, 64 << 10, 0),
+        of(Kind::Checked, 128 << 10, 0),
+        of(Kind::Checked, 64 << 10, 1),
+    ];
+    assert_eq!(names.iter().collect::<std::collections::BTreeSet<_>>().len(), names.len());
+    assert_eq!(names[0], of(Kind::Checked, 64 << 10, 0));
+}
+
+/// As one of another processor is, of those that share a folder.
+#[test]
+fn code_that_the_engine_does_not_take_is_replaced() {
+    let scratch = Scratch::new("settings");
+    let [one, other] = [true, false].map(|fuel| Engine::new(wasmtime::Config::new().consume_fuel(fuel)).unwrap());
+    let (cache, (digest, module)) = (Cache::open(scratch.0.clone()), compiled(&one));
+    cache.store(&entry(&digest), &module);
+    assert!(cache.load(&other, &entry(&digest)).is_none());
+    cache.store(&entry(&digest), &compiled(&other).1);
+    assert!(cache.load(&other, &entry(&digest)).is_some() && scratch.entries().len() == 1);
 }
 
 #[test]
@@ -82,17 +106,17 @@ fn a_flipped_bit_anywhere_is_no_entry() {
     let (scratch, engine) = (Scratch::new("flip"), Engine::default());
     let (digest, module) = compiled(&engine);
     let cache = Cache::open(scratch.0.clone());
-    cache.store(&engine, &digest, &module);
+    cache.store(&entry(&digest), &module);
     let path = scratch.entries().remove(0);
     let whole = fs::read(&path).unwrap();
     for at in (0..HEAD_BYTES).chain((HEAD_BYTES..whole.len()).step_by(61)).chain([whole.len() - 1]) {
         let mut bytes = whole.clone();
         bytes[at] ^= 1 << (at % 8);
         fs::write(&path, &bytes).unwrap();
-        assert!(cache.load(&engine, &digest).is_none(), "bit at byte {at} of {}", whole.len());
+        assert!(cache.load(&engine, &entry(&digest)).is_none(), "bit at byte {at} of {}", whole.len());
     }
     fs::write(&path, &whole).unwrap();
-    assert!(cache.load(&engine, &digest).is_some());
+    assert!(cache.load(&engine, &entry(&digest)).is_some());
 }
 
 #[test]
@@ -100,49 +124,49 @@ fn a_cut_a_longer_and_a_renamed_file_are_no_entries() {
     let (scratch, engine) = (Scratch::new("cut"), Engine::default());
     let (digest, module) = compiled(&engine);
     let cache = Cache::open(scratch.0.clone());
-    cache.store(&engine, &digest, &module);
+    cache.store(&entry(&digest), &module);
     let path = scratch.entries().remove(0);
     let whole = fs::read(&path).unwrap();
     for length in [0, 1, MAGIC.len(), HEAD_BYTES - 1, HEAD_BYTES, whole.len() / 2, whole.len() - 1] {
         fs::write(&path, &whole[..length]).unwrap();
-        assert!(cache.load(&engine, &digest).is_none(), "{length} bytes");
+        assert!(cache.load(&engine, &entry(&digest)).is_none(), "{length} bytes");
     }
     fs::write(&path, [&whole[..], &[0]].concat()).unwrap();
-    assert!(cache.load(&engine, &digest).is_none());
+    assert!(cache.load(&engine, &entry(&digest)).is_none());
     // Signed by us, but for another module.
-    fs::write(path.with_file_name(entry_name(&engine, &[7; 32])), &whole).unwrap();
-    assert!(cache.load(&engine, &[7; 32]).is_none());
+    fs::write(path.with_file_name(entry(&[7; 32]).0), &whole).unwrap();
+    assert!(cache.load(&engine, &entry(&[7; 32])).is_none());
 }
 
 #[test]
 fn a_file_signed_with_another_key_is_no_entry() {
     let (scratch, engine) = (Scratch::new("key"), Engine::default());
     let (digest, module) = compiled(&engine);
-    Cache::open(scratch.0.clone()).store(&engine, &digest, &module);
+    Cache::open(scratch.0.clone()).store(&entry(&digest), &module);
     fs::write(scratch.0.join(KEY_FILE), [0; TAG_BYTES]).unwrap();
     let cache = Cache::open(scratch.0.clone());
-    assert!(cache.load(&engine, &digest).is_none());
-    cache.store(&engine, &digest, &module);
-    assert!(cache.load(&engine, &digest).is_some());
+    assert!(cache.load(&engine, &entry(&digest)).is_none());
+    cache.store(&entry(&digest), &module);
+    assert!(cache.load(&engine, &entry(&digest)).is_some());
 }
 
 #[test]
 fn a_key_that_was_cut_short_is_made_again() {
     let (scratch, engine) = (Scratch::new("short"), Engine::default());
     let (digest, module) = compiled(&engine);
-    Cache::open(scratch.0.clone()).store(&engine, &digest, &module);
+    Cache::open(scratch.0.clone()).store(&entry(&digest), &module);
     fs::write(scratch.0.join(KEY_FILE), [1, 2, 3]).unwrap();
     let cache = Cache::open(scratch.0.clone());
-    assert!(cache.load(&engine, &digest).is_none());
-    cache.store(&engine, &digest, &module);
-    assert!(Cache::open(scratch.0.clone()).load(&engine, &digest).is_some());
+    assert!(cache.load(&engine, &entry(&digest)).is_none());
+    cache.store(&entry(&digest), &module);
+    assert!(Cache::open(scratch.0.clone()).load(&engine, &entry(&digest)).is_some());
 }
 
 #[test]
 fn what_others_may_write_to_or_read_the_key_of_is_refused() {
     let (scratch, engine) = (Scratch::new("open"), Engine::default());
     let (digest, module) = compiled(&engine);
-    Cache::open(scratch.0.clone()).store(&engine, &digest, &module);
+    Cache::open(scratch.0.clone()).store(&entry(&digest), &module);
     for (path, bad, good) in
         [(scratch.0.clone(), [0o777, 0o770, 0o702], 0o700), (scratch.0.join(KEY_FILE), [0o666, 0o640, 0o604], 0o600)]
     {
@@ -150,11 +174,11 @@ fn what_others_may_write_to_or_read_the_key_of_is_refused() {
             chmod(&path, bad);
             let cache = Cache::open(scratch.0.clone());
             assert!(cache.place().is_none(), "{} with mode {bad:o}", path.display());
-            assert!(cache.load(&engine, &digest).is_none());
-            cache.store(&engine, &digest, &module);
+            assert!(cache.load(&engine, &entry(&digest)).is_none());
+            cache.store(&entry(&digest), &module);
         }
         chmod(&path, good);
-        assert!(Cache::open(scratch.0.clone()).load(&engine, &digest).is_some());
+        assert!(Cache::open(scratch.0.clone()).load(&engine, &entry(&digest)).is_some());
     }
 }
 
@@ -164,8 +188,8 @@ fn a_folder_that_cannot_be_used_caches_nothing() {
     let (digest, module) = compiled(&engine);
     for folder in ["/dev/null/insula", "/proc/insula", "/dev/null"] {
         let cache = Cache::open(folder.into());
-        cache.store(&engine, &digest, &module);
-        assert!(cache.load(&engine, &digest).is_none(), "{folder}");
+        cache.store(&entry(&digest), &module);
+        assert!(cache.load(&engine, &entry(&digest)).is_none(), "{folder}");
     }
 }
 
@@ -180,8 +204,8 @@ fn first_users_that_race_agree_on_one_key_and_one_entry() {
                 together.wait();
                 let cache = Cache::open(scratch.0.clone());
                 for _ in 0..10 {
-                    cache.store(&engine, &digest, &module);
-                    assert!(cache.load(&engine, &digest).is_some());
+                    cache.store(&entry(&digest), &module);
+                    assert!(cache.load(&engine, &entry(&digest)).is_some());
                 }
             });
         }
@@ -194,15 +218,15 @@ fn the_oldest_entries_go_when_the_folder_is_full() {
     let (scratch, engine) = (Scratch::new("full"), Engine::default());
     let (_, module) = compiled(&engine);
     let mut cache = Cache::open(scratch.0.clone());
-    cache.store(&engine, &[0; 32], &module);
+    cache.store(&entry(&[0; 32]), &module);
     let length = fs::metadata(&scratch.entries()[0]).unwrap().len();
     cache.place.get_mut().unwrap().as_mut().unwrap().bytes_max = length * 3;
     for number in 0..9 {
-        cache.store(&engine, &[number; 32], &module);
+        cache.store(&entry(&[number; 32]), &module);
     }
     assert_eq!(scratch.entries().len(), 3);
     assert!(scratch.0.join(KEY_FILE).exists());
-    assert!(cache.load(&engine, &[8; 32]).is_some());
+    assert!(cache.load(&engine, &entry(&[8; 32])).is_some());
 }
 
 #[cfg(target_os = "linux")]

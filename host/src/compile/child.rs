@@ -139,8 +139,8 @@ impl CompileChild {
         Request {
             version: VERSION.to_owned(),
             engine: engine_digest(&order.engine),
-            kind: order.kind,
-            memory_reservation_bytes: order.memory_reservation_bytes,
+            kind: order.trial.kind,
+            memory_reservation_bytes: order.trial.shape.memory_reservation_bytes,
             memory_bytes_max: self.memory_bytes_max,
             cpu_seconds_max: self
                 .cpu_time_max

@@ -32,7 +32,7 @@ pub use child::CompileChild;
 pub(crate) use counts::BOUNDS_MS;
 pub(crate) use counts::Counts;
 pub(crate) use refusal::Refusal;
-pub(crate) use workshop::{Flights, Order, Workshop};
+pub(crate) use workshop::{Flights, Order, Workshop, tried};
 
 /// The sha256 of a module's bytes.
 pub(crate) type Digest = [u8; 32];

@@ -14,6 +14,8 @@ pub(crate) enum Refusal {
     Shape(String),
     /// The compiler does not take it.
     Compile(String),
+    /// The system has no room for what it would run in.
+    NoRoom(String),
     /// It exceeds one of the limits.
     Limit { which: &'static str, limit: u64, found: u64 },
     /// It takes longer than it may.
@@ -32,6 +34,7 @@ impl Refusal {
             Refusal::NotWasm(reason) => LoadError::NotWasm { name, reason },
             Refusal::Shape(reason) => LoadError::Shape { name, reason },
             Refusal::Compile(reason) => LoadError::Compile { name, reason },
+            Refusal::NoRoom(reason) => LoadError::NoRoom { name, reason },
             Refusal::Limit { which, limit, found } => LoadError::Limit { name, which, limit, found },
             Refusal::TimedOut(limit) => LoadError::TimedOut { name, limit },
             Refusal::Busy { at_once, left_behind } => LoadError::Busy { name, at_once, left_behind },

@@ -14,8 +14,8 @@ use wasmtime::{Engine, Module};
 
 use super::child::{CompileChild, Group};
 use super::{CompileLimits, Counts, Digest, Refusal, validate};
-use crate::cache::{Authentic, Cache, Vouched, deserialize};
-use crate::engine::{Kind, Places};
+use crate::cache::{Authentic, Cache, EntryName, Vouched, deserialize, loaded_again};
+use crate::engine::{Places, Trial};
 use crate::log;
 use crate::sync::{Arc, Doorbell, Mutex, Weak};
 use crate::world::{Nanos, World};
@@ -238,8 +238,7 @@ pub(crate) struct Order {
     pub(crate) name: String,
     pub(crate) workshop: Arc<Workshop>,
     pub(crate) engine: Engine,
-    pub(crate) kind: Kind,
-    pub(crate) memory_reservation_bytes: u64,
+    pub(crate) trial: Trial,
     pub(crate) folder: Option<Arc<Cache>>,
     pub(crate) digest: Digest,
     pub(crate) bytes: Arc<Vec<u8>>,
@@ -280,13 +279,20 @@ impl Order {
         let began = self.workshop.world.real();
         let kept = match &self.found {
             Some(found) => found.load(&self.engine),
-            None => folder.load(&self.engine, &self.digest),
+            None => folder.load(&self.engine, &self.entry()),
         };
+        // One that the pool refuses was compiled for another host. Here that is found out when it is compiled.
+        let kept = kept.filter(|module| self.trial.is_passed_by(module));
         self.workshop.counts.lock().looked(kept.is_some());
         if kept.is_some() {
             log::code(&self.name, &self.digest, self.workshop.since(began), log::Source::Cache);
         }
         kept
+    }
+
+    /// What the cache calls its code.
+    fn entry(&self) -> EntryName {
+        EntryName::of(&self.trial, &self.digest)
     }
 
     /// Counts a compile that is over, and logs it.
@@ -318,10 +324,24 @@ impl Order {
                 Module::new(&self.engine, self.bytes.as_slice()).map_err(|error| Refusal::by_wasmtime(&error))?
             }
         };
+        let compiled = tried(compiled, &self.trial)?;
         if let Some(folder) = &self.folder {
-            folder.store(&self.engine, &self.digest, &compiled);
+            folder.store(&self.entry(), &compiled);
         }
         Ok(compiled)
+    }
+}
+
+/// The module, unless the pool that its host will make has no room for such.
+pub(crate) fn tried(module: Module, trial: &Trial) -> Result<Module, Refusal> {
+    // Only a pool has such numbers; what is in it already was not refused.
+    if module.engine().pooling_allocator_metrics().is_some() {
+        return Ok(module);
+    }
+    let engine = trial.engine().map_err(|error| Refusal::NoRoom(error.to_string()))?;
+    match loaded_again(&engine, &module) {
+        Err(error) => Err(Refusal::by_wasmtime(&error)),
+        Ok(_) => Ok(module),
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::ahead::{Ahead, Errand};
+use super::ahead::{Ahead, Seeker};
 use super::catalog::Catalog;
 use super::closing::Bells;
 use super::core_dump::{CoreDump, Dumps, OnCoreDump};
 use super::crew::{self, Crew};
+use super::floors::Floors;
 use super::loading::Loads;
 use super::quarters::{Ground, Quarters, Threads, Trusted, failed};
 use super::tasks::Tasks;
@@ -17,7 +18,7 @@ use crate::account::{Account, Bounds};
 use crate::cache::Cache;
 use crate::compile::{CompileChild, CompileLimits, Workshop};
 use crate::control::{Aside, Links, Registry};
-use crate::engine::{Kind, Shape};
+use crate::engine::{Kind, Shape, Trial};
 use crate::error::BuildError;
 use crate::files::Desks;
 use crate::scheduler::Ticker;
@@ -127,7 +128,7 @@ impl HostBuilder {
     /// How many isolates may live at once. All hosts of a process share what the kernel allows: about 10,000 on a
     /// stock Linux.
     ///
-    /// A host of 2,000 or less begins with room for a few, so that it is there at once, and makes room for all when the
+    /// A host of 2,000 or less begins without room of its own, so that it is there at once, and makes room for all when the
     /// 17th isolate is born, which takes some milliseconds then.
     pub fn isolates(mut self, isolates: u32) -> HostBuilder {
         self.isolates = isolates;
@@ -201,15 +202,16 @@ impl HostBuilder {
         self
     }
 
-    /// Reads a module's file while the host is made, and looks for its code in the [cache](HostBuilder::cache_folder). For
-    /// programs that are to begin soon, and know what they load first: with two cores it saves them some tenths of a
-    /// millisecond.
+    /// Reads a module's file while the host is made, and looks for its code in the [cache](HostBuilder::cache_folder) on
+    /// another thread. For programs that are to begin soon, and know what they load first: with two cores it saves them some
+    /// tenths of a millisecond.
     ///
     /// What was found is kept until somebody loads this very path: [`Host::load_file`], or a guest that spawns by a name which
     /// stands for it. So it is the module that the file held at some time since the host began to be built; whoever loads it a
-    /// second time reads the file anew. Standard output gets its thread besides, though nobody may print.
+    /// second time reads the file anew. The thread is standard output's then, though nobody
+    /// may print.
     ///
-    /// Nothing is an error here: what cannot be read is read again by who loads it, and refused there.
+    /// Nothing is an error here: what cannot be read, or is no regular file, is left to who loads it.
     pub fn read_ahead(mut self, path: impl Into<PathBuf>) -> HostBuilder {
         self.read_ahead = Some(path.into());
         self
@@ -299,7 +301,7 @@ impl HostBuilder {
         let links = self.links(&world, &reporter, alarm.clone());
         let (undertaker, last_words) = undertaker(&links, &reporter);
         let cache = self.cache.clone().map(|folder| Arc::new(Cache::open(folder)));
-        let ahead = self.errand(cache.as_ref(), &stdout).map_or_else(Ahead::none, Ahead::of);
+        let seeker = self.read_ahead.as_ref().and(cache.as_ref()).and_then(|cache| Seeker::of(cache, &stdout));
         let workshop = Workshop::new(self.compile_limits.clone(), self.compile_child.clone(), &world);
         let ground = |isolates| Ground {
             shape: self.shape(isolates),
@@ -308,7 +310,10 @@ impl HostBuilder {
             undertaker: Arc::clone(&undertaker),
             recorder: Arc::clone(&links.recorder),
         };
-        let checked = Quarters::checked(self.kind(), &ground(self.isolates), &self.workers(), &ticker)?;
+        let trial = Trial { kind: self.kind(), shape: self.shape(self.isolates) };
+        let ahead = self.ahead(&trial, seeker);
+        let floors = Floors::new(trial)?;
+        let checked = Quarters::checked(floors, &ground(self.isolates), &self.workers(), &ticker)?;
         if let Err(error) = ticker.start(&checked.scheduler) {
             checked.scheduler.close();
             return Err(failed(error));
@@ -339,7 +344,6 @@ impl HostBuilder {
             spawn_frames: self.spawn_frames,
             watch,
             account: Account::below(None, of_all(self.total_memory_bytes_max), alarm.as_ref()),
-            memory_bytes_max: self.memory_bytes_max,
             #[cfg(feature = "metrics")]
             total_memory_bytes_max: self.total_memory_bytes_max,
         });
@@ -389,15 +393,9 @@ impl HostBuilder {
         (watch, alarm)
     }
 
-    fn errand(&self, cache: Option<&Arc<Cache>>, stdout: &Sink) -> Option<Errand> {
-        Some(Errand {
-            path: self.read_ahead.clone()?,
-            bytes_max: self.compile_limits.bytes_max,
-            cache: cache.cloned(),
-            kind: self.kind(),
-            memory_reservation_bytes: self.memory_reservation_bytes,
-            stdout: stdout.clone(),
-        })
+    fn ahead(&self, trial: &Trial, seeker: Option<Seeker>) -> Ahead {
+        let read = |path: &PathBuf| Ahead::read(path, self.compile_limits.bytes_max, trial, seeker);
+        self.read_ahead.as_ref().map_or_else(Ahead::none, read)
     }
 
     fn workers(&self) -> Threads {

@@ -1,12 +1,10 @@
-//! The engines of one kind of isolates: a small one that a host begins with, and one for all that may live.
+//! The engines of one kind of isolates: one without a pool that a host begins with, and one with a pool for all that may
+//! live.
 //!
 //! wasmtime makes a pool whole, with a call of the system for each place, and the kernel takes each down again: for a
-//! program that prints a line that is most of its time. So a host begins with an engine of few places, and makes the
-//! other one when more isolates were born than it has. From then on all are born in that, and what was loaded before is
+//! program that prints a line that is most of its time. So a host begins with an engine that asks the system at each
+//! birth, and makes the other one after some of them. From then on all are born in that, and what was loaded before is
 //! loaded into it once more. Which of the two an isolate lives in means nothing to anybody but its Store.
-//!
-//! Each place of the first engine is taken once. So it is never full, whoever died and was not cleaned away yet, and a
-//! host that many are born in has the spawns of the second one.
 
 use std::sync::OnceLock;
 use std::thread::Builder;
@@ -15,7 +13,7 @@ use wasmtime::Engine;
 
 #[cfg(feature = "testing")]
 use crate::abi;
-use crate::engine::{FIRST_PLACES, Kind, Shape, engine, first_engine};
+use crate::engine::{FIRST_BIRTHS, Places, Trial, engine, first_engine};
 use crate::error::{BuildError, SpawnError};
 use crate::isolate::Module;
 use crate::sync::atomic::{AtomicU32, Ordering};
@@ -23,22 +21,35 @@ use crate::sync::{Arc, Mutex};
 
 /// The engines of one kind.
 pub(super) struct Floors {
-    kind: Kind,
-    shape: Shape,
+    trial: Trial,
     first: Engine,
-    /// Places of the first that nobody was born in yet; none where it is for all.
-    free: Option<AtomicU32>,
+    /// Births that the first one is for still; none where it is for all.
+    further: Option<AtomicU32>,
     second: OnceLock<Engine>,
     growing: Mutex<()>,
+    places: Arc<Places>,
 }
 
 impl Floors {
-    /// Makes the first engine.
-    pub(super) fn new(kind: Kind, shape: Shape) -> Result<Arc<Floors>, BuildError> {
+    /// Makes the first engine, where the process has room for all that may live.
+    pub(super) fn new(trial: Trial) -> Result<Arc<Floors>, BuildError> {
+        let Trial { kind, shape } = trial;
+        let places = Arc::new(Places::take(shape.isolates)?);
         let grows = shape.grows();
         let first = if grows { first_engine(kind, &shape) } else { engine(kind, &shape) };
-        let free = grows.then(|| AtomicU32::new(FIRST_PLACES));
-        Ok(Arc::new(Floors { kind, shape, first: first?, free, second: OnceLock::new(), growing: Mutex::new(()) }))
+        let further = grows.then(|| AtomicU32::new(FIRST_BIRTHS));
+        let (second, growing) = (OnceLock::new(), Mutex::new(()));
+        Ok(Arc::new(Floors { trial, first: first?, further, second, growing, places }))
+    }
+
+    /// What a compiler for them makes code for.
+    pub(super) fn trial(&self) -> Trial {
+        self.trial
+    }
+
+    /// The room of the process that they take.
+    pub(super) fn places(&self) -> &Arc<Places> {
+        &self.places
     }
 
     /// Where modules are loaded now.
@@ -52,14 +63,14 @@ impl Floors {
         engines.into_iter().flatten().any(|engine| Engine::same(engine, module.engine()))
     }
 
-    /// The module where the next isolate is born. Makes the second engine when the first has no place left.
+    /// The module where the next isolate is born. Makes the second engine when the first is for no more.
     ///
     /// # Errors
     /// [`SpawnError::NoRoom`] where the system has no room for it; the next birth asks again.
     pub(super) fn place(&self, module: &Module) -> Result<Module, SpawnError> {
         match self.of_next_birth().and_then(|engine| module.in_engine(engine)) {
             Some(module) => Ok(module),
-            None => self.grow(module).map_err(|reason| SpawnError::NoRoom { max: self.shape.isolates, reason }),
+            None => self.grow(module).map_err(|reason| SpawnError::NoRoom { max: self.trial.shape.isolates, reason }),
         }
     }
 
@@ -71,13 +82,13 @@ impl Floors {
         }
     }
 
-    /// An engine with a place for one more, if there is one yet.
+    /// The engine for one more, if there is one yet.
     fn of_next_birth(&self) -> Option<&Engine> {
-        let Some(free) = &self.free else { return Some(&self.first) };
+        let Some(further) = &self.further else { return Some(&self.first) };
         if let Some(second) = self.second.get() {
             return Some(second);
         }
-        let taken = free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |free| free.checked_sub(1));
+        let taken = further.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |further| further.checked_sub(1));
         taken.is_ok().then_some(&self.first)
     }
 
@@ -97,7 +108,7 @@ impl Floors {
         if let Some(second) = self.second.get() {
             return Ok(second);
         }
-        let second = engine(self.kind, &self.shape).map_err(|error| error.to_string())?;
+        let second = engine(self.trial.kind, &self.trial.shape).map_err(|error| error.to_string())?;
         Ok(self.second.get_or_init(|| second))
     }
 }

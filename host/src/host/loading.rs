@@ -261,7 +261,11 @@ impl Inner {
 
 /// Not much more than so many bytes of a file, and how many it has.
 pub(super) fn read(path: &Path, bytes_max: u64) -> io::Result<(Vec<u8>, u64)> {
-    let file = File::open(path)?;
+    read_open(File::open(path)?, bytes_max)
+}
+
+/// The same of an open one.
+pub(super) fn read_open(file: File, bytes_max: u64) -> io::Result<(Vec<u8>, u64)> {
     let length = file.metadata()?.len();
     let mut bytes = Vec::with_capacity(usize::try_from(length.min(bytes_max)).unwrap_or(0));
     file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes)?;

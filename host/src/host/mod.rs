@@ -147,8 +147,6 @@ pub(crate) struct Inner {
     account: Option<Arc<Account>>,
     /// Who is told of isolates that are near a limit.
     watch: Option<Watch>,
-    /// Linear memory that any isolate can be given.
-    memory_bytes_max: u64,
     /// Linear memory of all isolates together, where the host bounds it.
     #[cfg(feature = "metrics")]
     total_memory_bytes_max: Option<u64>,

@@ -242,7 +242,7 @@ impl Inner {
         let quarters = self.quarters_of(module).ok_or_else(elsewhere)?;
         let module = quarters.place(module)?;
         let entry = module.entry_point(&birth.entry)?;
-        birth.limits.memory_bytes_max = birth.limits.memory_bytes_max.min(self.memory_bytes_max);
+        quarters.bound(&mut birth.limits);
         let (spawner, parent) = (parent, parent.map(|parent| parent.control));
         let context = birth.context.or_else(|| birth.message.as_ref()?.attachments.trace_context());
         let control = self.control(&module, &mut birth, parent)?;

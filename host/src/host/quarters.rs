@@ -11,11 +11,12 @@ use std::sync::OnceLock;
 use super::floors::Floors;
 use crate::cache::{Cache, Vouched};
 use crate::compile::{Artefact, Workshop};
-use crate::engine::{Kind, Places, Shape};
+use crate::engine::{Kind, Shape, Trial};
 use crate::error::{BuildError, LoadError, SpawnError};
 use crate::event::Recorder;
 use crate::exit::Exit;
 use crate::isolate::{Module, Undertaker};
+use crate::limits::Limits;
 use crate::module::{Code, Compiler, Equipment, Known};
 use crate::scheduler::{CutShort, Hooks, Outcome, Preemption, Scheduler, Seeded, Ticker, TwoQueues};
 use crate::sync::{Arc, Mutex};
@@ -52,15 +53,13 @@ pub(super) enum Threads {
 }
 
 impl Quarters {
-    /// For code of this kind, with epoch checks, which the ticker makes give way.
+    /// For code with epoch checks, which the ticker makes give way.
     pub(super) fn checked(
-        kind: Kind,
+        floors: Arc<Floors>,
         ground: &Ground,
         threads: &Threads,
         ticker: &Arc<Ticker>,
     ) -> Result<Quarters, BuildError> {
-        let places = Places::take(ground.shape.isolates)?;
-        let floors = Floors::new(kind, ground.shape)?;
         let interrupted = Arc::clone(&floors);
         let interrupt = move || interrupted.interrupt();
         let hooks = Hooks { interrupt: Box::new(interrupt.clone()), ..ground.hooks() };
@@ -72,32 +71,25 @@ impl Quarters {
                 TwoQueues::start("insula-worker", threads, Some(preemption)).map_err(failed)?
             }
         };
-        Ok(Quarters::new(kind, floors, places, ground, scheduler, hooks))
+        Ok(Quarters::new(floors, ground, scheduler, hooks))
     }
 
     /// For code without.
     fn trusted(ground: &Ground, threads: usize) -> Result<Quarters, BuildError> {
-        let places = Places::take(ground.shape.isolates)?;
-        let floors = Floors::new(Kind::Trusted, ground.shape)?;
+        let floors = Floors::new(Trial { kind: Kind::Trusted, shape: ground.shape })?;
         let scheduler = TwoQueues::start("insula-trusted", threads, None).map_err(failed)?;
         let hooks = ground.hooks();
-        Ok(Quarters::new(Kind::Trusted, floors, places, ground, scheduler, hooks))
+        Ok(Quarters::new(floors, ground, scheduler, hooks))
     }
 
-    fn new(
-        kind: Kind,
-        floors: Arc<Floors>,
-        places: Places,
-        ground: &Ground,
-        scheduler: Arc<dyn Scheduler>,
-        hooks: Hooks,
-    ) -> Quarters {
+    fn new(floors: Arc<Floors>, ground: &Ground, scheduler: Arc<dyn Scheduler>, hooks: Hooks) -> Quarters {
         let equipment = Equipment {
             folder: ground.cache.clone(),
             workshop: Arc::clone(&ground.workshop),
-            memory_reservation_bytes: ground.shape.memory_reservation_bytes,
+            trial: floors.trial(),
+            places: Arc::clone(floors.places()),
         };
-        let compiler = Compiler::new(kind, places, equipment);
+        let compiler = Compiler::new(equipment);
         Quarters { compiler, floors, scheduler, hooks: Arc::new(hooks) }
     }
 
@@ -118,6 +110,18 @@ impl Quarters {
         let module = Module::link(code)?;
         module.load_into(self.floors.current())?;
         Ok(module)
+    }
+
+    /// What its engines are made for.
+    pub(super) fn shape(&self) -> &Shape {
+        self.compiler.shape()
+    }
+
+    /// Lowers limits to what there is room for.
+    pub(super) fn bound(&self, limits: &mut Limits) {
+        let Shape { memory_bytes_max, table_elements_max, .. } = self.shape();
+        limits.memory_bytes_max = limits.memory_bytes_max.min(*memory_bytes_max);
+        limits.table_elements_max = limits.table_elements_max.min(*table_elements_max as u64);
     }
 
     /// Whether a module was loaded here.

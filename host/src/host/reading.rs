@@ -61,7 +61,7 @@ impl Inner {
             compiles_left_behind: self.workshop.left_behind().into(),
             isolates_max: self.isolates_max.into(),
             trusted_max: trusted_max.into(),
-            memory_bytes_max: self.memory_bytes_max,
+            memory_bytes_max: self.checked.shape().memory_bytes_max,
             total_memory_bytes_max: self.total_memory_bytes_max,
         }
     }

@@ -194,10 +194,13 @@ impl Queue {
         Ok(())
     }
 
-    /// Starts the thread, for who will write soon.
-    pub(super) fn begin(self: &Arc<Queue>) {
-        // Where that cannot be now, who writes tries again.
-        let _ = self.start(&mut self.state.lock());
+    /// Is the thread, if there is none yet.
+    pub(super) fn serve(&self) {
+        let mut state = self.state.lock();
+        let writer = state.writer.take();
+        state.has_thread = true;
+        drop(state);
+        writer.into_iter().for_each(|writer| self.write_out(writer));
     }
 
     fn start(self: &Arc<Queue>, state: &mut State) -> io::Result<()> {
@@ -206,10 +209,7 @@ impl Queue {
         }
         let queue = Arc::clone(self);
         let thread = std::thread::Builder::new().name(self.name.to_owned());
-        thread.spawn(move || {
-            let writer = queue.state.lock().writer.take();
-            writer.into_iter().for_each(|writer| queue.write_out(writer));
-        })?;
+        thread.spawn(move || queue.serve())?;
         state.has_thread = true;
         Ok(())
     }

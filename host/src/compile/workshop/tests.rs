@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::*;
-use crate::engine::compiling_engine;
+use crate::engine::{Kind, compiling_engine};
 use crate::error::ChildFailure;
 
 /// A folder with a gate, at which children wait.
@@ -45,8 +45,7 @@ fn order(workshop: &Arc<Workshop>, digest: u8) -> Order {
         name: "module".to_owned(),
         workshop: Arc::clone(workshop),
         engine: compiling_engine(Kind::Checked, 4 << 30).unwrap(),
-        kind: Kind::Checked,
-        memory_reservation_bytes: 4 << 30,
+        trial: Trial::of(Kind::Checked, 4 << 30),
         folder: None,
         digest: [digest; 32],
         bytes: Arc::new(b"\0asm\x01\0\0\0".to_vec()),
