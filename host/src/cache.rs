@@ -171,8 +171,9 @@ pub(crate) fn deserialize(engine: &Engine, Vouched(compiled): Vouched<'_>) -> wa
     // one reads them from our memory, and the other maps a file that was sealed, so that nobody can write to it, before it
     // was looked at. There are four who make a `Vouched`: `Authentic::load`, of what `Place::authentic` saw our HMAC over
     // (only this user can read the key, and `Place::write` signs only what `serialize` returned; the signed name holds the
-    // kind of code, its settings and both versions, and wasmtime refuses code of a processor that has more); `loaded_again`, of what `serialize` returned to it; `Vouched::by_child`, of a program
-    // that the embedder named for this; and `Vouched::by_embedder`, whose caller promises it.
+    // kind of code, its settings and both versions, and wasmtime refuses code of a processor that has more);
+    // `loaded_again`, of what `serialize` returned to it; `Vouched::by_child`, of a program that the embedder named for this;
+    // and `Vouched::by_embedder`, whose caller promises it.
     unsafe {
         match compiled {
             Bytes::Ours(bytes) => Module::deserialize(engine, bytes),

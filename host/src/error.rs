@@ -167,8 +167,9 @@ pub enum LoadError {
         /// Why.
         reason: String,
     },
-    /// The system has no room for what the module's isolates would live in.
-    #[error("{name}: there is no room for an isolate of it: {reason}")]
+    /// The system has no room for what the module's isolates would live in: mostly since the address space of the process is
+    /// limited.
+    #[error("{name}: there is no room for an isolate of it (ulimit -v, HostBuilder::memory_reservation): {reason}")]
     NoRoom {
         /// The file, or what the embedder called it.
         name: String,

@@ -1,7 +1,9 @@
 //! Every flag that bounds a run, by going beyond it.
 
-use super::{Ran, run};
-use crate::harness::{Folder, guest};
+use std::process::Command;
+
+use super::{Ran, output, run};
+use crate::harness::{self, Folder, guest};
 
 /// What comes of a guest that goes beyond `what`, with these flags.
 fn beyond(what: &str, flags: &[&str]) -> Ran {
@@ -178,5 +180,21 @@ fn what_only_wasmtime_has_is_2_and_says_what_there_is_instead() {
         let ran = beyond("memory", flags);
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{ran:?}");
         assert!(ran.stderr.contains(said), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_module_that_the_address_space_has_no_room_for_is_named_with_the_limit() {
+    let folder = Folder::new("no-room");
+    let path = folder.file("app.wat", "(module (memory 1) (func (export \"_start\")))");
+    let plain = harness::insula();
+    // One memory has more.
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -v 4000000; exec \"$0\" run \"$1\""]).arg(plain.get_program()).arg(&path);
+    command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let ran = output(command);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    for part in ["app.wat: there is no room", "ulimit -v"] {
+        assert!(ran.stderr.contains(part), "{ran:?}");
     }
 }

@@ -169,8 +169,6 @@ fn once(program: &Program) -> Result<Outcome> {
     signals.begin();
     let outcome = program.run(&loaded, &signals)?;
     report::ended(&outcome);
-    // The process ends, and with it what would be unmapped piece by piece.
-    std::mem::forget(loaded);
     Ok(outcome)
 }
 
