@@ -1,11 +1,12 @@
 //! A guest's standard input, output and error, as streams of ours.
 //!
 //! wasmtime-wasi's own write to the descriptor on the thread that polls the guest: one reader that stalls would hold a
-//! worker, and with it other isolates, for good. Ours queue what is written ([`Sink`]); a thread for each descriptor
-//! writes it out, and a guest that finds the queue full waits as it waits for anything else. What one call of a guest
-//! writes, up to 4 KiB, stays in one piece, and what was written first appears first, also across output and error.
+//! worker, and with it other isolates, for good. Ours write what the reader takes at once, and queue the rest ([`Sink`]); a
+//! thread for each descriptor writes that out, and a guest that finds the queue full waits as it waits for anything else.
+//! What one call of a guest writes, up to 4 KiB, stays in one piece, and what was written first appears first, also across
+//! output and error.
 //!
-//! - `queue`: a descriptor that many isolates write to.
+//! - `queue`: a descriptor that many isolates write to; `descriptor`: how that is written to.
 //! - `lines`: lines of the embedder's beside what guests print.
 //! - `labelled`: a queue, a line at a time, with the name of who printed it.
 //! - `port`: messages to a port of somebody's.
@@ -15,6 +16,7 @@
 //! A guest's bytes pass as they are: what it prints is its own, and escaping is for text that we print
 //! (`printable.rs`), a labelled line among it.
 
+mod descriptor;
 mod input;
 mod labelled;
 mod lines;
@@ -38,6 +40,7 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 use crate::control::Control;
 use crate::spawn::{Outlet, Output};
 use crate::sync::{Arc, Mutex};
+use descriptor::Descriptor;
 pub(crate) use input::{Input, StdinReady};
 use labelled::Lines;
 pub use lines::StderrLines;
@@ -75,14 +78,6 @@ impl Sink {
     /// The process's standard error.
     pub(crate) fn stderr() -> Sink {
         Sink::to(&standard().1)
-    }
-
-    /// Has this thread write out what is printed there, if there is a queue that has no thread yet: until nothing can be
-    /// written any more.
-    pub(crate) fn serve(&self) {
-        if let To::Queue(queue) = &self.to {
-            queue.serve();
-        }
     }
 
     /// Nowhere.
@@ -205,8 +200,8 @@ fn standard() -> &'static (Arc<Queue>, Arc<Queue>) {
     STANDARD.get_or_init(|| {
         let (stdout, stderr) = (io::stdout(), io::stderr());
         let terminals = (io::IsTerminal::is_terminal(&stdout), io::IsTerminal::is_terminal(&stderr));
-        let stdout = Queue::new("insula-stdout", terminals.0, Box::new(stdout));
-        let stderr = Queue::new("insula-stderr", terminals.1, Box::new(stderr));
+        let stdout = Queue::new("insula-stdout", terminals.0, Box::new(Descriptor::new(stdout)));
+        let stderr = Queue::new("insula-stderr", terminals.1, Box::new(Descriptor::new(stderr)));
         Queue::pair(&stdout, &stderr);
         (stdout, stderr)
     })

@@ -1,16 +1,19 @@
 //! One file descriptor that many isolates write to: a bounded queue, and the one thread that writes it out.
 //!
-//! The room in the queue is a fair semaphore, so isolates that wait for it are served in the order in which they came,
-//! a killed one leaves no trace, and no worker ever blocks. What is pushed at once comes out in one piece.
+//! As long as there is no thread, whoever prints writes by themselves what can be written without a wait, one after another;
+//! what cannot be is the thread's, and all that comes after it. The room in the queue is a fair semaphore, so isolates that
+//! wait for it are served in the order in which they came, a killed one leaves no trace, and no worker waits for a reader.
+//! What is pushed at once comes out in one piece.
 
 use std::collections::VecDeque;
-use std::io::{self, Write};
+use std::io;
 use std::sync::{Condvar, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
+use super::descriptor::Writes;
 use crate::sync::{Arc, Mutex, MutexGuard};
 
 /// What waits to be written, at most. A reader that stalls holds up the writers of this many bytes and no more memory.
@@ -43,8 +46,9 @@ struct State {
     pushed: u64,
     written: u64,
     /// Until the thread has it.
-    writer: Option<Box<dyn Write + Send>>,
-    has_thread: bool,
+    outlet: Option<Box<dyn Writes>>,
+    /// Whether what was last written before there was a thread ended in the middle of a line.
+    within_line: bool,
     /// Why nothing can be written any more.
     failed: Option<Failure>,
     /// Bytes of lines of the embedder's that wait.
@@ -79,13 +83,13 @@ struct Failure {
 }
 
 impl Queue {
-    /// A queue in front of `writer`. Its thread starts with the first bytes.
-    pub(super) fn new(name: &'static str, is_terminal: bool, writer: Box<dyn Write + Send>) -> Arc<Queue> {
+    /// A queue in front of `outlet`. Its thread starts with the first bytes that may have to wait.
+    pub(super) fn new(name: &'static str, is_terminal: bool, outlet: Box<dyn Writes>) -> Arc<Queue> {
         Arc::new(Queue {
             name,
             is_terminal,
             room: Semaphore::new(QUEUE_BYTES_MAX),
-            state: Mutex::new(State { writer: Some(writer), ..State::default() }),
+            state: Mutex::new(State { outlet: Some(outlet), ..State::default() }),
             filled: Condvar::new(),
             written: Condvar::new(),
             partner: OnceLock::new(),
@@ -178,39 +182,48 @@ impl Queue {
 
     fn push(self: &Arc<Queue>, bytes: Bytes, is_line: bool) -> io::Result<()> {
         // Asked before our own lock is taken: each of the pair looks at the other.
-        let after = self.partner.get().map_or(0, |partner| partner.state.lock().pushed);
+        let (after, is_next) = self.partner.get().map_or((0, true), |partner| {
+            let state = partner.state.lock();
+            (state.pushed, state.is_past(state.pushed))
+        });
         let mut state = self.state.lock();
         if let Some(failure) = state.failed {
             return Err(failure.into());
         }
-        if let Err(error) = self.start(&mut state) {
-            // Without the thread there is no way out for anybody's bytes.
-            self.fail(state, &error);
-            return Err(error);
+        let count = bytes.len();
+        let written = if is_next && !is_line { state.write_at_once(&bytes) } else { Ok(0) };
+        let written = written.and_then(|written| {
+            if written < count {
+                self.start(&mut state)?;
+                state.chunks.push_back(Chunk { bytes: bytes.slice(written..), after, is_line });
+                self.filled.notify_one();
+            }
+            Ok(written)
+        });
+        match written {
+            Ok(written) => {
+                state.pushed += count as u64;
+                state.written += written as u64;
+                drop(state);
+                if written > 0 {
+                    self.room.add_permits(written);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                // There is no way out for anybody's bytes.
+                self.fail(state, &error);
+                Err(error)
+            }
         }
-        state.pushed += bytes.len() as u64;
-        state.chunks.push_back(Chunk { bytes, after, is_line });
-        self.filled.notify_one();
-        Ok(())
     }
 
-    /// Is the thread, if there is none yet.
-    pub(super) fn serve(&self) {
-        let mut state = self.state.lock();
-        let writer = state.writer.take();
-        state.has_thread = true;
-        drop(state);
-        writer.into_iter().for_each(|writer| self.write_out(writer));
-    }
-
+    /// Has a thread write out what is queued, if there is none yet.
     fn start(self: &Arc<Queue>, state: &mut State) -> io::Result<()> {
-        if state.has_thread {
-            return Ok(());
-        }
-        let queue = Arc::clone(self);
+        let Some(outlet) = state.outlet.take() else { return Ok(()) };
+        let (queue, at_start) = (Arc::clone(self), !state.within_line);
         let thread = std::thread::Builder::new().name(self.name.to_owned());
-        thread.spawn(move || queue.serve())?;
-        state.has_thread = true;
+        thread.spawn(move || queue.write_out(outlet, at_start))?;
         Ok(())
     }
 
@@ -228,21 +241,21 @@ impl Queue {
     }
 
     /// The thread: all that is queued at a time becomes one write, as long as the order of the pair allows it.
-    fn write_out(&self, mut writer: Box<dyn Write + Send>) {
+    fn write_out(&self, mut outlet: Box<dyn Writes>, at_start: bool) {
         let bytes = Vec::with_capacity(QUEUE_BYTES_MAX);
-        let mut buffer = Buffer { bytes, line_bytes: 0, added_bytes: 0, at_start: true };
+        let mut buffer = Buffer { bytes, line_bytes: 0, added_bytes: 0, at_start };
         loop {
             let chunks = self.take_all();
             for chunk in chunks {
                 if !self.partner_is_past(chunk.after) {
-                    if !self.put(&mut writer, &mut buffer) {
+                    if !self.put(&mut outlet, &mut buffer) {
                         return;
                     }
                     self.wait_for_partner(chunk.after);
                 }
                 buffer.add(&chunk);
             }
-            if !self.put(&mut writer, &mut buffer) {
+            if !self.put(&mut outlet, &mut buffer) {
                 return;
             }
         }
@@ -256,11 +269,11 @@ impl Queue {
     }
 
     /// Writes the buffer and gives its room back; false when writing has come to an end.
-    fn put(&self, writer: &mut Box<dyn Write + Send>, buffer: &mut Buffer) -> bool {
+    fn put(&self, outlet: &mut Box<dyn Writes>, buffer: &mut Buffer) -> bool {
         if buffer.bytes.is_empty() {
             return true;
         }
-        let result = write_all(writer, &buffer.bytes);
+        let result = write_all(outlet, &buffer.bytes);
         let queued = buffer.bytes.len() - buffer.added_bytes;
         if result.is_ok() {
             // Before whoever drains is told, and with no lock held: this wakes isolates.
@@ -323,6 +336,19 @@ impl Buffer {
 }
 
 impl State {
+    /// Writes what needs no wait, as long as there is no thread, and answers how much that is.
+    fn write_at_once(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(outlet) = &mut self.outlet else { return Ok(0) };
+        match outlet.write_at_once(bytes) {
+            Ok(count) => {
+                self.within_line = bytes[..count].last().map_or(self.within_line, |last| *last != b'\n');
+                Ok(count)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
     fn is_past(&self, mark: u64) -> bool {
         self.written >= mark || self.failed.is_some()
     }
@@ -335,9 +361,9 @@ impl From<Failure> for io::Error {
 }
 
 /// `Write::write_all` and `flush`, also to a descriptor that somebody else made non-blocking.
-fn write_all(writer: &mut Box<dyn Write + Send>, mut bytes: &[u8]) -> io::Result<()> {
+fn write_all(outlet: &mut Box<dyn Writes>, mut bytes: &[u8]) -> io::Result<()> {
     loop {
-        let result = if bytes.is_empty() { writer.flush().map(|()| None) } else { writer.write(bytes).map(Some) };
+        let result = if bytes.is_empty() { outlet.flush().map(|()| None) } else { outlet.write(bytes).map(Some) };
         match result {
             Ok(None) => return Ok(()),
             Ok(Some(0)) => return Err(io::ErrorKind::WriteZero.into()),

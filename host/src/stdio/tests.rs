@@ -1,11 +1,14 @@
 //! Readers that stall, vanish and come back, without a clock: a gate says when the writer thread may go on.
 
+mod at_once;
+
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use insula_wire::MailboxPolicy;
 use std::io::{Read, Write};
 use std::task::{Wake, Waker};
 use std::thread;
 
+use super::descriptor::Writes;
 use super::input::Source;
 use super::*;
 use crate::exit::IsolateId;
@@ -37,6 +40,7 @@ fn gated(name: &'static str) -> (Arc<Queue>, Sender<Turn>, Receiver<Vec<u8>>) {
         }
     }
     let ((turns, gate), (sender, taken)) = (unbounded(), unbounded());
+    impl Writes for Gated {}
     (Queue::new(name, false, Box::new(Gated(gate, sender))), turns, taken)
 }
 
