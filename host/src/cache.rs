@@ -1,7 +1,7 @@
 //! Compiled modules on disk: written by us, authenticated by us, and otherwise not believed.
 //!
 //! wasmtime's compiled form is machine code: who can slip us a file of it runs what they like, outside of the sandbox.
-//! So a folder holds a key that only this user can read, and every entry carries an HMAC-SHA256 under that key, over
+//! So a folder holds a key that only this user can read, and every entry carries a keyed BLAKE3 under that key, over
 //! what it is for (module, kind of code, versions) and over its bytes. An entry that is cut, flipped, of another key,
 //! another kind or another version is no entry, nor is one for another processor: the module is compiled again. Nothing
 //! here ever fails a run: a folder that cannot be used, or that others could write to, means that nothing is cached.
@@ -21,16 +21,15 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hmac::{Hmac, Mac};
-use sha2::{Digest, Sha256};
+use blake3::Hasher as Blake3;
 use wasmtime::{Engine, Module, ModuleVersionStrategy};
 
 use crate::engine::{SETTINGS, Trial};
 use crate::error::machine;
 
 /// What an entry begins with; a change of the format changes it.
-const MAGIC: &[u8; 16] = b"insula-module-1\n";
-/// Bytes of an HMAC-SHA256, and of the key.
+const MAGIC: &[u8; 16] = b"insula-module-2\n";
+/// Bytes of a tag, and of the key: BLAKE3 has both of this length.
 const TAG_BYTES: usize = 32;
 const HEAD_BYTES: usize = MAGIC.len() + TAG_BYTES;
 /// A larger entry is neither written nor read.
@@ -61,13 +60,13 @@ impl Cache {
         Cache { folder, place: OnceLock::new() }
     }
 
-    fn place(&self) -> Option<&Place> {
-        self.place.get_or_init(|| Place::open(self.folder.clone()).ok()).as_ref()
+    /// Where it is.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
-    /// Opens it now, for who will look into it soon.
-    pub(crate) fn prepare(&self) {
-        self.place();
+    fn place(&self) -> Option<&Place> {
+        self.place.get_or_init(|| Place::open(self.folder.clone()).ok()).as_ref()
     }
 
     /// The module of an entry, if we have it and the engine takes its code.
@@ -169,7 +168,7 @@ pub(crate) fn serialized(module: &Module) -> Vec<u8> {
 pub(crate) fn deserialize(engine: &Engine, Vouched(compiled): Vouched<'_>) -> wasmtime::Result<Module> {
     // SAFETY: both calls ask for bytes that `serialize` or `precompile_module` made, unchanged for as long as they are used:
     // one reads them from our memory, and the other maps a file that was sealed, so that nobody can write to it, before it
-    // was looked at. There are four who make a `Vouched`: `Authentic::load`, of what `Place::authentic` saw our HMAC over
+    // was looked at. There are four who make a `Vouched`: `Authentic::load`, of what `Place::authentic` saw our tag over
     // (only this user can read the key, and `Place::write` signs only what `serialize` returned; the signed name holds the
     // kind of code, its settings and both versions, and wasmtime refuses code of a processor that has more);
     // `loaded_again`, of what `serialize` returned to it; `Vouched::by_child`, of a program that the embedder named for this;
@@ -211,10 +210,10 @@ impl Place {
 
     /// The code of an entry, if we wrote it under this name.
     fn authentic(&self, name: &str, Entry { tag, code }: Entry) -> Option<Authentic> {
-        let mut mac = self.mac(name);
+        let mut mac = self.mac();
         code.read_into(&mut mac).ok()?;
-        mac.verify_slice(&tag).ok()?;
-        Some(Authentic(code))
+        // Compared in constant time, as all hashes of BLAKE3's are.
+        (tag_of(mac, name) == tag).then_some(Authentic(code))
     }
 
     /// Writes beside and renames, so that readers and other writers see a whole entry or none.
@@ -225,9 +224,9 @@ impl Place {
         let temporary = self.folder.join(temporary_name(name));
         let written = write_new(&temporary, |file| {
             file.write_all(MAGIC)?;
-            let mut mac = self.mac(name);
+            let mut mac = self.mac();
             mac.update(compiled);
-            file.write_all(&mac.finalize().into_bytes())?;
+            file.write_all(tag_of(mac, name).as_bytes())?;
             file.write_all(compiled)
         });
         let kept = written.and_then(|()| fs::rename(&temporary, self.folder.join(name)));
@@ -237,13 +236,9 @@ impl Place {
         kept
     }
 
-    /// What an entry of this name is signed with, once its code was added.
-    fn mac(&self, name: &str) -> Hmac<Sha256> {
-        let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(&self.key).expect("an HMAC takes a key of any length");
-        // The name has one length, so no other pair of name and contents makes the same input.
-        mac.update(MAGIC);
-        mac.update(name.as_bytes());
-        mac
+    /// What code is signed with; see [`tag_of`].
+    fn mac(&self) -> Blake3 {
+        Blake3::new_keyed(&self.key)
     }
 
     /// Drops the oldest files until the rest fits; what a killed writer left behind goes the same way.
@@ -310,20 +305,26 @@ impl Code {
     }
 
     /// Adds it to what is signed.
-    fn read_into(&self, mac: &mut Hmac<Sha256>) -> io::Result<()> {
+    fn read_into(&self, mac: &mut Blake3) -> io::Result<()> {
         match self {
-            Code::Ours(bytes) => mac.update(bytes),
+            Code::Ours(bytes) => _ = mac.update(bytes),
             #[cfg(target_os = "linux")]
-            Code::Sealed(file) => sealed::read(file, |bytes| mac.update(bytes))?,
+            Code::Sealed(file) => sealed::read(file, |bytes| _ = mac.update(bytes))?,
         }
         Ok(())
     }
 }
 
+/// The tag of an entry of this name, once its code was added. The name comes last, so that the code is hashed in whole
+/// blocks; it has one length, so no other pair of name and code makes the same input.
+fn tag_of(mut mac: Blake3, name: &str) -> blake3::Hash {
+    mac.update(MAGIC).update(name.as_bytes()).finalize()
+}
+
 /// A digest of all that makes this engine's code: settings, processor, version. Engines of two processes that have the
 /// same one take each other's code.
 pub(crate) fn engine_digest(engine: &Engine) -> [u8; 32] {
-    let mut all = Digested(Sha256::new());
+    let mut all = Digested(Blake3::new());
     engine.precompile_compatibility_hash().hash(&mut all);
     all.0.finalize().into()
 }
@@ -332,21 +333,22 @@ pub(crate) fn engine_digest(engine: &Engine) -> [u8; 32] {
 ///
 /// What a processor has besides its architecture is no part of it, and wasmtime looks at that: of several that share a
 /// folder, each takes code that it can run, and what it compiles itself takes the place of other code.
+#[derive(PartialEq, Eq)]
 pub(crate) struct EntryName(String);
 
 impl EntryName {
-    /// Of the code of the module whose bytes have this SHA-256, made so by this wasmtime.
+    /// Of the code of the module whose bytes have this digest, made so by this wasmtime.
     pub(crate) fn of(Trial { kind, shape }: &Trial, digest: &[u8; 32]) -> EntryName {
-        let mut all = Digested(Sha256::new());
+        let mut all = Digested(Blake3::new());
         all.write(digest);
         (kind, shape.memory_reservation_bytes, SETTINGS, env!("CARGO_PKG_VERSION"), machine()).hash(&mut all);
         ModuleVersionStrategy::WasmtimeVersion.hash(&mut all);
-        EntryName(hex(&all.0.finalize()))
+        EntryName(all.0.finalize().to_hex().to_string())
     }
 }
 
-/// Feeds what `Hash` visits to SHA-256: 64 bits of a `Hasher` would be too few to tell engines apart.
-struct Digested(Sha256);
+/// Feeds what `Hash` visits to BLAKE3: 64 bits of a `Hasher` would be too few to tell engines apart.
+struct Digested(Blake3);
 
 impl Hasher for Digested {
     fn write(&mut self, bytes: &[u8]) {
@@ -356,12 +358,6 @@ impl Hasher for Digested {
     fn finish(&self) -> u64 {
         unreachable!("the digest is taken from the field")
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let pairs = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    pairs.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 /// A name that no other writer of any process uses.

@@ -188,7 +188,7 @@ impl Trial {
 
 /// To be raised when [`config`] changes: code that was made otherwise is not what it was asked for, and wasmtime does not look
 /// at all settings.
-pub(crate) const SETTINGS: u32 = 1;
+pub(crate) const SETTINGS: u32 = 2;
 
 /// All that compiled code depends on.
 fn config(kind: Kind, memory_reservation_bytes: u64) -> Config {
@@ -203,7 +203,8 @@ fn config(kind: Kind, memory_reservation_bytes: u64) -> Config {
         .max_wasm_stack(WASM_STACK_BYTES)
         .async_stack_zeroing(false)
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
-        .native_unwind_info(true)
+        // For debuggers; on Windows it has to be there.
+        .native_unwind_info(cfg!(windows))
         .gc_support(false)
         .collector(Collector::Null)
         .wasm_threads(false)

@@ -87,19 +87,19 @@ pub(crate) fn closing(host: u64, living: usize, grace: Duration) {
 }
 
 /// A module was compiled, or found compiled in the cache.
-pub(crate) fn code(module: &str, digest: &[u8; 32], took: Duration, from: Source) {
+pub(crate) fn code(module: &str, bytes: &[u8], took: Duration, from: Source) {
     let took_us = micros(took);
     let text = match from {
         Source::Compiler => "compiled",
         Source::Cache => "taken from the cache",
     };
-    let digest = || Sha256(*digest).to_string();
+    let digest = || Sha256::of(bytes).to_string();
     tracing::debug!(target: TARGET, module = &*printable_line(module), sha256 = &*digest(), took_us, "{text}");
 }
 
 /// A module was not compiled: it is not valid, its child was killed, or the compiler failed.
-pub(crate) fn refused(module: &str, digest: &[u8; 32], took: Duration, why: &impl Display) {
-    let (digest, why) = (|| Sha256(*digest).to_string(), || why.to_string());
+pub(crate) fn refused(module: &str, bytes: &[u8], took: Duration, why: &impl Display) {
+    let (digest, why) = (|| Sha256::of(bytes).to_string(), || why.to_string());
     let (module, took_us) = (|| printable_line(module), micros(took));
     tracing::debug!(
         target: TARGET,

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{OnceLock, Weak};
 
 use wasmtime::Engine;
 
-use crate::cache::{Authentic, Cache, Vouched, deserialize, engine_digest, loaded_again, serialized};
-use crate::compile::{Artefact, Digest, Flights, Order, Refusal, Workshop, tried};
+use crate::cache::{Authentic, Cache, EntryName, Vouched, deserialize, engine_digest, loaded_again, serialized};
+use crate::compile::{Artefact, Digest, Flights, Order, Refusal, Workshop, digest, tried};
 use crate::digest::Sha256;
 use crate::engine::{Kind, Places, Shape, Trial};
 use crate::error::LoadError;
@@ -19,6 +20,8 @@ use crate::sync::{Arc, Mutex};
 pub(crate) struct Code {
     pub(crate) name: String,
     pub(crate) digest: Digest,
+    /// Made when somebody asks for it.
+    sha256: OnceLock<Sha256>,
     pub(crate) compiled: wasmtime::Module,
     /// The same in the other engine of its kind, once somebody was born there.
     again: Arc<OnceLock<wasmtime::Module>>,
@@ -73,14 +76,14 @@ impl Compiler {
         engine: &Engine,
         name: &str,
         bytes: Cow<'_, [u8]>,
-        found: Option<Known>,
+        known: Option<Known>,
     ) -> Result<Arc<Code>, LoadError> {
         let limits = &self.workshop.limits;
         limits.check_length(bytes.len() as u64).map_err(|refusal| refusal.of(name))?;
         let bytes = binary(name, bytes)?;
         let checked = limits.check_length(bytes.len() as u64).and_then(|()| limits.check_functions(&bytes));
         checked.map_err(|refusal| refusal.of(name))?;
-        let found = found.unwrap_or_else(|| Known { digest: Sha256::of(&bytes).0, code: None });
+        let found = known.unwrap_or_else(|| Known { digest: digest(&bytes), code: None });
         let digest = found.digest;
         if let Some(code) = self.known(&digest).filter(|code| code.name == name) {
             return Ok(code);
@@ -110,8 +113,17 @@ impl Compiler {
         let compiled = deserialize(engine, code).map_err(|error| Refusal::by_wasmtime(&error));
         let compiled =
             compiled.and_then(|compiled| tried(compiled, &self.trial)).map_err(|refusal| refusal.of(name))?;
-        let Sha256(digest) = Sha256::of(artefact.module);
-        Ok(self.keep(name, digest, Arc::new(artefact.module.to_vec()), compiled))
+        Ok(self.keep(name, digest(artefact.module), Arc::new(artefact.module.to_vec()), compiled))
+    }
+
+    /// Whether this folder is the one that keeps its code.
+    pub(crate) fn is_kept_in(&self, folder: Option<&Path>) -> bool {
+        self.folder.as_ref().map(|cache| cache.folder()) == folder
+    }
+
+    /// What the cache calls the code of bytes of this digest.
+    pub(crate) fn entry(&self, digest: &Digest) -> EntryName {
+        EntryName::of(&self.trial, digest)
     }
 
     /// What its engines are made for.
@@ -132,6 +144,7 @@ impl Compiler {
         let code = Arc::new(Code {
             name: name.to_owned(),
             digest,
+            sha256: OnceLock::new(),
             again: same.map(|code| Arc::clone(&code.again)).unwrap_or_default(),
             compiled,
             kind: self.trial.kind,
@@ -154,8 +167,8 @@ impl Compiler {
             trial: self.trial,
             folder: self.folder.clone(),
             digest: found.digest,
-            bytes: Arc::clone(bytes),
             found: found.code,
+            bytes: Arc::clone(bytes),
             _places: Arc::clone(&self.places),
         }
     }
@@ -168,6 +181,11 @@ pub(crate) fn expect(name: &str, bytes: &[u8], expected: &Sha256) -> Result<(), 
         return Ok(());
     }
     Err(LoadError::WrongDigest { name: name.to_owned(), expected: *expected, found })
+}
+
+/// Whether these are of a module in its binary form, if of any.
+pub(crate) fn is_binary(bytes: &[u8]) -> bool {
+    bytes.starts_with(MAGIC)
 }
 
 /// The binary form: text is assembled, what can be no core module is refused with its reason.
@@ -183,7 +201,7 @@ pub(crate) fn binary(name: &str, bytes: Cow<'_, [u8]>) -> Result<Vec<u8>, LoadEr
     if bytes.is_empty() {
         return Err(not_wasm("it is empty".to_owned()));
     }
-    if bytes.starts_with(MAGIC) {
+    if is_binary(&bytes) {
         return Ok(bytes.into_owned());
     }
     if looks_like_text(&bytes) {
@@ -191,11 +209,6 @@ pub(crate) fn binary(name: &str, bytes: Cow<'_, [u8]>) -> Result<Vec<u8>, LoadEr
         return Ok(text.into_owned());
     }
     Err(not_wasm("it begins with neither `\\0asm` nor `(`".to_owned()))
-}
-
-/// The digest of a module in its binary form; none of a text, which is assembled first.
-pub(crate) fn binary_digest(bytes: &[u8]) -> Option<Digest> {
-    bytes.starts_with(MAGIC).then(|| Sha256::of(bytes).0)
 }
 
 /// What a module in its binary form begins with.
@@ -241,6 +254,11 @@ impl Names {
 }
 
 impl Code {
+    /// That of its bytes.
+    pub(crate) fn sha256(&self) -> Sha256 {
+        *self.sha256.get_or_init(|| Sha256::of(&self.bytes))
+    }
+
     /// The same code in another engine of its kind.
     ///
     /// # Errors

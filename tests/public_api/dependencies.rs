@@ -8,11 +8,11 @@ use crate::harness::repository;
 
 /// What insula names itself by default, each as small as its features let it be.
 const DIRECT: [&str; 21] = [
+    "blake3",
     "bytes",
     "crossbeam-channel",
     "futures-core",
     "gimli",
-    "hmac",
     "insula-wire",
     "postcard",
     "rand_core",

@@ -34,8 +34,13 @@ pub(crate) use counts::Counts;
 pub(crate) use refusal::Refusal;
 pub(crate) use workshop::{Flights, Order, Workshop, tried};
 
-/// The sha256 of a module's bytes.
+/// What tells bytes of modules from others, in here: their BLAKE3, since a start has no time for a sha256.
 pub(crate) type Digest = [u8; 32];
+
+/// That of these bytes.
+pub(crate) fn digest(bytes: &[u8]) -> Digest {
+    blake3::hash(bytes).into()
+}
 
 /// The bounds of compiling, the same for every module that a host loads, each with a default that keeps the host safe.
 ///

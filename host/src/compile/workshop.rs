@@ -277,15 +277,13 @@ impl Order {
     fn kept(&self) -> Option<Module> {
         let folder = self.folder.as_ref()?;
         let began = self.workshop.world.real();
-        let kept = match &self.found {
-            Some(found) => found.load(&self.engine),
-            None => folder.load(&self.engine, &self.entry()),
-        };
+        let found = self.found.as_ref().and_then(|found| found.load(&self.engine));
+        let kept = found.or_else(|| folder.load(&self.engine, &self.entry()));
         // One that the pool refuses was compiled for another host. Here that is found out when it is compiled.
         let kept = kept.filter(|module| self.trial.is_passed_by(module));
         self.workshop.counts.lock().looked(kept.is_some());
         if kept.is_some() {
-            log::code(&self.name, &self.digest, self.workshop.since(began), log::Source::Cache);
+            log::code(&self.name, &self.bytes, self.workshop.since(began), log::Source::Cache);
         }
         kept
     }
@@ -300,8 +298,8 @@ impl Order {
         let took = self.workshop.since(began);
         self.workshop.counts.lock().compiled(took, outcome.is_err());
         match outcome {
-            Ok(_) => log::code(&self.name, &self.digest, took, log::Source::Compiler),
-            Err(refusal) => log::refused(&self.name, &self.digest, took, &refusal.clone().of(&self.name)),
+            Ok(_) => log::code(&self.name, &self.bytes, took, log::Source::Compiler),
+            Err(refusal) => log::refused(&self.name, &self.bytes, took, &refusal.clone().of(&self.name)),
         }
     }
 

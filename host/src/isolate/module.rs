@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use wasmtime::{Engine, ExternType, InstancePre, ModuleExport, UnknownImportError};
 
 use crate::abi::{self, Definer, State, is_newer, version};
+use crate::compile::Digest;
 use crate::digest::Sha256;
 use crate::engine::Kind;
 use crate::error::{LoadError, SpawnError};
@@ -63,7 +64,7 @@ pub(crate) struct EntryPoint {
 /// Modules of the same bytes are the same, whatever they are called; trusted and not, they are two.
 impl PartialEq for Module {
     fn eq(&self, other: &Module) -> bool {
-        (self.digest(), self.is_trusted()) == (other.digest(), other.is_trusted())
+        (self.id(), self.is_trusted()) == (other.id(), other.is_trusted())
     }
 }
 
@@ -163,7 +164,12 @@ impl Module {
     /// The sha256 of its bytes, in the binary form.
     #[must_use]
     pub fn digest(&self) -> Sha256 {
-        Sha256(self.0.code.digest)
+        self.0.code.sha256()
+    }
+
+    /// What tells it from modules of other bytes.
+    pub(crate) fn id(&self) -> &Digest {
+        &self.0.code.digest
     }
 
     /// What it imports, exports and consists of.

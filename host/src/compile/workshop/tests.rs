@@ -48,8 +48,8 @@ fn order(workshop: &Arc<Workshop>, digest: u8) -> Order {
         trial: Trial::of(Kind::Checked, 4 << 30),
         folder: None,
         digest: [digest; 32],
-        bytes: Arc::new(b"\0asm\x01\0\0\0".to_vec()),
         found: None,
+        bytes: Arc::new(b"\0asm\x01\0\0\0".to_vec()),
         _places: Arc::new(Places::take(1).unwrap()),
     }
 }
