@@ -24,6 +24,7 @@ mod phases;
 mod plugins;
 mod questions;
 mod rules;
+mod running;
 mod sampling;
 mod service_pool;
 mod shares;

@@ -333,8 +333,8 @@ pub enum SpawnError {
         /// The limit.
         max: u32,
     },
-    /// The system does not have what the host needs for as many isolates as it was built for. That is known when the first
-    /// of them live: a host makes room for all after some births.
+    /// The system does not have what the host needs for as many isolates as it was built for, threads among it. That is known
+    /// when the first of them live: a host makes room for all after some births, and threads when they are needed.
     #[error("the system has no room for {max} isolates (HostBuilder::isolates): {reason}")]
     NoRoom {
         /// As many as the host was built for.

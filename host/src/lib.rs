@@ -73,7 +73,7 @@ pub use event::{Event, Happened, Notice, Then};
 pub use exit::{Exit, Frame, IsolateId, Killer, Phase};
 pub use grant::Grant;
 pub use host::{
-    CoreDump, Ended, Host, HostBuilder, LastWords, Loading, Observation, Origin, Recorded, Recording, Sleeper,
+    Ahead, CoreDump, Ended, Host, HostBuilder, LastWords, Loading, Observation, Origin, Recorded, Recording, Sleeper,
     Uncaught, Wait,
 };
 pub use inspect::{

@@ -46,6 +46,8 @@ struct Timers {
 pub(crate) struct Alarm {
     rung: std::sync::Mutex<bool>,
     bell: Condvar,
+    /// Has a driver begin, if there is none.
+    begins: std::sync::OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl World {
@@ -194,10 +196,16 @@ impl World {
 }
 
 impl Alarm {
+    /// What has a driver begin at the next ring, if there is none.
+    pub(crate) fn driven_by(&self, begins: Box<dyn Fn() + Send + Sync>) {
+        let _ = self.begins.set(begins);
+    }
+
     /// Ends the driver's sleep, or its next one at once.
     pub(crate) fn ring(&self) {
         *self.rung.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = true;
         self.bell.notify_one();
+        self.begins.get().into_iter().for_each(|begins| begins());
     }
 
     /// Sleeps until rung, `duration` at most.

@@ -1,11 +1,12 @@
 //! How modules are compiled: within limits, off the caller's thread, once for all who want the same, and for nobody who is
 //! gone.
 
+use std::path::Path;
 use std::time::Duration;
 
 use insula::{
     BuildError, CompileLimits, Exit, Grant, Host, HostBuilder, Killer, Limits, LoadError, Loading, Module, Phase,
-    Priority, Spawn,
+    Priority, Sha256, Spawn,
 };
 
 use super::children::Children;
@@ -228,52 +229,90 @@ fn s9_1_a_deadline_finds_a_guest_that_waits_for_a_compile() {
     assert_eq!(exit, Exit::Deadline { phase: Phase::Waiting { call: "isolates.spawn-module".to_owned() } });
 }
 
+/// The digest of what was read ahead of a host, on another thread.
+fn read_ahead(builder: HostBuilder, path: &Path) -> Result<Sha256, LoadError> {
+    let (ahead, read) = builder.read_ahead(path);
+    std::thread::scope(|scope| {
+        scope.spawn(read);
+        built(builder).load_ahead(ahead).map(|module| module.digest())
+    })
+}
+
 #[test]
-fn a_file_is_read_while_its_host_is_made_and_once() {
+fn a_file_is_read_while_its_host_is_made() {
     let folder = Folder::new("read-ahead");
     let (path, cache) = (folder.path().join("module.wat"), folder.path().join("cache"));
-    let ahead = || built(builder().cache_folder(&cache).read_ahead(&path));
+    let builder = || builder().cache_folder(&cache);
     let answers = |answer: u32| format!("(module (func (export \"run\") (result i32) i32.const {answer}))");
-    let exports = |host: &Host| host.load_file(&path).map(|module| module.digest());
 
-    let early = ahead();
-    assert!(matches!(exports(&early), Err(LoadError::Io { .. })), "it is not there yet");
+    assert!(matches!(read_ahead(builder(), &path), Err(LoadError::Io { .. })), "it is not there yet");
     std::fs::write(&path, answers(1)).expect("it can be written");
-    let first = exports(&early).expect("it is there now");
-
+    let first = read_ahead(builder(), &path).expect("it is there now");
     // Of the text there is nothing to be found ahead but the text, of the binary its code as well.
-    assert_eq!(exports(&ahead()).expect("it is a module"), first);
-    let binary = wat::parse_str(answers(1)).expect("it is WAT");
-    std::fs::write(&path, binary).expect("it can be written");
-    let host = ahead();
-    assert_eq!(exports(&host).expect("it is a module"), first);
-    std::fs::write(&path, answers(2)).expect("it can be written");
-    assert_ne!(exports(&host).expect("it is read anew"), first);
+    std::fs::write(&path, wat::parse_str(answers(1)).expect("it is WAT")).expect("it can be written");
+    for _ in 0..2 {
+        assert_eq!(read_ahead(builder(), &path).expect("it is a module"), first);
+    }
+
+    // What is loaded is what was read, and where nothing was read the file is.
+    let other = |read: fn(Box<dyn FnOnce() + Send>)| {
+        std::fs::write(&path, answers(1)).expect("it can be written");
+        let (ahead, job) = builder().read_ahead(&path);
+        read(job);
+        std::fs::write(&path, answers(2)).expect("it can be written");
+        built(builder()).load_ahead(ahead).expect("it is a module").digest()
+    };
+    assert_eq!(other(|read| read()), first);
+    assert_ne!(other(drop), first);
+}
+
+/// Code without fuel would count none.
+#[test]
+fn code_that_was_found_for_other_settings_is_not_used() {
+    let folder = Folder::new("read-ahead-other");
+    let path =
+        folder.file("spins.wasm", wat::parse_str("(module (func (export \"run\") (loop (br 0))))").expect("WAT"));
+    let builder = || builder().cache_folder(folder.path().join("cache"));
+    built(builder()).load_file(&path).expect("it is a module");
+    let (ahead, read) = builder().read_ahead(&path);
+    read();
+    let host = built(builder().count_fuel(true));
+    let module = host.load_ahead(ahead).expect("it is a module");
+    let spawn = Spawn::entry("run").limits(Limits::default().fuel(1_000));
+    assert!(matches!(host.spawn(&module, spawn).expect("there is room").join(), Exit::Limit { .. }));
 }
 
 #[test]
 fn what_is_read_ahead_is_bounded_as_what_is_loaded() {
     let folder = Folder::new("read-ahead-bounds");
     let path = folder.file("module.wat", "(module) ;; and more than sixteen bytes");
-    let limits = CompileLimits::default().bytes(16);
-    let host = built(builder().compile_limits(limits).read_ahead(&path));
-    for _ in 0..2 {
-        let refused = host.load_file(&path).map(|_| ()).expect_err("it exceeds the limit");
-        assert!(matches!(refused, LoadError::Limit { which: "bytes", limit: 16, found: 38.., .. }), "{refused}");
-    }
+    let refused = read_ahead(builder().compile_limits(CompileLimits::default().bytes(16)), &path);
+    let refused = refused.expect_err("it exceeds the limit");
+    assert!(matches!(refused, LoadError::Limit { which: "bytes", limit: 16, found: 38.., .. }), "{refused}");
 }
 
 #[test]
-fn a_host_whose_file_never_comes_can_be_dropped() {
+fn whoever_waits_for_a_reader_that_is_gone_reads_the_file() {
+    let folder = Folder::new("read-ahead-gone");
+    let path = folder.file("module.wat", "(module)");
+    let (ahead, read) = builder().read_ahead(&path);
+    let host = built(builder());
+    std::thread::scope(|scope| {
+        let loads = scope.spawn(|| host.load_ahead(ahead));
+        drop(read);
+        loads.join().expect("it does not panic").expect("it is a module");
+    });
+}
+
+#[test]
+fn what_may_never_come_is_not_read_ahead() {
     let folder = Folder::new("read-ahead-endless");
     let path = folder.path().join("endless.wasm");
     let made = std::process::Command::new("mkfifo").arg(&path).status();
     assert!(made.is_ok_and(|status| status.success()), "a pipe can be made");
-    for builder in [builder(), builder().cache_folder(folder.path().join("cache"))] {
-        let host = built(builder.read_ahead(&path));
-        assert!(host.load("other", b"(module)").is_ok());
-        drop(host);
-    }
+    let (ahead, read) = builder().read_ahead(&path);
+    read();
+    drop(ahead);
 }
 
 /// The pool is made later, and a module is refused by the load all the same.

@@ -85,22 +85,28 @@ fn module(host: &Host) -> Module {
 /// A wait on a thread of its own.
 struct Begun<R>(mpsc::Receiver<R>);
 
+/// Begins something that takes a while.
+fn started<R: Send + 'static>(takes: impl FnOnce() -> R + Send + 'static) -> Begun<R> {
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || tell.send(takes()).ok());
+    Begun(told)
+}
+
 /// Begins a wait, and comes back when it does wait: its thread sleeps.
 fn begun<R: Send + 'static>(waits: impl FnOnce() -> R + Send + 'static) -> Begun<R> {
-    let (tell, told) = mpsc::channel();
     let (began, begins) = mpsc::channel();
-    thread::spawn(move || {
+    let begun = started(move || {
         let own = std::fs::read_link("/proc/thread-self").expect("a thread can ask who it is");
         began.send(own).expect("it is waited for");
         drop(began);
-        tell.send(waits()).ok();
+        waits()
     });
     let thread = std::path::Path::new("/proc").join(begins.recv().expect("it begins")).join("status");
     // One that is gone by now has not waited; what it says will tell.
     while std::fs::read_to_string(&thread).is_ok_and(|status| !status.contains("State:\tS")) {
         thread::yield_now();
     }
-    Begun(told)
+    begun
 }
 
 impl<R> Begun<R> {

@@ -54,6 +54,7 @@ const HELD: &[(&str, &str)] = &[
     ("Future for Loading", LOADS),
     ("Group::stop", GROUPS),
     ("Group::stop_async", GROUPS),
+    ("Host::load_ahead", "whoever_waits_for_a_reader_that_is_gone_reads_the_file"),
     ("Host::load_async", LOADS),
     ("Host::load_trusted", "a_left_behind_compile_holds_up_no_other"),
     ("Host::observe", OBSERVES_TOO),

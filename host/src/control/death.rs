@@ -79,9 +79,10 @@ struct Over {
 
 impl Drop for Over {
     fn drop(&mut self) {
-        self.control.census.died();
         let mut state = self.control.state.lock();
         state.dead = Some(self.exit.clone());
+        // Before anybody can look, and not before it: who finds one less living finds this one dead.
+        self.control.census.died();
         let late = std::mem::take(&mut state.exit_listeners);
         let joiners = std::mem::take(&mut state.joiners);
         // Before anybody can see it dead: whoever waits for that may take what it is handed to away.

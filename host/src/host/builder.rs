@@ -1,15 +1,14 @@
 //! How a host is made.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::ahead::{Ahead, Seeker};
 use super::catalog::Catalog;
 use super::closing::Bells;
 use super::core_dump::{CoreDump, Dumps, OnCoreDump};
 use super::crew::{self, Crew};
 use super::floors::Floors;
 use super::loading::Loads;
-use super::quarters::{Ground, Quarters, Threads, Trusted, failed};
+use super::quarters::{Ground, Quarters, Threads, Trusted};
 use super::tasks::Tasks;
 use super::uncaught::{Reporter, Uncaught, print};
 use super::undertaker::undertaker;
@@ -21,7 +20,7 @@ use crate::control::{Aside, Links, Registry};
 use crate::engine::{Kind, Shape, Trial};
 use crate::error::BuildError;
 use crate::files::Desks;
-use crate::scheduler::Ticker;
+use crate::scheduler::{Ticker, Workers};
 use crate::stdio::Sink;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex};
@@ -73,7 +72,6 @@ pub struct HostBuilder {
     table_elements_max: u32,
     total_memory_bytes_max: Option<u64>,
     cache: Option<PathBuf>,
-    read_ahead: Option<PathBuf>,
     compile_limits: CompileLimits,
     compile_child: Option<CompileChild>,
     module_folder: Option<PathBuf>,
@@ -103,7 +101,6 @@ impl Default for HostBuilder {
             table_elements_max: 100_000,
             total_memory_bytes_max: None,
             cache: None,
-            read_ahead: None,
             compile_limits: CompileLimits::default(),
             compile_child: None,
             module_folder: None,
@@ -202,21 +199,6 @@ impl HostBuilder {
         self
     }
 
-    /// Reads a module's file while the host is made, and looks for its code in the [cache](HostBuilder::cache_folder) on
-    /// another thread. For programs that are to begin soon, and know what they load first: with two cores it saves them some
-    /// tenths of a millisecond.
-    ///
-    /// What was found is kept until somebody loads this very path: [`Host::load_file`], or a guest that spawns by a name which
-    /// stands for it. So it is the module that the file held at some time since the host began to be built; whoever loads it a
-    /// second time reads the file anew. The thread is standard output's then, though nobody
-    /// may print.
-    ///
-    /// Nothing is an error here: what cannot be read, or is no regular file, is left to who loads it.
-    pub fn read_ahead(mut self, path: impl Into<PathBuf>) -> HostBuilder {
-        self.read_ahead = Some(path.into());
-        self
-    }
-
     /// What bounds the compiling of modules.
     pub fn compile_limits(mut self, limits: CompileLimits) -> HostBuilder {
         self.compile_limits = limits;
@@ -287,7 +269,7 @@ impl HostBuilder {
         self
     }
 
-    /// Makes the host: its engine, its threads, and room for its isolates.
+    /// Makes the host: its engine, and room for its isolates. Threads it has from when it needs them.
     ///
     /// # Errors
     /// [`BuildError`] where a setting has no meaning, or the machine does not have what is asked for.
@@ -301,7 +283,6 @@ impl HostBuilder {
         let links = self.links(&world, &reporter, alarm.clone());
         let (undertaker, last_words) = undertaker(&links, &reporter);
         let cache = self.cache.clone().map(|folder| Arc::new(Cache::open(folder)));
-        let seeker = self.read_ahead.as_ref().and(cache.as_ref()).and_then(|cache| Seeker::of(cache, &stdout));
         let workshop = Workshop::new(self.compile_limits.clone(), self.compile_child.clone(), &world);
         let ground = |isolates| Ground {
             shape: self.shape(isolates),
@@ -310,14 +291,10 @@ impl HostBuilder {
             undertaker: Arc::clone(&undertaker),
             recorder: Arc::clone(&links.recorder),
         };
-        let trial = Trial { kind: self.kind(), shape: self.shape(self.isolates) };
-        let ahead = self.ahead(&trial, seeker);
+        let trial = self.trial();
         let floors = Floors::new(trial)?;
         let checked = Quarters::checked(floors, &ground(self.isolates), &self.workers(), &ticker)?;
-        if let Err(error) = ticker.start(&checked.scheduler) {
-            checked.scheduler.close();
-            return Err(failed(error));
-        }
+        ticker.serve(&checked.scheduler);
         let inner = Arc::new(Inner {
             trusted: Trusted::new(ground(self.trusted_isolates), self.threads_of_trusted()),
             dumps: self.on_core_dump.map(|(at_most, told)| Arc::new(Dumps::new(at_most, told, &reporter))),
@@ -332,7 +309,6 @@ impl HostBuilder {
             reporter,
             last_words,
             tasks: Tasks::new(),
-            ahead,
             bells: Bells::default(),
             crew: Crew::new(self.function_threads),
             desks: Desks::new(),
@@ -382,6 +358,21 @@ impl HostBuilder {
         reporter
     }
 
+    /// What checked code is made for.
+    pub(super) fn trial(&self) -> Trial {
+        Trial { kind: self.kind(), shape: self.shape(self.isolates) }
+    }
+
+    /// Bytes that a module may have.
+    pub(super) fn compile_bytes_max(&self) -> u64 {
+        self.compile_limits.bytes_max
+    }
+
+    /// Where compiled code is kept.
+    pub(super) fn cache(&self) -> Option<&Path> {
+        self.cache.as_deref()
+    }
+
     fn kind(&self) -> Kind {
         if self.counts_fuel { Kind::Counted } else { Kind::Checked }
     }
@@ -393,13 +384,9 @@ impl HostBuilder {
         (watch, alarm)
     }
 
-    fn ahead(&self, trial: &Trial, seeker: Option<Seeker>) -> Ahead {
-        let read = |path: &PathBuf| Ahead::read(path, self.compile_limits.bytes_max, trial, seeker);
-        self.read_ahead.as_ref().map_or_else(Ahead::none, read)
-    }
-
     fn workers(&self) -> Threads {
-        self.seed.map_or_else(|| Threads::Many(self.threads.unwrap_or_else(cores)), Threads::Seeded)
+        let many = || Threads::Many(self.threads.map_or(Workers::OfMachine, Workers::Exactly));
+        self.seed.map_or_else(many, Threads::Seeded)
     }
 
     /// None where there are no trusted modules.
@@ -485,10 +472,6 @@ fn of_all(memory_bytes_max: Option<u64>) -> Bounds {
 
 /// Threads of trusted isolates: with one, a single loop would hold up all others.
 const TRUSTED_THREADS: usize = 2;
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
 
 /// Numbers that tell the hosts of a process apart.
 fn next_number() -> u64 {

@@ -13,7 +13,6 @@ use std::task::{Context, Poll};
 
 use tokio::sync::{Semaphore, oneshot};
 
-use super::ahead::Found;
 use super::quarters::Quarters;
 use super::tasks::NoTasks;
 use super::{Host, Inner};
@@ -189,13 +188,8 @@ impl Host {
 
 impl Inner {
     pub(super) fn load_file(&self, path: &Path) -> Result<Module, LoadError> {
-        let Some(Found { bytes, length, known }) = self.ahead.take(path) else {
-            let (name, bytes) = self.read(path)?;
-            return self.load(&name, bytes.into());
-        };
-        let name = path.display().to_string();
-        self.workshop.limits.check_length(length).map_err(|refusal| refusal.of(&name))?;
-        self.checked.load(&name, bytes.into(), known)
+        let (name, bytes) = self.read(path)?;
+        self.load(&name, bytes.into())
     }
 
     /// What a file holds, and its name. Of one that exceeds the limit no more is read.
@@ -260,7 +254,7 @@ impl Inner {
 }
 
 /// Not much more than so many bytes of a file, and how many it has.
-pub(super) fn read(path: &Path, bytes_max: u64) -> io::Result<(Vec<u8>, u64)> {
+fn read(path: &Path, bytes_max: u64) -> io::Result<(Vec<u8>, u64)> {
     read_open(File::open(path)?, bytes_max)
 }
 

@@ -1,7 +1,7 @@
 //! A host: engine, scheduler, the isolates that live, and what an embedder does with them.
 //!
 //! - [`Host`], [`HostBuilder`]: the embedder's side.
-//! - `ahead`: a module that is read while its host is made.
+//! - [`Ahead`]: a module that is read while its host is made.
 //! - `catalog`: modules that isolates may spawn, by name.
 //! - `closing`: the end of all isolates, and who is left behind.
 //! - `core_dump`: the state of who traps, for who wants to look at it.
@@ -45,6 +45,7 @@ mod tasks;
 mod uncaught;
 mod undertaker;
 
+pub use ahead::Ahead;
 pub use builder::HostBuilder;
 pub use core_dump::CoreDump;
 pub use last_words::LastWords;
@@ -61,7 +62,6 @@ pub use uncaught::Uncaught;
 
 use std::time::Duration;
 
-use ahead::Ahead;
 use tasks::Tasks;
 
 use crate::account::Account;
@@ -129,7 +129,6 @@ pub(crate) struct Inner {
     reporter: Arc<Reporter>,
     last_words: Arc<Graveyard>,
     tasks: Tasks,
-    ahead: Ahead,
     /// Who is told when the host begins to close.
     bells: Bells,
     crew: Crew,

@@ -242,7 +242,7 @@ impl Inner {
         let quarters = self.quarters_of(module).ok_or_else(elsewhere)?;
         let module = quarters.place(module)?;
         let entry = module.entry_point(&birth.entry)?;
-        quarters.bound(&mut birth.limits);
+        self.prepare(quarters, &mut birth)?;
         let (spawner, parent) = (parent, parent.map(|parent| parent.control));
         let context = birth.context.or_else(|| birth.message.as_ref()?.attachments.trace_context());
         let control = self.control(&module, &mut birth, parent)?;
@@ -289,6 +289,21 @@ impl Inner {
             control.end_now(Exit::Killed { by: Killer::Isolate(parent.id) });
         }
         Ok((control, tail))
+    }
+
+    /// Lowers the limits of one more isolate to what there is room for, and sees to it that there are the threads that it needs.
+    /// The main of a run has that of whoever waits for it, and as long as it is alone, and its time has no limit, nobody has
+    /// to interrupt it.
+    fn prepare(&self, quarters: &Quarters, birth: &mut Birth) -> Result<(), SpawnError> {
+        quarters.bound(&mut birth.limits);
+        let Limits { cpu_time_max, deadline, run_deadline, .. } = &birth.limits;
+        let is_timed = cpu_time_max.or(*deadline).or(*run_deadline).is_some();
+        let scheduler = &quarters.scheduler;
+        if birth.is_main && !is_timed && scheduler.works_here() {
+            return Ok(());
+        }
+        let staffed = scheduler.staff().and_then(|()| self.ticker.ensure());
+        staffed.map_err(|error| SpawnError::NoRoom { max: self.isolates_max, reason: error.to_string() })
     }
 
     /// Has the registry take it: with that it is born.
@@ -397,8 +412,7 @@ const NOT_COUNTED: &str =
 /// What isolates have in common that take each other's place: module, entry, and debug name.
 fn kin(module: &Module, entry: &Entry, name: &str) -> u64 {
     let mut hasher = NumberHasher::default();
-    let digest = module.digest().0;
-    hasher.write_u64(digest.first_chunk().map_or(0, |first| u64::from_le_bytes(*first)));
+    hasher.write_u64(module.id().first_chunk().map_or(0, |first| u64::from_le_bytes(*first)));
     match entry {
         Entry::Main => {}
         Entry::Export(export) => hasher.write(export.as_bytes()),

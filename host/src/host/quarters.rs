@@ -6,11 +6,12 @@
 //! use to the other, neither do they share a place in a pool, a compiled module, or an entry of the cache.
 
 use std::borrow::Cow;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use super::floors::Floors;
-use crate::cache::{Cache, Vouched};
-use crate::compile::{Artefact, Workshop};
+use crate::cache::{Cache, EntryName, Vouched};
+use crate::compile::{Artefact, Digest, Workshop};
 use crate::engine::{Kind, Shape, Trial};
 use crate::error::{BuildError, LoadError, SpawnError};
 use crate::event::Recorder;
@@ -18,7 +19,7 @@ use crate::exit::Exit;
 use crate::isolate::{Module, Undertaker};
 use crate::limits::Limits;
 use crate::module::{Code, Compiler, Equipment, Known};
-use crate::scheduler::{CutShort, Hooks, Outcome, Preemption, Scheduler, Seeded, Ticker, TwoQueues};
+use crate::scheduler::{CutShort, Hooks, Outcome, Preemption, Scheduler, Seeded, Ticker, TwoQueues, Workers};
 use crate::sync::{Arc, Mutex};
 
 /// Engines, their code, and their threads.
@@ -48,7 +49,7 @@ impl Ground {
 
 /// Who runs checked isolates.
 pub(super) enum Threads {
-    Many(usize),
+    Many(Workers),
     Seeded(u64),
 }
 
@@ -68,7 +69,7 @@ impl Quarters {
             Threads::Seeded(seed) => Seeded::start(seed, ticker, interrupt).map_err(failed)?,
             Threads::Many(threads) => {
                 let preemption = Preemption { ticker: Arc::clone(ticker), interrupt };
-                TwoQueues::start("insula-worker", threads, Some(preemption)).map_err(failed)?
+                TwoQueues::named("insula-worker", threads, Some(preemption))
             }
         };
         Ok(Quarters::new(floors, ground, scheduler, hooks))
@@ -77,7 +78,7 @@ impl Quarters {
     /// For code without.
     fn trusted(ground: &Ground, threads: usize) -> Result<Quarters, BuildError> {
         let floors = Floors::new(Trial { kind: Kind::Trusted, shape: ground.shape })?;
-        let scheduler = TwoQueues::start("insula-trusted", threads, None).map_err(failed)?;
+        let scheduler = TwoQueues::named("insula-trusted", Workers::Exactly(threads), None);
         let hooks = ground.hooks();
         Ok(Quarters::new(floors, ground, scheduler, hooks))
     }
@@ -93,8 +94,8 @@ impl Quarters {
         Quarters { compiler, floors, scheduler, hooks: Arc::new(hooks) }
     }
 
-    pub(super) fn load(&self, name: &str, bytes: Cow<'_, [u8]>, found: Option<Known>) -> Result<Module, LoadError> {
-        let code = self.compiler.compile(self.floors.current(), name, bytes, found)?;
+    pub(super) fn load(&self, name: &str, bytes: Cow<'_, [u8]>, known: Option<Known>) -> Result<Module, LoadError> {
+        let code = self.compiler.compile(self.floors.current(), name, bytes, known)?;
         self.link(code)
     }
 
@@ -110,6 +111,16 @@ impl Quarters {
         let module = Module::link(code)?;
         module.load_into(self.floors.current())?;
         Ok(module)
+    }
+
+    /// Whether this folder is the one that keeps its code.
+    pub(super) fn is_kept_in(&self, folder: Option<&Path>) -> bool {
+        self.compiler.is_kept_in(folder)
+    }
+
+    /// What the cache calls the code of bytes of this digest.
+    pub(super) fn entry(&self, digest: &Digest) -> EntryName {
+        self.compiler.entry(digest)
     }
 
     /// What its engines are made for.

@@ -3,13 +3,15 @@
 use std::fmt;
 
 use super::{Host, Inner};
-use crate::control::{Control, Flags};
+use crate::control::{Control, Flags, Links};
 use crate::error::SpawnError;
 use crate::exit::{Exit, IsolateId};
 use crate::isolate::Module;
 use crate::printable::printable_line;
+use crate::scheduler::Visit;
 use crate::spawn::Spawn;
 use crate::sync::Arc;
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// How a program ended.
 ///
@@ -99,6 +101,11 @@ impl Host {
     /// any other way the run ends, and the others are ended with it. When nothing can wake any isolate the run ends,
     /// and says who waited where. All that guests printed is written when this returns.
     ///
+    /// The calling thread is one of those that run isolates meanwhile, where the host has not started all of them yet, and
+    /// the thread is none of a tokio runtime: it needs a stack as theirs is, of 2 MiB. What guests print goes to the
+    /// descriptor itself, as that of a child process: what this process has printed without an end of the line is to be
+    /// flushed before.
+    ///
     /// # Errors
     /// [`SpawnError`] where main is not born.
     pub fn run(&self, module: &Module, spawn: Spawn) -> Result<Ended, SpawnError> {
@@ -111,15 +118,24 @@ impl Host {
     /// As there.
     pub fn run_until(&self, module: &Module, spawn: Spawn, wait: Wait) -> Result<Ended, SpawnError> {
         let inner = self.inner();
+        let visit = inner.visit(module);
         let (main, _) = inner.spawn(module, spawn, true)?;
-        let seen = inner.wait_until(|| inner.look(&main, wait));
+        let run = Arc::new(Run { main, links: Arc::clone(&inner.links), wait, is_main_gone: AtomicBool::new(false) });
+        let seen = match &visit {
+            Some(visit) => {
+                let told = Arc::clone(&run);
+                visit.until(inner.links.census.changed(), move || told.may_be_over(), || run.look())
+            }
+            None => inner.wait_until(|| run.look()),
+        };
+        drop(visit);
         let asleep = match seen {
             Seen::AllAsleep => Some(inner.links.registry.all().iter().map(sleeper).collect()),
             Seen::AllEnded | Seen::MainEnded => None,
         };
         inner.end_all();
         inner.flush();
-        Ok(Ended { main: main.exit().unwrap_or(Exit::HostClosed), asleep })
+        Ok(Ended { main: run.main.exit().unwrap_or(Exit::HostClosed), asleep })
     }
 }
 
@@ -132,14 +148,45 @@ impl Inner {
         self.links.census.changed().wait_until(look)
     }
 
+    /// Makes this thread one of those that run checked isolates. Not where it is a runtime's: there what a guest waits for
+    /// would wait for the runtime, which waits for us.
+    fn visit(&self, module: &Module) -> Option<Visit> {
+        let is_asked = !module.is_trusted() && tokio::runtime::Handle::try_current().is_err();
+        is_asked.then(|| self.checked.scheduler.visit()).flatten()
+    }
+}
+
+/// A run, as whoever waits for it sees it.
+struct Run {
+    main: Arc<Control>,
+    links: Arc<Links>,
+    wait: Wait,
+    /// It ended well, and others are waited for.
+    is_main_gone: AtomicBool,
+}
+
+impl Run {
     /// Whether the run has ended, and why.
-    fn look(&self, main: &Control, wait: Wait) -> Option<Seen> {
-        match main.exit() {
-            Some(_) if wait == Wait::Main => Some(Seen::MainEnded),
+    fn look(&self) -> Option<Seen> {
+        // Looked at first: a main that no longer counts as living is seen dead below.
+        let all_asleep = self.links.all_asleep();
+        match self.main.exit() {
+            Some(_) if self.wait == Wait::Main => Some(Seen::MainEnded),
             Some(Exit::Returned | Exit::Exited) if self.links.census.live() == 0 => Some(Seen::AllEnded),
-            Some(Exit::Returned | Exit::Exited) | None => self.links.all_asleep().then_some(Seen::AllAsleep),
+            Some(Exit::Returned | Exit::Exited) => {
+                self.is_main_gone.store(true, Ordering::Relaxed);
+                all_asleep.then_some(Seen::AllAsleep)
+            }
+            None => all_asleep.then_some(Seen::AllAsleep),
             Some(_) => Some(Seen::MainEnded),
         }
+    }
+
+    /// Whether it may have ended. This is asked under locks, and takes none.
+    fn may_be_over(&self) -> bool {
+        let census = &self.links.census;
+        let main_ends = || !self.is_main_gone.load(Ordering::Relaxed) && self.main.flags.any(Flags::END);
+        census.live() == 0 || census.all_asleep() || main_ends()
     }
 }
 

@@ -5,8 +5,10 @@
 //! - [`TwoQueues`]: worker threads; a woken isolate runs next on its waker's worker, one that does not wait for two
 //!   whole slices goes behind all that do.
 //! - [`Seeded`]: one thread, and the next isolate is drawn by a seed.
+//! - [`Visit`]: a thread that waits for a run, and runs tasks meanwhile.
 //! - [`Preemption`]: what makes tasks give way; without it, they do so only where they wait.
-//! - [`Ticker`]: the thread that fires timers, and bumps the epoch while somebody runs and somebody else is ready.
+//! - [`Ticker`]: the thread that fires timers, and bumps the epoch while somebody runs and somebody else is ready; there is
+//!   none before that can be.
 //!
 //! It refuses to run guest code anywhere but in [`Task::poll`], and a panic below a poll ends one isolate only.
 
@@ -18,7 +20,7 @@ mod two_queues;
 pub(crate) use seeded::Seeded;
 pub(crate) use task::{CutShort, Estate, Hooks, Kept, Living, Outcome, Task};
 pub(crate) use ticker::Ticker;
-pub(crate) use two_queues::{Preemption, TwoQueues};
+pub(crate) use two_queues::{Preemption, TwoQueues, Visit, Workers};
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -41,6 +43,23 @@ pub(crate) trait Scheduler: Send + Sync {
     fn enqueue(&self, task: Arc<Task>);
     /// Slices since the scheduler began; two of them without a wait make a hog.
     fn ticks(&self) -> u64;
+    /// Sees to it that somebody runs what is queued.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    fn staff(&self) -> std::io::Result<()> {
+        Ok(())
+    }
+    /// Whether this thread runs tasks of it.
+    fn works_here(&self) -> bool {
+        false
+    }
+    /// Makes this thread one that runs tasks, where that is possible, until it leaves.
+    fn visit(&self) -> Option<Visit> {
+        None
+    }
+    /// Has a thread that visits and has nothing to do look for it anew.
+    fn wake_visitor(&self) {}
     /// Whether one task runs while another is ready.
     fn is_contended(&self) -> bool;
     /// A running task is asked to end, or ended after it was asked: until then ticks come, since the one bump of the
@@ -79,6 +98,10 @@ struct Polled {
     hog: Cell<bool>,
     /// Whether the epoch callback has not looked yet in this poll.
     fresh: Cell<bool>,
+    /// The task makes room since this thread is called elsewhere, whatever it has used.
+    called_away: Cell<bool>,
+    /// What is polled dies, and this poll is over soon.
+    dies: Cell<bool>,
 }
 
 impl Polled {
@@ -91,7 +114,21 @@ impl Polled {
             active: Cell::new(false),
             hog: Cell::new(false),
             fresh: Cell::new(false),
+            called_away: Cell::new(false),
+            dies: Cell::new(false),
         }
+    }
+
+    /// A poll begins, in this tick and at this time.
+    fn begin(&self, ticks: u64, began: Nanos, hog: bool) {
+        self.began_tick.set(ticks);
+        self.began.set(began);
+        self.active.set(true);
+        self.yielding.set(false);
+        self.hog.set(hog);
+        self.fresh.set(true);
+        self.called_away.set(false);
+        self.dies.set(false);
     }
 }
 
@@ -105,7 +142,9 @@ pub(crate) fn slice_is_over(scheduler: &dyn Scheduler) -> bool {
             return false;
         }
         let used = scheduler.ticks().saturating_sub(polled.began_tick.get());
-        used >= SLICE_TICKS || (polled.hog.get() && makes_room(scheduler))
+        let is_over = used >= SLICE_TICKS || (polled.hog.get() && makes_room(scheduler));
+        polled.called_away.set(!is_over && TwoQueues::is_called());
+        is_over || polled.called_away.get()
     })
 }
 
@@ -124,6 +163,11 @@ fn did_something_else() {
     POLLED.with(|polled| polled.ended.set(None));
 }
 
+/// Whether this thread polls a task, and may do so for a while.
+fn polls_on() -> bool {
+    POLLED.with(|polled| polled.active.get() && !polled.dies.get())
+}
+
 /// When the poll that this thread is in began.
 pub(crate) fn poll_began() -> Nanos {
     POLLED.with(|polled| polled.began.get())
@@ -135,6 +179,7 @@ pub(crate) fn poll_began() -> Nanos {
 pub(crate) fn last_poll(control: &Control, links: &Links) {
     POLLED.with(|polled| {
         let now = links.world.now();
+        polled.dies.set(true);
         let began = polled.began.replace(now);
         control.meter.polled(now.saturating_sub(began));
         if links.recorder.has_all() {

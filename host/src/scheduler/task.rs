@@ -173,12 +173,7 @@ impl Task {
         let Some((life, waker, span)) = slot.as_mut() else { return After::Gone };
         let began = POLLED.with(|polled| {
             let began = polled.ended.take().unwrap_or_else(|| self.world.now());
-            polled.began_tick.set(ticks);
-            polled.began.set(began);
-            polled.active.set(true);
-            polled.yielding.set(false);
-            polled.hog.set(self.is_hog());
-            polled.fresh.set(true);
+            polled.begin(ticks, began, self.is_hog());
             began
         });
         self.control.meter.polled_from(began);
@@ -200,7 +195,7 @@ impl Task {
         match result {
             Ok(Poll::Pending) => {
                 drop(slot);
-                if yielding { self.preempted() } else { self.park() }
+                if yielding { self.gave_way() } else { self.park() }
             }
             Ok(Poll::Ready(estate)) => {
                 self.state.store(DEAD, SeqCst);
@@ -272,11 +267,7 @@ impl Task {
         let asleep = self.control.flags.any(Flags::ASLEEP);
         let parked = if asleep { ASLEEP } else { PARKED };
         if self.state.compare_exchange(RUNNING, parked, SeqCst, SeqCst).is_err() {
-            self.state.store(QUEUED, SeqCst);
-            self.counts_not();
-            if self.control.flags.any(Flags::END) {
-                self.look_at_once();
-            }
+            self.requeued();
             return After::Again(self);
         }
         if asleep {
@@ -289,12 +280,25 @@ impl Task {
         After::Gone
     }
 
-    fn preempted(self: Arc<Task>) -> After {
+    /// It is ready, and made room for others; or for something that is no task, whatever it has used.
+    fn gave_way(self: Arc<Task>) -> After {
+        if POLLED.with(|polled| polled.called_away.get()) {
+            self.requeued();
+            return After::Preempted { hog: self.is_hog(), task: self };
+        }
+        self.preempted()
+    }
+
+    fn requeued(&self) {
         self.state.store(QUEUED, SeqCst);
         self.counts_not();
         if self.control.flags.any(Flags::END) {
             self.look_at_once();
         }
+    }
+
+    fn preempted(self: Arc<Task>) -> After {
+        self.requeued();
         let hog = self.strikes.fetch_add(1, SeqCst) >= 1;
         if hog {
             self.strikes.store(1, SeqCst);

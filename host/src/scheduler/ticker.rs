@@ -1,7 +1,8 @@
 //! The thread that fires timers, and ticks while it must.
 //!
 //! It ticks only while one isolate runs and another is ready; it is asked to by whoever makes that so, and stops by
-//! itself when two looks in a row find it no longer so. Otherwise it sleeps until the next timer. A kill needs no tick.
+//! itself when two looks in a row find it no longer so. Otherwise it sleeps until the next timer. A kill needs no tick. It
+//! begins when there is something to do for it: a program of one isolate may never need it.
 
 use std::sync::{OnceLock, Weak};
 use std::thread::JoinHandle;
@@ -12,6 +13,9 @@ use crate::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
 use crate::sync::{Arc, Mutex};
 use crate::world::{NEVER, World};
 
+/// How long it sleeps where no timer is due.
+const LONGEST: Duration = Duration::from_secs(3600);
+
 /// The ticker of a host.
 pub(crate) struct Ticker {
     world: Arc<World>,
@@ -19,6 +23,8 @@ pub(crate) struct Ticker {
     closing: AtomicBool,
     scheduler: OnceLock<Weak<dyn Scheduler>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    has_begun: AtomicBool,
+    is_missing: AtomicBool,
 }
 
 impl Ticker {
@@ -30,7 +36,17 @@ impl Ticker {
             closing: AtomicBool::new(false),
             scheduler: OnceLock::new(),
             thread: Mutex::new(None),
+            has_begun: AtomicBool::new(false),
+            is_missing: AtomicBool::new(false),
         })
+    }
+
+    /// One for which the system had no thread.
+    #[cfg(test)]
+    pub(super) fn without_thread(world: &Arc<World>) -> Arc<Ticker> {
+        let ticker = Ticker::new(world);
+        ticker.is_missing.store(true, SeqCst);
+        ticker
     }
 
     #[cfg(feature = "testing")]
@@ -38,23 +54,58 @@ impl Ticker {
         &self.world
     }
 
-    /// Starts the thread.
+    /// It is this scheduler's that is ticked, once somebody needs that.
+    pub(crate) fn serve(self: &Arc<Ticker>, scheduler: &Arc<dyn Scheduler>) {
+        // Set once, by the one caller that builds the host.
+        drop(self.scheduler.set(Arc::downgrade(scheduler)));
+        let ticker = Arc::downgrade(self);
+        // Where the system gives no thread it is asked again at the next ring, and by whoever has nothing else to do.
+        let begin = move || ticker.upgrade().into_iter().for_each(|ticker| drop(ticker.ensure()));
+        self.world.alarm().driven_by(Box::new(begin));
+    }
+
+    /// Starts the thread, if there is none yet.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub(crate) fn start(self: &Arc<Ticker>, scheduler: &Arc<dyn Scheduler>) -> std::io::Result<()> {
+    pub(crate) fn ensure(self: &Arc<Ticker>) -> std::io::Result<()> {
+        if self.has_begun.load(SeqCst) || self.scheduler.get().is_none() {
+            return Ok(());
+        }
+        let mut thread = self.thread.lock();
+        if thread.is_some() || self.closing.load(SeqCst) {
+            return Ok(());
+        }
         let ticker = Arc::clone(self);
-        // Set once, by the one caller that builds the host.
-        drop(self.scheduler.set(Arc::downgrade(scheduler)));
-        let thread = std::thread::Builder::new().name("insula-ticker".to_owned()).spawn(move || ticker.work())?;
-        *self.thread.lock() = Some(thread);
+        let begun = std::thread::Builder::new().name("insula-ticker".to_owned()).spawn(move || ticker.work());
+        self.is_missing.store(begun.is_err(), SeqCst);
+        if begun.is_err() {
+            // Whoever sleeps there may have to wake up sooner.
+            self.scheduler.get().and_then(Weak::upgrade).into_iter().for_each(|scheduler| scheduler.wake_visitor());
+        }
+        *thread = Some(begun?);
+        self.has_begun.store(true, SeqCst);
         Ok(())
+    }
+
+    /// Whether the system gave no thread when one was wanted.
+    pub(super) fn is_missing(&self) -> bool {
+        self.is_missing.load(SeqCst)
+    }
+
+    /// Fires timers in the place of the thread, and says how long it is to the next.
+    pub(super) fn fire(&self) -> Duration {
+        self.left(self.world.fire_due(), LONGEST)
     }
 
     /// Asks for ticks. Cheap where they come already.
     pub(crate) fn want(&self) {
         if !self.wanted.load(Relaxed) && !self.wanted.swap(true, SeqCst) {
             self.world.alarm().ring();
+            if self.is_missing() {
+                // The next one asks again.
+                self.wanted.store(false, SeqCst);
+            }
         }
     }
 
@@ -100,8 +151,13 @@ impl Ticker {
     }
 
     fn sleep_until(&self, next: u64, stopped: bool) {
-        let longest = if stopped || self.wanted.load(SeqCst) { TICK } else { Duration::from_secs(3600) };
+        let longest = if stopped || self.wanted.load(SeqCst) { TICK } else { LONGEST };
+        self.world.alarm().sleep(self.left(next, longest));
+    }
+
+    /// How long it is to then, so long at most.
+    fn left(&self, next: u64, longest: Duration) -> Duration {
         let left = if next == NEVER { longest } else { Duration::from_nanos(next.saturating_sub(self.world.now())) };
-        self.world.alarm().sleep(left.min(longest));
+        left.min(longest)
     }
 }

@@ -6,23 +6,29 @@
 //! that counts polls instead of time lets hogs hold up a ping-pong for milliseconds: measured.) A wake-up that finds no
 //! idle worker preempts a hog at once.
 //!
+//! The last worker may be a thread that visits: whoever waits for a run.
+//!
 //! Tasks that cannot be preempted have workers of their own: a [`TwoQueues`] without a [`Preemption`], where nobody is a
 //! hog and nothing ticks, and which does not wait for a task that runs on when it is closed.
 
 mod queue;
 mod threads;
+mod visit;
+mod worker;
 
 use std::cell::{Cell, RefCell};
 use std::sync::OnceLock;
-use std::thread::Thread;
 
 use super::task::{After, Task, empty_graves};
 use super::{Home, Scheduler, Ticker, did_something_else};
-use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use crate::sync::atomic::{Ordering::Relaxed, Ordering::Release, Ordering::SeqCst};
 use crate::sync::{Arc, Mutex};
 use queue::Queue;
 use threads::Threads;
+pub(crate) use threads::Workers;
+pub(crate) use visit::Visit;
+use worker::{RUNNING, RUNS_HOG, RUNS_METERED, Worker};
 
 /// Ticks after which the preempted queue is served although others are ready.
 const PREEMPTED_WAIT_TICKS: u64 = 8;
@@ -49,6 +55,11 @@ struct Shared {
     threads: OnceLock<Threads>,
     /// Workers whose thread is not started yet.
     without_thread: AtomicUsize,
+    /// A thread has been started, and has looked for nothing yet.
+    starting: AtomicBool,
+    /// Somebody visits, and is to look at what it waits for.
+    visited: AtomicBool,
+    called: AtomicBool,
     injector: Queue,
     preempted: Queue,
     preempted_served_tick: AtomicU64,
@@ -60,22 +71,6 @@ struct Shared {
     preemption: Option<Preemption>,
 }
 
-#[derive(Default)]
-struct Worker {
-    queue: Queue,
-    /// Its one-place slot is taken.
-    slot_taken: AtomicBool,
-    /// What it runs: [`RUNNING`] and the like. A worker that polls one task after another leaves it as it is in between.
-    runs: AtomicU8,
-    preempt_hog: AtomicBool,
-    woken: AtomicBool,
-    thread: Mutex<Option<Thread>>,
-}
-
-const RUNNING: u8 = 1;
-const RUNS_HOG: u8 = 1 << 1;
-const RUNS_METERED: u8 = 1 << 2;
-
 /// What a worker thread keeps to itself.
 struct Local {
     shared: Arc<Shared>,
@@ -86,12 +81,20 @@ struct Local {
     hog: Cell<bool>,
     /// What it runs next is a hog that others would hold up for ever.
     overdue: Cell<bool>,
+    /// The thread is somebody else's, who waits for a run.
+    visits: bool,
 }
 
 impl Local {
     fn new(shared: Arc<Shared>, index: usize) -> Local {
         let (slot, streak, turns) = (RefCell::new(None), Cell::new(0), Cell::new(0));
-        Local { shared, index, slot, streak, turns, hog: Cell::new(false), overdue: Cell::new(false) }
+        Local { shared, index, slot, streak, turns, hog: Cell::new(false), overdue: Cell::new(false), visits: false }
+    }
+
+    /// Whether this thread is such a worker.
+    fn is_here(is_such: impl FnOnce(&Local) -> bool) -> bool {
+        // A thread that ends may have none any more.
+        LOCAL.try_with(|local| local.borrow().as_deref().is_some_and(is_such)).unwrap_or(false)
     }
 }
 
@@ -106,6 +109,9 @@ impl TwoQueues {
             workers: (0..workers).map(|_| Worker::default()).collect(),
             threads: OnceLock::new(),
             without_thread: AtomicUsize::new(0),
+            starting: AtomicBool::new(false),
+            visited: AtomicBool::new(false),
+            called: AtomicBool::new(false),
             injector: Queue::default(),
             preempted: Queue::default(),
             preempted_served_tick: AtomicU64::new(0),
@@ -119,34 +125,30 @@ impl TwoQueues {
         TwoQueues { shared }
     }
 
-    /// Starts the first worker, and others when they are needed. Their threads are called `name` and a number.
-    ///
-    /// # Errors
-    /// When the system gives no thread.
-    pub(crate) fn start(name: &str, workers: usize, preemption: Option<Preemption>) -> std::io::Result<Arc<TwoQueues>> {
-        let scheduler = Arc::new(TwoQueues::new(workers, preemption));
+    /// One whose workers have threads when they are needed, and no sooner. They are called `name` and a number.
+    pub(crate) fn named(name: &str, workers: Workers, preemption: Option<Preemption>) -> Arc<TwoQueues> {
+        let scheduler = Arc::new(TwoQueues::new(workers.most(), preemption));
         let shared = &scheduler.shared;
-        shared.threads.get_or_init(|| Threads::new(name)).start(shared)?;
-        Ok(scheduler)
+        shared.threads.get_or_init(|| Threads::new(name, workers));
+        shared.without_thread.store(shared.workers.len(), Relaxed);
+        scheduler
     }
 
     /// Whether the worker that this thread is was asked to preempt its hog.
     pub(crate) fn is_preempting() -> bool {
-        LOCAL.with_borrow(|local| {
-            local.as_ref().is_some_and(|local| local.shared.workers[local.index].preempt_hog.load(Relaxed))
-        })
+        Local::is_here(|local| local.worker().preempt_hog.load(Relaxed))
     }
 }
 
 /// The task runs next on this thread, if it is a worker of this scheduler and does not run a hog now.
 pub(super) fn hand_over(task: Arc<Task>, home: Home) -> Result<(), Arc<Task>> {
-    LOCAL.with_borrow(|local| match local {
-        Some(local) if local.shared.home() == home && !local.hog.get() => {
-            local.hand_over(task);
-            Ok(())
-        }
-        Some(_) | None => Err(task),
-    })
+    let mut task = Some(task);
+    Local::is_here(|local| {
+        let is_next = local.shared.home() == home && !local.hog.get();
+        task.take_if(|_| is_next).into_iter().for_each(|task| local.hand_over(task));
+        is_next
+    });
+    task.map_or(Ok(()), Err)
 }
 
 impl Scheduler for TwoQueues {
@@ -168,7 +170,29 @@ impl Scheduler for TwoQueues {
         let workers = self.shared.workers.iter();
         let runs = workers.fold(0, |runs, worker| runs | worker.runs.load(Relaxed));
         let (running, metered) = (runs & RUNNING != 0, runs & RUNS_METERED != 0);
-        metered || self.shared.dying.load(SeqCst) > 0 || (running && self.shared.has_ready())
+        let waits = || self.shared.is_called() || self.shared.has_ready();
+        metered || self.shared.dying.load(SeqCst) > 0 || (running && waits())
+    }
+
+    fn staff(&self) -> std::io::Result<()> {
+        match self.shared.threads.get() {
+            Some(threads) if !self.works_here() => threads.start_first(&self.shared),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn works_here(&self) -> bool {
+        Local::is_here(|local| Arc::ptr_eq(&local.shared, &self.shared))
+    }
+
+    fn visit(&self) -> Option<Visit> {
+        Visit::begin(&self.shared)
+    }
+
+    fn wake_visitor(&self) {
+        if let Some(last) = self.shared.workers.last().filter(|_| self.shared.visited.load(SeqCst)) {
+            last.wake();
+        }
     }
 
     fn dying(&self, more: bool) {
@@ -200,22 +224,6 @@ impl Scheduler for TwoQueues {
             }
         }
         self.shared.clear();
-    }
-}
-
-impl Worker {
-    /// Says what it runs, to whoever looks.
-    fn runs(&self, runs: u8) {
-        if self.runs.load(Relaxed) != runs {
-            self.runs.store(runs, SeqCst);
-        }
-    }
-
-    fn wake(&self) {
-        self.woken.store(true, SeqCst);
-        if let Some(thread) = &*self.thread.lock() {
-            thread.unpark();
-        }
     }
 }
 
@@ -269,7 +277,7 @@ impl Shared {
 
     /// Starts the thread of one more worker, if there is one without. Where the system gives none, the others do the work.
     fn start_worker(self: &Arc<Shared>) -> bool {
-        if self.without_thread.load(Relaxed) == 0 {
+        if self.without_thread.load(SeqCst) == 0 {
             return false;
         }
         self.threads.get().is_some_and(|threads| threads.start(self).unwrap_or(false))
@@ -277,9 +285,15 @@ impl Shared {
 
     /// Somebody is ready: an idle worker wakes, or a further one begins, or a hog makes room.
     fn notify(self: &Arc<Shared>) {
-        if self.wake_idle() || self.start_worker() {
+        // One that has just been started looks soon.
+        if self.wake_idle() || self.starting.load(SeqCst) || self.start_worker() {
             return;
         }
+        self.make_room();
+    }
+
+    /// All have something to do: a hog gives way.
+    fn make_room(&self) {
         self.want_ticks();
         let hog = self.workers.iter().find(|worker| worker.runs.load(SeqCst) & RUNS_HOG != 0);
         if let Some(worker) = hog
@@ -328,7 +342,9 @@ impl Local {
                 self.worker().queue.push(task);
                 self.shared.notify();
             }
-            None => self.shared.want_ticks(),
+            // Who visits and runs nobody yet holds nobody up.
+            None if self.worker().runs.load(Relaxed) != 0 => self.shared.want_ticks(),
+            None => {}
         }
     }
 
@@ -391,7 +407,8 @@ impl Local {
         if hog && (!self.shared.injector.is_empty() || !worker.queue.is_empty()) {
             worker.preempt_hog.store(true, SeqCst);
         }
-        if metered || self.shared.has_ready() {
+        // And who visits may have been called.
+        if metered || self.shared.has_ready() || (self.visits && self.shared.is_called()) {
             self.shared.want_ticks();
         }
         let after = task.poll(self.shared.ticks.load(Relaxed));
@@ -432,10 +449,16 @@ impl Local {
             self.shared.idle_count.store(idle.len(), SeqCst);
         }
         while !self.worker().woken.swap(false, SeqCst) {
-            if self.shared.has_queued() || self.shared.closing.load(SeqCst) {
+            // The slot may be of somebody whom a dropped future woke, or a timer: nobody else can take that.
+            let is_next = || self.worker().slot_taken.load(Relaxed);
+            if self.shared.has_queued() || is_next() || self.shared.closing.load(SeqCst) {
                 break;
             }
-            std::thread::park();
+            match self.timers() {
+                Some(_) if is_next() => break,
+                Some(next) => std::thread::park_timeout(next),
+                None => std::thread::park(),
+            }
         }
         let mut idle = self.shared.idle.lock();
         idle.retain(|index| *index != self.index);
@@ -447,6 +470,15 @@ fn work(shared: Arc<Shared>, index: usize) {
     *shared.workers[index].thread.lock() = Some(std::thread::current());
     let local = std::rc::Rc::new(Local::new(shared, index));
     LOCAL.set(Some(std::rc::Rc::clone(&local)));
+    let first = local.next();
+    local.shared.starting.store(false, SeqCst);
+    if let Some(task) = first.filter(|_| !local.shared.closing.load(SeqCst)) {
+        // Whoever queued something meanwhile may have left it to this thread.
+        if local.shared.has_queued() {
+            local.shared.notify();
+        }
+        local.run(task);
+    }
     while !local.shared.closing.load(SeqCst) {
         match local.next() {
             Some(task) => local.run(task),

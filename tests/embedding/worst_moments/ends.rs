@@ -3,9 +3,9 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use insula::{Exit, Host, Isolate, IsolateId, Limits, MailboxPolicy, Priority, RunError, Spawn, Wait};
+use insula::{Doing, Exit, Host, Isolate, IsolateId, Limits, MailboxPolicy, Priority, RunError, Spawn, Wait};
 
-use super::{LONG, MOMENTS, Moment, begun, block_on, host, module};
+use super::{LONG, MOMENTS, Moment, begun, block_on, host, module, started};
 use crate::harness;
 
 /// A way to wait for an end, and the end.
@@ -81,8 +81,14 @@ fn whoever_runs_a_program_is_told_that_its_host_was_shut_down() {
         for (name, run) in RUNS {
             let host = host();
             let own = host.clone();
-            let ran = begun(move || run(&own, moment.spawn()));
-            while host.live() == 0 {
+            // Where it is in its code, that runs on the thread that waits for it.
+            let ran = started(move || run(&own, moment.spawn()));
+            let is_there = |main: &Isolate| match main.stack(LONG).map(|stack| stack.doing) {
+                Ok(Doing::Runs) => matches!(moment, Moment::ClosedInItsCode),
+                Ok(Doing::Waits { call }) => call.is_some() && matches!(moment, Moment::ClosedInACall),
+                _ => false,
+            };
+            while !host.isolates().iter().any(is_there) {
                 std::thread::yield_now();
             }
             host.shutdown(Duration::ZERO);

@@ -10,6 +10,7 @@ use crate::control::{Accounts, Census, Control, Cradle, Lineage};
 use crate::event::Recorder;
 use crate::exit::{Exit, IsolateId};
 use crate::port::{CapabilityId, Mailbox, Room};
+use crate::sync::Doorbell;
 use crate::world::World;
 
 fn control(id: u64) -> Arc<Control> {
@@ -41,7 +42,10 @@ struct Bench {
 
 impl Bench {
     fn new(threads: usize) -> Bench {
-        let scheduler = TwoQueues::start("test", threads, None).unwrap();
+        Bench::of(TwoQueues::named("test", Workers::Exactly(threads), None))
+    }
+
+    fn of(scheduler: Arc<TwoQueues>) -> Bench {
         let shared = Arc::clone(&scheduler.shared);
         let cut_short = Box::new(|control: &Arc<Control>, _| drop(control.die(Exit::HostClosed, || {})));
         let hooks = Arc::new(Hooks { cut_short, recorder: Recorder::new(|_| None), interrupt: Box::new(|| {}) });
@@ -131,7 +135,7 @@ fn one_that_runs_on_holds_up_its_own_thread_only() {
 fn a_worker_has_a_thread_when_there_is_work_for_it_and_none_after_the_end() {
     let bench = Bench::new(3);
     let without_thread = || bench.shared.without_thread.load(Relaxed);
-    assert_eq!(without_thread(), 2);
+    assert_eq!(without_thread(), 3);
     let held: Vec<_> = (1..=3).map(|id| bench.held_up(&control(id))).collect();
     assert_eq!(without_thread(), 0, "each of the three has a thread of its own");
     drop(held);
@@ -160,6 +164,97 @@ fn what_the_dead_leave_is_dropped_although_others_are_always_ready() {
     bench.launch_living(&control(2), async move { Some(Box::new(here) as Box<dyn Send>) });
     assert!(is_over.recv().is_err());
     bench.scheduler.close();
+}
+
+/// What is waited for by who visits.
+#[derive(Default)]
+struct Ended {
+    bell: Doorbell,
+    ended: AtomicBool,
+}
+
+impl Ended {
+    fn end(&self) {
+        self.ended.store(true, SeqCst);
+        self.bell.ring();
+    }
+
+    fn visited(self: &Arc<Ended>, visit: &Visit) {
+        let told = Arc::clone(self);
+        visit.until(&self.bell, move || told.ended.load(SeqCst), || self.ended.load(SeqCst).then_some(()));
+    }
+}
+
+#[test]
+fn who_visits_runs_what_is_queued_and_no_thread_begins() {
+    let (bench, ended) = (Bench::new(1), Arc::new(Ended::default()));
+    let visit = bench.scheduler.visit().unwrap();
+    assert!(bench.scheduler.works_here() && bench.scheduler.visit().is_none(), "it is a worker already");
+    std::thread::scope(|scope| {
+        let elsewhere = scope.spawn(|| bench.scheduler.works_here() || bench.scheduler.visit().is_some());
+        assert!(!elsewhere.join().unwrap(), "there is one place");
+    });
+    bench.scheduler.staff().unwrap();
+    let theirs = Arc::clone(&ended);
+    bench.launch(&control(1), async move { theirs.end() });
+    ended.visited(&visit);
+    drop(visit);
+    assert!(!bench.scheduler.works_here());
+    assert_eq!(bench.shared.without_thread.load(Relaxed), 1, "no thread has begun");
+    bench.scheduler.staff().unwrap();
+    assert!(bench.scheduler.visit().is_none(), "its one worker has a thread now");
+    bench.scheduler.close();
+}
+
+#[test]
+fn who_visits_is_woken_by_a_ring_and_by_work_that_others_bring() {
+    let (bench, ended) = (Bench::new(1), Arc::new(Ended::default()));
+    let visit = bench.scheduler.visit().unwrap();
+    let theirs = Arc::clone(&ended);
+    std::thread::scope(|scope| {
+        scope.spawn(|| bench.launch(&control(1), async move { theirs.bell.ring() }));
+        scope.spawn(|| {
+            while bench.shared.idle_count.load(SeqCst) == 0 {
+                std::thread::yield_now();
+            }
+            ended.end();
+        });
+        ended.visited(&visit);
+    });
+}
+
+#[test]
+fn what_who_visits_leaves_is_run_by_a_thread() {
+    let bench = Bench::new(2);
+    let (done, is_done) = mpsc::channel();
+    let visit = bench.scheduler.visit().unwrap();
+    for id in 1..=3 {
+        let done = done.clone();
+        bench.launch(&control(id), async move {
+            done.send(std::thread::current().name().map(str::to_owned)).unwrap();
+        });
+    }
+    assert!(is_done.try_recv().is_err(), "it does not work yet");
+    drop(visit);
+    let names: Vec<Option<String>> = is_done.iter().take(3).collect();
+    assert!(names.iter().flatten().all(|name| name.starts_with("test-")), "{names:?}");
+    bench.scheduler.close();
+}
+
+#[test]
+fn who_visits_fires_timers_where_the_system_has_no_thread_for_that() {
+    let world = World::new();
+    let preemption = Preemption { ticker: Ticker::without_thread(&world), interrupt: Box::new(|| {}) };
+    let bench = Bench { world, ..Bench::of(TwoQueues::named("test", Workers::Exactly(1), Some(preemption))) };
+    let (ended, world) = (Arc::new(Ended::default()), Arc::clone(&bench.world));
+    let visit = bench.scheduler.visit().unwrap();
+    let theirs = Arc::clone(&ended);
+    bench.launch(&control(1), async move {
+        let ends = world.after(std::time::Duration::from_millis(1));
+        assert!(crate::until::within(&world, ends, std::future::pending::<()>()).await.is_none());
+        theirs.end();
+    });
+    ended.visited(&visit);
 }
 
 /// How often a hog that this worker runs is interrupted for the sake of somebody who becomes ready on another one.
