@@ -118,7 +118,8 @@ impl Cli {
     /// is said with them.
     fn parsed(line: &[OsString]) -> Result<Cli, clap::Error> {
         let words = line.get(1..).filter(|words| words.first().is_some_and(|first| first == "run"));
-        match words.and_then(|words| run::Run::of_words(words.iter().cloned()).ok()) {
+        let plain = || words.and_then(run::Run::of_plain_words);
+        match plain().or_else(|| run::Run::of_words(words?.iter().cloned()).ok()) {
             Some(run) => Ok(Cli { command: Command::Run(Box::new(run)) }),
             None => Cli::try_parse_from(line),
         }
@@ -181,6 +182,21 @@ mod tests {
             "app.wasm --threads 3 -h --dir x -- --env A --".split(' ').collect::<Vec<_>>()
         );
         assert_eq!(run.limits.threads, Some(2));
+    }
+
+    #[test]
+    fn a_line_without_flags_is_read_as_one_with_them() {
+        for line in
+            ["insula run app.wasm", "insula run app.wasm one -x --wait main -- y", "insula run help -h", "insula run "]
+        {
+            let words: Vec<OsString> = line.split(' ').skip(1).map(OsString::from).collect();
+            let plain = run::Run::of_plain_words(&words).unwrap();
+            assert_eq!(format!("{plain:?}"), format!("{:?}", run::Run::of_words(words).unwrap()));
+        }
+        for line in ["run", "run -h", "run --threads 2 app.wasm", "run -- app.wasm", "run -"] {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            assert!(run::Run::of_plain_words(&words).is_none(), "{line}");
+        }
     }
 
     #[test]

@@ -9,18 +9,19 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
-use insula::{Host, LoadError, Module};
+use insula::{Ahead, Host, LoadError, Module};
 
 use super::{progress, report};
 
-/// Loads a module's file, and one of precompiled code where that is allowed.
-pub(super) fn load(host: &Host, path: &Path, allowed: bool) -> Result<Module> {
+/// Loads a module's file, which may have been read ahead, and one of precompiled code where that is allowed.
+pub(super) fn load(host: &Host, path: &Path, ahead: Option<Ahead>, allowed: bool) -> Result<Module> {
     let name = path.display().to_string();
     if allowed && is_precompiled(path)? {
         let bytes = std::fs::read(path).with_context(|| report::path(path))?;
         return Ok(load_allowed(host, &name, &bytes)?);
     }
-    progress::while_at_work("compiling", path, || host.load_file(path)).map_err(|error| match error {
+    let load = || ahead.map_or_else(|| host.load_file(path), |ahead| host.load_ahead(ahead));
+    progress::while_at_work("compiling", path, load).map_err(|error| match error {
         LoadError::Precompiled { .. } if allowed => {
             anyhow!(
                 "{}: this is wasmtime's compiled code, which insula does not load; give the .wasm that it came from",

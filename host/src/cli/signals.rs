@@ -6,7 +6,9 @@
 //! The thread that waits for them waits for who wants to look into the run as well, which seldom comes either.
 
 use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +29,29 @@ const PRINTING: Duration = Duration::from_millis(500);
 
 /// How long until something is tried again for which the system has nothing now.
 const AGAIN: Duration = Duration::from_millis(50);
+
+/// The thread that will wait for signals. It begins before there is anything to wait for: the beginning of a thread takes
+/// memory from the system, and the loading of a program, which does so too, would wait for it.
+pub(super) struct Lookout(Sender<Box<dyn FnOnce() + Send>>);
+
+impl Lookout {
+    /// Starts the thread.
+    pub(super) fn begin() -> Result<Lookout> {
+        let (sender, receiver) = channel::<Box<dyn FnOnce() + Send>>();
+        let thread = std::thread::Builder::new().name("insula-signals".to_owned());
+        // Whoever is gone without a run has nothing for it to do.
+        // One that panics has nobody else do what comes after it.
+        let watch = move || receiver.iter().for_each(|job| drop(catch_unwind(AssertUnwindSafe(job))));
+        thread.spawn(watch).context("cannot watch for signals")?;
+        Ok(Lookout(sender))
+    }
+
+    /// Has it do this first. As long as nothing runs, a signal needs nobody.
+    pub(super) fn first(&self, job: impl FnOnce() + Send + 'static) {
+        // It waits for one.
+        let _ = self.0.send(Box::new(job));
+    }
+}
 
 /// Watches for signals from its making until the process ends.
 pub(super) struct Signals(Arc<Mutex<State>>);
@@ -65,6 +90,7 @@ impl Signals {
     /// From now on a signal ends the process; and from when a run begins, the first ends all isolates of `host`, which have
     /// `grace` for it, and with them its run. Then it calls `then`. Who knocks at the door finds it opened.
     pub(super) fn watch(
+        lookout: &Lookout,
         host: &Host,
         grace: Duration,
         door: Option<Arc<Door>>,
@@ -73,9 +99,8 @@ impl Signals {
         let (second, arrivals) = arrivals().context("cannot watch for signals")?;
         let state = Arc::new(Mutex::new(State { phase: Phase::Running, host: host.clone(), second }));
         let theirs = Arc::clone(&state);
-        let thread = std::thread::Builder::new().name("insula-signals".to_owned());
         let on_first = move || on_first(arrivals, door, &theirs, grace, then);
-        thread.spawn(on_first).context("cannot watch for signals")?;
+        lookout.first(on_first);
         Ok(Signals(state))
     }
 
@@ -220,10 +245,12 @@ fn first(state: &mut State, signal: i32, grace: Duration, then: impl FnOnce() + 
     }
     state.phase = Phase::Caught(u8::try_from(signal).unwrap_or(0));
     let host = state.host.clone();
-    std::thread::spawn(move || {
+    let ends = move || {
         host.shutdown(grace);
         then();
-    });
+    };
+    // Where the system gives no thread the process ends after the same time, whoever is still at what.
+    drop(std::thread::Builder::new().spawn(ends));
     exit_code(signal)
 }
 

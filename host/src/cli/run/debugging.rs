@@ -16,7 +16,7 @@ use crate::cli::nearest::did_you_mean;
 use crate::cli::report;
 
 /// The flags of debugging.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 #[command(next_help_heading = "How it ends")]
 pub(in crate::cli) struct DebugFlags {
     /// coredump=FILE: write the core dump of a main that traps there, and of another isolate to FILE.N, N its number

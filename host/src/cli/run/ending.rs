@@ -16,7 +16,7 @@ use crate::cli::units::duration;
 #[command(next_help_heading = "How it ends")]
 pub(in crate::cli) struct EndingFlags {
     /// What the run waits for when its main has returned
-    #[arg(long, value_name = "WHOM", value_enum, default_value_t = WaitFor::All)]
+    #[arg(long, value_name = "WHOM", value_enum, default_value_t = WaitFor::default())]
     pub(super) wait: WaitFor,
 
     /// What isolates have to end by themselves after a signal
@@ -24,7 +24,7 @@ pub(in crate::cli) struct EndingFlags {
     pub(super) grace: Duration,
 
     /// What an error that no isolate listens for means for the exit code of a main that returned
-    #[arg(long, value_name = "WHAT", value_enum, default_value_t = OnChildError::Report)]
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = OnChildError::default())]
     pub(super) on_child_error: OnChildError,
 
     /// Which frames of an isolate that failed are shown; by default short, or full if RUST_BACKTRACE=full
@@ -32,19 +32,28 @@ pub(in crate::cli) struct EndingFlags {
     pub(super) backtrace: Option<Backtrace>,
 }
 
+impl Default for EndingFlags {
+    fn default() -> EndingFlags {
+        let (wait, on_child_error) = (WaitFor::default(), OnChildError::default());
+        EndingFlags { wait, grace: Duration::from_secs(2), on_child_error, backtrace: None }
+    }
+}
+
 /// Whom a run waits for.
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq)]
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq)]
 pub(super) enum WaitFor {
     /// All isolates.
+    #[default]
     All,
     /// Its main only; the others are ended then.
     Main,
 }
 
 /// What becomes of an error that no isolate listens for.
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq)]
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq)]
 pub(super) enum OnChildError {
     /// It is printed, and the exit code is main's.
+    #[default]
     Report,
     /// It is printed, and the exit code is 1 where main's is 0.
     Fail,

@@ -7,7 +7,7 @@ use insula::{Host, Spawn};
 use crate::cli::signals::Signals;
 
 /// The flags of what is sent elsewhere.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub(in crate::cli) struct ExportFlags {
     /// Send isolates and messages as spans to a collector of OpenTelemetry's, by OTLP over HTTP; without a URL, to
     /// http://127.0.0.1:4318

@@ -7,7 +7,7 @@ use insula::{Grant, Output, Spawn, Stdin};
 use crate::cli::grants::{Folder, Offer, Variable};
 
 /// The flags of what a program is given.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 #[command(next_help_heading = "What the program is given")]
 pub(in crate::cli) struct GivenFlags {
     /// A folder that the program may read and write, and the name that it has there

@@ -12,6 +12,9 @@ use insula::{HostBuilder, Limits};
 use crate::cli::nearest::did_you_mean;
 use crate::cli::units::{count, duration, size};
 
+/// How many isolates may live at once, unless the command line says it.
+const ISOLATES: u32 = 1_000;
+
 /// The flags of limits.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Limits")]
@@ -21,7 +24,7 @@ pub(in crate::cli) struct LimitFlags {
     wasm: Vec<Setting>,
 
     /// How many isolates may live at once
-    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = ISOLATES, value_parser = clap::value_parser!(u32).range(1..))]
     pub(in crate::cli) isolates: u32,
 
     /// How many generations of isolates may be below main; by default any number
@@ -39,6 +42,13 @@ pub(in crate::cli) struct LimitFlags {
     /// How many threads run isolates; by default as many as there are cores
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(in crate::cli) threads: Option<u16>,
+}
+
+impl Default for LimitFlags {
+    fn default() -> LimitFlags {
+        let [mailbox_messages, mailbox_bytes] = [None; 2];
+        LimitFlags { wasm: vec![], isolates: ISOLATES, depth: None, mailbox_messages, mailbox_bytes, threads: None }
+    }
 }
 
 /// One part of what `-W` is given.

@@ -33,7 +33,7 @@ pub(super) use program::{cache_folder, compile_limits};
 use super::code::Outcome;
 use super::grants::{Folder, Variable};
 use super::report::Backtrace;
-use super::signals::Signals;
+use super::signals::{Lookout, Signals};
 use super::{config, report};
 use debugging::DebugFlags;
 use ending::EndingFlags;
@@ -44,7 +44,7 @@ use program::Program;
 use recorded::RecordFlags;
 
 /// Runs a program, and exits with its exit code.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 #[command(after_help = EXAMPLES, override_usage = "insula run [OPTIONS] <TARGET> [ARGS]...", args_override_self = true)]
 pub(super) struct Run {
     /// A .wasm or .wat file, a .rs file that is a bin or example of the package around it, or a package folder; then
@@ -75,7 +75,7 @@ pub(super) struct Run {
 }
 
 /// The flags of the command itself.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Where flags come from, and when it runs again")]
 pub(super) struct SessionFlags {
     /// Build and start the program again whenever its sources change; the old one goes on while a build fails
@@ -139,6 +139,13 @@ impl Run {
         Ok(<Words as clap::Parser>::try_parse_from(words)?.run)
     }
 
+    /// The same of words without flags, which begin with the target: as most are, and clap takes a twentieth of a start to
+    /// get its flags ready. None of others.
+    pub(super) fn of_plain_words(words: &[OsString]) -> Option<Run> {
+        let target = words.get(1).filter(|target| !target.as_encoded_bytes().starts_with(b"-"));
+        target.map(|_| Run { target_and_arguments: words[1..].to_owned(), ..Run::default() })
+    }
+
     /// The same, with these grants.
     pub(super) fn with_grants(self, folders: Vec<Folder>, variables: Vec<Variable>, shown: Option<Backtrace>) -> Run {
         let given = GivenFlags { folders, variables, ..self.given };
@@ -162,13 +169,16 @@ impl Run {
 }
 
 fn once(program: &Program) -> Result<Outcome> {
+    let lookout = Lookout::begin()?;
     let built = program.build()?;
-    let hosted = program.host(&built)?;
-    let signals = Signals::watch(&hosted.host, program.flags().ending.grace, hosted.door().cloned(), || ())?;
+    let hosted = program.host(&built, Some(&lookout))?;
+    let grace = program.flags().ending.grace;
+    let signals = Signals::watch(&lookout, &hosted.host, grace, hosted.door().cloned(), || ())?;
     let loaded = program.load(&built, hosted)?;
     signals.begin();
     let outcome = program.run(&loaded, &signals)?;
     report::ended(&outcome);
+    loaded.leave();
     Ok(outcome)
 }
 

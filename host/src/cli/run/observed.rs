@@ -14,7 +14,7 @@ use crate::cli::log::{self, Filter};
 const VARIABLE: &str = "INSULA_LOG";
 
 /// The flags of logs and metrics.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Logs and metrics")]
 pub(in crate::cli) struct ObserveFlags {
     /// Log on standard error: error, warn, info, debug or trace, or TARGET=LEVEL,...; by default what INSULA_LOG says,

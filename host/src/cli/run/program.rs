@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use insula::{CompileLimits, Grant, Host, Metrics, Module};
+use insula::{Ahead, CompileLimits, Grant, Host, HostBuilder, Metrics, Module};
 
 use super::Run;
 use super::ending::{OnChildError, Unheard};
@@ -15,7 +15,7 @@ use crate::cli::endpoint::Endpoint;
 use crate::cli::live::{Answering, Door};
 use crate::cli::precompiled;
 use crate::cli::report::{self, Backtrace, Shown, Sources};
-use crate::cli::signals::Signals;
+use crate::cli::signals::{Lookout, Signals};
 use crate::cli::target::Target;
 
 /// Longer than anybody waits.
@@ -47,6 +47,8 @@ pub(super) struct Hosted {
     unheard: Unheard,
     /// Where it is looked into.
     pub(super) answering: Option<Answering>,
+    /// Its module, where somebody reads that meanwhile.
+    ahead: Option<Ahead>,
 }
 
 /// Built, loaded, and not running yet.
@@ -88,21 +90,29 @@ impl Program {
         Ok(Built { module, sources, offers: offers.collect::<Result<_>>()? })
     }
 
-    /// Makes a host for it, into which can be looked at once.
-    pub(super) fn host(&self, built: &Built) -> Result<Hosted> {
+    /// Makes a host for it, into which can be looked at once. Where there is a thread for that, the module is read meanwhile.
+    pub(super) fn host(&self, built: &Built, lookout: Option<&Lookout>) -> Result<Hosted> {
         let unheard = Unheard::default();
-        let host = self.empty_host(built, &unheard)?;
+        let builder = self.builder(built, &unheard)?;
+        // What is precompiled is not in the cache.
+        let reads = lookout.filter(|_| !self.flags.given.allow_precompiled);
+        let ahead = reads.map(|lookout| {
+            let (ahead, read) = builder.read_ahead(&built.module);
+            lookout.first(read);
+            ahead
+        });
+        let host = builder.build()?;
         for (name, module) in &built.offers {
             host.offer_file(name, module);
         }
         let answering = self.flags.records.answering(&host, &name(&built.module))?;
-        Ok(Hosted { host, unheard, answering })
+        Ok(Hosted { host, unheard, answering, ahead })
     }
 
     /// Has the host compile the module, or find it compiled.
     pub(super) fn load(&self, built: &Built, hosted: Hosted) -> Result<Loaded> {
-        let Hosted { host, unheard, answering } = hosted;
-        let module = precompiled::load(&host, &built.module, self.flags.given.allow_precompiled)?;
+        let Hosted { host, unheard, answering, ahead } = hosted;
+        let module = precompiled::load(&host, &built.module, ahead, self.flags.given.allow_precompiled)?;
         Ok(Loaded { host, module, path: built.module.clone(), unheard, answering: Mutex::new(answering) })
     }
 
@@ -133,7 +143,7 @@ impl Program {
         Ok(Outcome::Ended { ended: ended?, child_failed })
     }
 
-    fn empty_host(&self, Built { module, sources, .. }: &Built, unheard: &Unheard) -> Result<Host> {
+    fn builder(&self, Built { module, sources, .. }: &Built, unheard: &Unheard) -> Result<HostBuilder> {
         let mut builder = self.flags.limits.bound(Host::builder()).compile_limits(compile_limits());
         if let Some(folder) = module.parent() {
             builder = builder.module_folder(folder);
@@ -141,14 +151,10 @@ impl Program {
         if let Some(folder) = cache_folder() {
             builder = builder.cache_folder(folder);
         }
-        // What is precompiled is not in the cache.
-        if !self.flags.given.allow_precompiled {
-            builder = builder.read_ahead(module);
-        }
         let backtrace = Backtrace::or_environment(self.flags.ending.backtrace);
         let shown = Shown { backtrace, sources: Sources::around(module).and(sources.as_deref()), with_stderr: true };
         let builder = self.flags.debug.set(builder)?;
-        Ok(unheard.noted_by(builder, shown).build()?)
+        Ok(unheard.noted_by(builder, shown))
     }
 }
 
@@ -160,6 +166,13 @@ impl Hosted {
 }
 
 impl Loaded {
+    /// Closes its host and leaves the rest to the system, for a process that is about to end: it takes all of it back at
+    /// once, in less time than it takes to give it back piece by piece.
+    pub(super) fn leave(self) {
+        self.host.shutdown(Duration::ZERO);
+        std::mem::forget(self);
+    }
+
     /// The file of its module.
     pub(super) fn path(&self) -> &Path {
         &self.path

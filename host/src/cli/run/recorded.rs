@@ -26,7 +26,7 @@ use crate::cli::signals::Signals;
 use crate::cli::trace::Recording;
 
 /// The flags of what is kept.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 #[command(next_help_heading = "What is kept of it, and who looks at it")]
 pub(in crate::cli) struct RecordFlags {
     /// Record what happens in the run, in the format of Chromium's traces; see `insula trace`

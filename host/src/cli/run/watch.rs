@@ -15,7 +15,7 @@ use insula::Sha256;
 use super::program::{Built, Loaded, Program};
 use super::sources::{Sources, Watcher};
 use crate::cli::code::{self, Outcome};
-use crate::cli::signals::Signals;
+use crate::cli::signals::{Lookout, Signals};
 use crate::cli::{precompiled, report};
 
 /// A change is over when nothing more came for so long: who saves a file writes it in several steps, and often not only
@@ -102,11 +102,11 @@ impl Session {
         }
         if let Some(current) = &self.current {
             // Its host finds out what is wrong with the new one, and leaves its code in the cache.
-            precompiled::load(&current.loaded.host, &built.module, self.program.flags().given.allow_precompiled)?;
+            precompiled::load(&current.loaded.host, &built.module, None, self.program.flags().given.allow_precompiled)?;
             report::note("its sources changed: it is started again");
         }
         self.end_current();
-        let mut hosted = self.program.host(&built)?;
+        let mut hosted = self.program.host(&built, None)?;
         self.program.flags().records.open(&mut hosted)?;
         let loaded = Arc::new(self.program.load(&built, hosted)?);
         let signals = match &self.signals {
@@ -117,7 +117,7 @@ impl Session {
             None => {
                 let (sender, grace) = (self.sender.clone(), self.program.flags().ending.grace);
                 let then = move || drop(sender.send(News::Signalled));
-                let signals = Signals::watch(&loaded.host, grace, None, then)?;
+                let signals = Signals::watch(&Lookout::begin()?, &loaded.host, grace, None, then)?;
                 signals.begin();
                 Arc::new(signals)
             }
