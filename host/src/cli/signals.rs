@@ -39,15 +39,14 @@ impl Lookout {
     pub(super) fn begin() -> Result<Lookout> {
         let (sender, receiver) = channel::<Box<dyn FnOnce() + Send>>();
         let thread = std::thread::Builder::new().name("insula-signals".to_owned());
-        // Whoever is gone without a run has nothing for it to do.
-        // One that panics has nobody else do what comes after it.
+        // Whoever is gone without a run has nothing for it to do; after a job that panics comes the next one.
         let watch = move || receiver.iter().for_each(|job| drop(catch_unwind(AssertUnwindSafe(job))));
         thread.spawn(watch).context("cannot watch for signals")?;
         Ok(Lookout(sender))
     }
 
-    /// Has it do this first. As long as nothing runs, a signal needs nobody.
-    pub(super) fn first(&self, job: impl FnOnce() + Send + 'static) {
+    /// Has it do this next. As long as nothing runs, a signal needs nobody who waits for it.
+    pub(super) fn next(&self, job: impl FnOnce() + Send + 'static) {
         // It waits for one.
         let _ = self.0.send(Box::new(job));
     }
@@ -100,7 +99,7 @@ impl Signals {
         let state = Arc::new(Mutex::new(State { phase: Phase::Running, host: host.clone(), second }));
         let theirs = Arc::clone(&state);
         let on_first = move || on_first(arrivals, door, &theirs, grace, then);
-        lookout.first(on_first);
+        lookout.next(on_first);
         Ok(Signals(state))
     }
 

@@ -49,8 +49,8 @@ impl std::fmt::Debug for Ahead {
 
 impl HostBuilder {
     /// What reads a module's file and looks for its code in the [cache](HostBuilder::cache_folder), on another thread and
-    /// while the host is made, and where [`Host::load_ahead`] finds what came of it. For programs that are to begin soon: where
-    /// a thread is at hand, it saves some tenths of a millisecond.
+    /// while the host is made, and where [`Host::load_ahead`] finds what came of it. For programs that are to begin soon, and
+    /// have a thread at hand: it saves no more than the time that it takes to make the host.
     ///
     /// Nothing is an error here: what cannot be read, or is no regular file, is left to who loads it.
     pub fn read_ahead(&self, path: impl Into<PathBuf>) -> (Ahead, Box<dyn FnOnce() + Send>) {

@@ -98,7 +98,7 @@ impl Program {
         let reads = lookout.filter(|_| !self.flags.given.allow_precompiled);
         let ahead = reads.map(|lookout| {
             let (ahead, read) = builder.read_ahead(&built.module);
-            lookout.first(read);
+            lookout.next(read);
             ahead
         });
         let host = builder.build()?;
