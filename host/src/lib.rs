@@ -74,7 +74,7 @@ pub use exit::{Exit, Frame, IsolateId, Killer, Phase};
 pub use grant::Grant;
 pub use host::{
     Ahead, CoreDump, Ended, Host, HostBuilder, LastWords, Loading, Observation, Origin, Recorded, Recording, Sleeper,
-    Uncaught, Wait,
+    Summons, Uncaught, Wait,
 };
 pub use inspect::{
     ExportInfo, ImportInfo, ImportOrigin, ItemType, ModuleInfo, PrecompiledInfo, SectionInfo, inspect,

@@ -82,13 +82,23 @@ fn a_wrong_command_line_is_2() {
 
 #[test]
 fn a_signal_asks_first() {
+    asks_first("asked_to_stop", "ready");
+}
+
+#[test]
+fn a_signal_asks_a_program_that_only_computes_on_the_one_thread_that_there_is() {
+    asks_first("busy_until_asked", "busy");
+}
+
+/// A signal has this program say that it was asked, once it said this.
+fn asks_first(program: &str, says: &str) {
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
         let mut command = harness::insula();
-        command.arg("run").arg(guest("asked_to_stop")).stdout(Stdio::piped());
+        command.arg("run").arg(guest(program)).stdout(Stdio::piped());
         let mut child = command.spawn().expect("insula can be run");
         let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
         let mut line = || lines.next().map(|line| line.expect("insula prints UTF-8"));
-        assert_eq!(line().as_deref(), Some("ready"));
+        assert_eq!(line().as_deref(), Some(says));
         let kill = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status();
         assert!(kill.is_ok_and(|status| status.success()), "the signal is sent");
         assert_eq!(line().as_deref(), Some("asked to stop: true"));

@@ -43,7 +43,10 @@ impl Running {
         let mut line = String::new();
         stdout.read_line(&mut line).expect("it says that it runs");
         assert_eq!(line, says);
-        Running { folder, child, stdout }
+        let running = Running { folder, child, stdout };
+        // A run is some milliseconds old before it can be looked into, and who asks for it by its number waits for that.
+        running.rows();
+        running
     }
 
     pub(super) fn pid(&self) -> String {
@@ -164,6 +167,15 @@ fn a_socket_is_its_owners_alone_and_gone_with_the_run() {
 }
 
 #[test]
+fn a_program_that_only_computes_is_looked_into() {
+    let running = Running::of("busy_until_asked", "busy\n", "live-busy");
+    let rows = running.rows();
+    assert_eq!((rows.len(), &rows[0]["state"]), (1, &"running".into()), "{rows:?}");
+    running.done(["kill", &running.pid(), "1"]);
+    assert_eq!(running.ended(), (Some(137), String::new()));
+}
+
+#[test]
 fn a_folder_that_others_may_enter_is_not_used() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = Folder::new("live-open");
@@ -177,8 +189,9 @@ fn a_folder_that_others_may_enter_is_not_used() {
     };
     let ran = insula(&["ps"]);
     assert!(ran.code == Some(1) && ran.stderr.contains("chmod 700"), "{ran:?}");
-    let example = harness::example("pingpong");
-    let ran = insula(&["run", example.to_str().expect("text")]);
+    // It takes longer than a run that nobody looks into yet.
+    let grinds = harness::guest("grinds");
+    let ran = insula(&["run", grinds.to_str().expect("text")]);
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "a run goes on without: {ran:?}");
     assert_eq!(std::fs::read_dir(&open).expect("it is there").count(), 0);
 }

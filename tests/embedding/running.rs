@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use insula::{Doing, Exit, Host, Isolate, Killer, Limits, Module, Priority, Spawn, SpawnError};
+use insula::{Doing, Exit, Host, Isolate, Killer, Limits, Module, Priority, Spawn, SpawnError, Wait};
 
 use crate::harness;
 
@@ -207,4 +207,57 @@ fn where_the_system_has_no_thread_a_spawn_says_so_and_what_needs_none_runs() {
         let again = host.spawn(&module, Spawn::entry("returns")).expect("there is a thread now");
         assert_eq!(again.join(), Exit::Returned);
     });
+}
+
+#[test]
+fn whoever_is_called_attends_while_a_guest_computes() {
+    let (host, module) = loaded(1);
+    let summons = host.summons();
+    let (attends, attended) = std::sync::mpsc::channel();
+    let caller = std::thread::spawn({
+        let (host, summons) = (host.clone(), summons.clone());
+        move || {
+            let begun = Instant::now();
+            // One may be lost, where it comes at the moment of a turn's beginning.
+            while attended.recv_timeout(SHORT).is_err() {
+                assert!(begun.elapsed() < LONG, "nobody comes");
+                summons.call();
+            }
+            host.shutdown(Duration::ZERO);
+        }
+    });
+    let ended = host.run_attended(&module, Spawn::entry("spins"), Wait::All, &summons, || drop(attends.send(())));
+    assert_eq!(ended.expect("it is born").main, Exit::HostClosed);
+    caller.join().expect("it was heard");
+}
+
+#[test]
+fn before_somebody_waits_it_attends_and_never_where_there_is_nothing_to_wait_for() {
+    harness::apart(
+        module_path!(),
+        "before_somebody_waits_it_attends_and_never_where_there_is_nothing_to_wait_for",
+        || {
+            let (host, module) = loaded(1);
+            let attended = |entry: &str| {
+                let mut attended = 0;
+                let ended =
+                    host.run_attended(&module, Spawn::entry(entry), Wait::All, &host.summons(), || attended += 1);
+                assert_eq!(ended.expect("it is born").main, Exit::Returned);
+                attended
+            };
+            assert_eq!(attended("returns"), 0);
+            assert!(attended("naps") > 0);
+        },
+    );
+}
+
+#[test]
+fn who_does_not_work_meanwhile_attends_before_it_waits() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("there is room for a runtime");
+    let (host, module) = loaded(1);
+    let mut attended = 0;
+    let ended = runtime.block_on(async {
+        host.run_attended(&module, Spawn::entry("naps"), Wait::All, &host.summons(), || attended += 1)
+    });
+    assert_eq!((ended.expect("it is born").main, attended), (Exit::Returned, 1));
 }

@@ -60,6 +60,7 @@ const HELD: &[(&str, &str)] = &[
     ("Host::observe", OBSERVES_TOO),
     ("Host::observe_samples", SAMPLES),
     ("Host::run", RUNS),
+    ("Host::run_attended", RUNS),
     ("Host::run_until", RUNS),
     ("Host::shutdown", SHUTDOWN),
     ("IntoFuture for Computation", VALUES),
@@ -159,6 +160,7 @@ const AT_ONCE: &[(&str, &str)] = &[
     ("Spawn::fixed_clock", SETS),
     ("Spawn::paused", SETS),
     ("Spawn::stdout_to", SETS),
+    ("Summons::call", "leaves word, as a handler of signals must"),
     ("printable", "makes a text of a text"),
 ];
 

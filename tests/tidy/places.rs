@@ -4,9 +4,10 @@ use super::blank;
 use super::source::Source;
 
 /// The only files with a word that the compiler cannot check behind, and why they need it.
-const UNSAFE: [(&str, &str); 5] = [
+const UNSAFE: [(&str, &str); 6] = [
     ("host/src/cache.rs", "bytes of a compiled module become code"),
     ("host/src/host/precompiled.rs", "an embedder may answer for such bytes, and must be told what for"),
+    ("host/src/cli/alarm.rs", "what interrupts anything must be known to be allowed to"),
     ("host/src/cli/precompiled.rs", "the user may answer for such bytes, by --allow-precompiled"),
     ("guest/src/sys.rs", "imports are foreign functions"),
     ("tests/compare/minimal.rs", "what `insula run` is measured beside loads compiled code, and checks nothing"),

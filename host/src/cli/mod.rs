@@ -9,13 +9,14 @@
 //! - `test`: a package's tests, each in an isolate.
 //! - `target`: what a TARGET names, and the module that it becomes; `cargo` builds it.
 //! - `grants`: `--dir` and `--env`.
-//! - `signals`: what Ctrl-C does.
+//! - `signals`: what Ctrl-C does; `alarm`: who calls for that where there is only one thread.
 //! - `live`: looking into a run from outside, over a local socket.
 //! - `log`, `endpoint`: the logs of a run, and where its metrics are read.
 //! - `trace`: what `run --trace` records, and what is made of it.
 //! - `code`, `report`, `answer`, `progress`: exit codes; what is said on standard error, and answered on standard output.
 //! - `units`, `nearest`: times and sizes; what a wrong name was meant to be.
 
+mod alarm;
 mod answer;
 mod bench;
 mod cargo;

@@ -264,11 +264,8 @@ impl Test {
     fn host(&self, binary: &Binary, reports: &Reports) -> Result<Host> {
         let limits = CompileLimits::default().functions(u64::MAX).function_bytes(u64::MAX).wall(COMPILE_TIME);
         let backtrace = Backtrace::or_environment(self.backtrace);
-        let shown = Shown {
-            backtrace,
-            sources: Sources::around(&binary.file).and(binary.package.as_deref()),
-            with_stderr: false,
-        };
+        let shown =
+            Shown { backtrace, sources: Sources::around(&binary.file, binary.package.as_deref()), with_stderr: false };
         let told = reports.clone();
         let mut builder = Host::builder().compile_limits(limits).spawn_frames(true);
         builder = builder.on_uncaught(move |uncaught| told.add(uncaught, &shown));

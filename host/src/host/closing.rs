@@ -150,6 +150,13 @@ impl Inner {
         self.reporter.tell(Report::new(control, &self.links, (error, control.exit()), None));
     }
 
+    /// Whether nobody lives, and nothing is left to be written or told: there is nothing to wait for at the end.
+    pub(super) fn is_quiet(&self) -> bool {
+        // In this order: whoever lives may print, and have something told.
+        let is_written = || [&self.stdout, &self.stderr].into_iter().all(|sink| sink.drain_for(Duration::ZERO));
+        self.links.census.live() == 0 && is_written() && self.reporter.is_quiet()
+    }
+
     /// Everything that was printed and reported is out when this returns.
     pub(super) fn flush(&self) {
         self.stdout.drain();

@@ -16,6 +16,7 @@
 //! - `reading`: all that is counted, for metrics.
 //! - `run`: a whole program, from main to the end of all (semantics 5.5).
 //! - `sampling`: where isolates are that have a CPU, again and again.
+//! - [`Summons`]: what calls whoever waits for a run.
 //! - `tasks`: the threads of the host's own tasks.
 //! - `undertaker`: what the host does when an isolate dies.
 //! - `uncaught`: errors that no listener hears, told off the workers.
@@ -41,6 +42,7 @@ mod recording;
 mod run;
 mod sampling;
 mod shares;
+mod summons;
 mod tasks;
 mod uncaught;
 mod undertaker;
@@ -58,6 +60,7 @@ pub(crate) use reading::{Readable, Reading};
 pub use recording::{Recorded, Recording};
 pub use run::{Ended, Sleeper, Wait};
 pub(crate) use shares::{Share, Shares};
+pub use summons::Summons;
 pub use uncaught::Uncaught;
 
 use std::time::Duration;

@@ -1,8 +1,9 @@
 //! A whole program: main, and all that it spawned, until the end (semantics 5.5).
 
+use std::cell::RefCell;
 use std::fmt;
 
-use super::{Host, Inner};
+use super::{Host, Inner, Summons};
 use crate::control::{Control, Flags, Links};
 use crate::error::SpawnError;
 use crate::exit::{Exit, IsolateId};
@@ -117,22 +118,56 @@ impl Host {
     /// # Errors
     /// As there.
     pub fn run_until(&self, module: &Module, spawn: Spawn, wait: Wait) -> Result<Ended, SpawnError> {
+        self.run_attended(module, spawn, wait, &self.summons(), || ())
+    }
+
+    /// As [`Host::run_until`], of a caller that has something else to attend to: `attend` is called on this thread soon after
+    /// each [`Summons::call`], and before this thread waits for anything, each time and at the end too. So whoever has another
+    /// thread attend needs none for a program that is over before.
+    ///
+    /// A call does not wake a thread that waits, which answers it later or never: it attended before. It waits for the whole
+    /// run where it is not one of those that run isolates. A summons of another host calls nobody.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn run_attended(
+        &self,
+        module: &Module,
+        spawn: Spawn,
+        wait: Wait,
+        summons: &Summons,
+        attend: impl FnMut(),
+    ) -> Result<Ended, SpawnError> {
         let inner = self.inner();
+        let attend = RefCell::new(attend);
+        let attend = || attend.borrow_mut()();
         let visit = inner.visit(module);
         let (main, _) = inner.spawn(module, spawn, true)?;
         let run = Arc::new(Run { main, links: Arc::clone(&inner.links), wait, is_main_gone: AtomicBool::new(false) });
         let seen = match &visit {
             Some(visit) => {
                 let told = Arc::clone(&run);
-                visit.until(inner.links.census.changed(), move || told.may_be_over(), || run.look())
+                let look = || {
+                    if summons.take() {
+                        attend();
+                    }
+                    run.look()
+                };
+                visit.until(inner.links.census.changed(), move || told.may_be_over(), look, attend)
             }
-            None => inner.wait_until(|| run.look()),
+            None => {
+                attend();
+                inner.wait_until(|| run.look())
+            }
         };
         drop(visit);
         let asleep = match seen {
             Seen::AllAsleep => Some(inner.links.registry.all().iter().map(sleeper).collect()),
             Seen::AllEnded | Seen::MainEnded => None,
         };
+        if !inner.is_quiet() {
+            attend();
+        }
         inner.end_all();
         inner.flush();
         Ok(Ended { main: run.main.exit().unwrap_or(Exit::HostClosed), asleep })

@@ -256,6 +256,11 @@ impl Reporter {
         Ok(())
     }
 
+    /// Whether nobody was to be told anything so far.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.thread.lock().is_none() && self.desk.jobs.is_empty()
+    }
+
     /// Waits until all that was to be told so far is told.
     pub(super) fn flush(&self) {
         // Who is told of an error may shut the host down: that thread cannot wait for itself.

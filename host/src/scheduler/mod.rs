@@ -60,6 +60,9 @@ pub(crate) trait Scheduler: Send + Sync {
     }
     /// Has a thread that visits and has nothing to do look for it anew.
     fn wake_visitor(&self) {}
+    /// Calls a thread that visits and works to look at what it waits for. It takes no lock and asks for no memory, whatever it
+    /// interrupts.
+    fn call_visitor(&self) {}
     /// Whether one task runs while another is ready.
     fn is_contended(&self) -> bool;
     /// A running task is asked to end, or ended after it was asked: until then ticks come, since the one bump of the

@@ -195,6 +195,11 @@ impl Scheduler for TwoQueues {
         }
     }
 
+    fn call_visitor(&self) {
+        self.shared.called.store(true, SeqCst);
+        self.shared.interrupt();
+    }
+
     fn dying(&self, more: bool) {
         if more {
             self.shared.dying.fetch_add(1, SeqCst);

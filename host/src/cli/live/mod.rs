@@ -2,11 +2,12 @@
 //!
 //! - `socket`: where a run listens: a local socket that only its owner can reach.
 //! - `protocol`: what is asked and answered, a line of JSON each.
-//! - `answering`: the side of the run, a thread beside it. `asker`: who asks.
+//! - `entrance`: from when there is one. `answering`: the side of the run, a thread beside it. `asker`: who asks.
 //! - `list`, `top`: tables of isolates, once and live. `stack`: where one is. `logs`: what they write, `news` on the run's side.
 
 mod answering;
 mod asker;
+mod entrance;
 mod list;
 mod logs;
 mod news;
@@ -21,6 +22,7 @@ use clap::Args;
 use super::code::Outcome;
 pub(super) use answering::{Answering, Door};
 use asker::Asker;
+pub(super) use entrance::{Entrance, Way};
 pub(super) use logs::Command as Logs;
 use protocol::{Answer, Ask};
 pub(super) use stack::Command as Stack;

@@ -4,10 +4,15 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use super::super::report;
+
+/// How often it is looked for the socket of a process, and how long until the next time.
+const LOOKS: u32 = 50;
+const LOOK: Duration = Duration::from_millis(10);
 
 /// The folder of this user's runs, made if it is not there.
 pub(super) fn folder() -> Result<PathBuf> {
@@ -57,7 +62,7 @@ pub(super) fn named(run: &str) -> Result<PathBuf> {
     match run.parse::<u32>() {
         Ok(pid) => {
             let socket = of(pid)?;
-            if !socket.exists() {
+            if !appears(&socket) {
                 bail!("process {pid} is no run of insula's that can be looked into; `insula ps` lists those that are");
             }
             Ok(socket)
@@ -65,4 +70,15 @@ pub(super) fn named(run: &str) -> Result<PathBuf> {
         Err(_) if Path::new(run).exists() => Ok(PathBuf::from(run)),
         Err(_) => bail!("`{}` is neither a process's number nor a socket", insula::printable_line(run)),
     }
+}
+
+/// Whether the socket is there, or soon is: a run that has just begun has none yet.
+fn appears(socket: &Path) -> bool {
+    for _ in 0..LOOKS {
+        if socket.exists() || is_of_nobody(socket) {
+            break;
+        }
+        std::thread::sleep(LOOK);
+    }
+    socket.exists()
 }

@@ -54,7 +54,7 @@ impl Command {
 
 /// How a stack is shown: with sources that are around its module.
 pub(super) fn shown(stack: &Stack, backtrace: Backtrace) -> Shown {
-    Shown { backtrace, sources: Sources::around(Path::new(&stack.module)), with_stderr: false }
+    Shown { backtrace, sources: Sources::around(Path::new(&stack.module), None), with_stderr: false }
 }
 
 /// The answer of a run: asks the isolate.

@@ -9,6 +9,7 @@ use std::io::Read as _;
 use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
 
 use insula::printable_line;
 use rustix::fs::OFlags;
@@ -27,8 +28,9 @@ const ENDINGS: [&str; 14] = ["rs", "c", "cc", "cpp", "cxx", "h", "hpp", "zig", "
 /// Where sources may be.
 #[derive(Clone, Debug)]
 pub(crate) struct Sources {
-    /// Folders, with all links followed; the first that has a file counts.
-    roots: Vec<PathBuf>,
+    /// Folders, with all links followed; the first that has a file counts. They are looked for when somebody wants them, as
+    /// in few runs.
+    roots: Arc<LazyLock<Vec<PathBuf>, Box<dyn FnOnce() -> Vec<PathBuf> + Send>>>,
 }
 
 /// A place in a file, as a module or a guest names it.
@@ -76,22 +78,20 @@ pub(crate) struct Excerpt {
 }
 
 impl Sources {
-    /// The same, and those below this folder.
-    pub(crate) fn and(mut self, folder: Option<&Path>) -> Sources {
-        let folder = folder.and_then(|folder| folder.canonicalize().ok());
-        self.roots.extend(folder.filter(|root| root.parent().is_some() && !self.roots.contains(root)));
+    /// Those below the present folder, below the package or workspace whose target folder `module` is in, and below `folder`.
+    pub(crate) fn around(module: &Path, folder: Option<&Path>) -> Sources {
+        let (module, folder) = (module.to_owned(), folder.map(Path::to_owned));
+        Sources::below(move || roots_around(&module, folder.as_deref()))
+    }
+
+    /// Looks for them now: they are the ones that are there before somebody writes there.
+    pub(crate) fn found(self) -> Sources {
+        LazyLock::force(&self.roots);
         self
     }
 
-    /// Those below the present folder, and below the package or workspace whose target folder `module` is in.
-    pub(crate) fn around(module: &Path) -> Sources {
-        let here = std::env::current_dir().and_then(|folder| folder.canonicalize()).ok();
-        let module = module.canonicalize().ok();
-        let targets =
-            module.iter().flat_map(|module| module.ancestors()).filter(|folder| folder.join("CACHEDIR.TAG").is_file());
-        let package = targets.filter_map(Path::parent).find(|folder| folder.join("Cargo.toml").is_file());
-        let roots = here.into_iter().chain(package.map(Path::to_owned)).filter(|root| root.parent().is_some());
-        Sources { roots: roots.collect() }
+    fn below(roots: impl FnOnce() -> Vec<PathBuf> + Send + 'static) -> Sources {
+        Sources { roots: Arc::new(LazyLock::new(Box::new(roots))) }
     }
 
     /// The lines around a spot; none where its file is not at hand, or has no such line.
@@ -125,6 +125,23 @@ impl Sources {
         let in_library = path.starts_with("/rustc/").then(|| after("/library/")).flatten();
         in_registry.or(in_checkout).or(in_library).or(after("/rustlib/src/rust/library/")).unwrap_or(path).to_owned()
     }
+}
+
+fn roots_around(module: &Path, folder: Option<&Path>) -> Vec<PathBuf> {
+    let here = std::env::current_dir().and_then(|folder| folder.canonicalize()).ok();
+    let module = module.canonicalize().ok();
+    let targets =
+        module.iter().flat_map(|module| module.ancestors()).filter(|folder| folder.join("CACHEDIR.TAG").is_file());
+    let package = targets.filter_map(Path::parent).find(|folder| folder.join("Cargo.toml").is_file());
+    let folder = folder.and_then(|folder| folder.canonicalize().ok());
+    let found = here.into_iter().chain(package.map(Path::to_owned)).chain(folder);
+    let mut roots: Vec<PathBuf> = Vec::new();
+    for root in found.filter(|root| root.parent().is_some()) {
+        if !roots.contains(&root) {
+            roots.push(root);
+        }
+    }
+    roots
 }
 
 /// The file of this path, if it is a source that lies below `root`.
@@ -180,6 +197,11 @@ mod tests {
         Spot::parse(&format!("{file}:{line}:{column}")).expect("it is a spot")
     }
 
+    fn only_below(root: &Path) -> Sources {
+        let roots = vec![root.to_owned()];
+        Sources::below(|| roots)
+    }
+
     /// A folder with a few files, gone with the test.
     fn folder(name: &str) -> PathBuf {
         let folder = std::env::temp_dir().join(format!("insula-source-{name}-{}", std::process::id()));
@@ -191,7 +213,7 @@ mod tests {
     fn the_line_is_shown_with_those_around_it_and_the_word_is_marked() {
         let root = folder("lines");
         std::fs::write(root.join("src/a.rs"), "one\ntwo\n\tlet x = data[7];\nfour\nfive\n").expect("it can be written");
-        let sources = Sources { roots: vec![root.clone()] };
+        let sources = only_below(&root);
         let excerpt = sources.excerpt(&at("src/a.rs", 3, 10)).expect("it is there");
         assert_eq!((excerpt.first_line, excerpt.text.as_str()), (1, "one\ntwo\n    let x = data[7];\nfour"));
         assert_eq!(&excerpt.text[excerpt.marked.clone()], "data");
@@ -215,7 +237,7 @@ mod tests {
         assert!(fifo.is_ok_and(|status| status.success()));
         let long = File::create(root.join("long.rs")).expect("it can be made");
         long.set_len(FILE_BYTES_MAX + 1).expect("it can be that long");
-        let sources = Sources { roots: vec![root.clone()] };
+        let sources = only_below(&root);
         let outside_file = outside.join("key.rs").display().to_string();
         let files =
             [".env", "env.rs", "link.rs", "zero.rs", "src/pipe.rs", "long.rs", "src", "/dev/stdin", &outside_file];
@@ -228,7 +250,7 @@ mod tests {
 
     #[test]
     fn paths_are_shortened_to_what_tells_them_apart() {
-        let sources = Sources { roots: vec![PathBuf::from("/me/app")] };
+        let sources = only_below(Path::new("/me/app"));
         for (path, short) in [
             ("/me/app/src/main.rs", "src/main.rs"),
             ("/me/.cargo/registry/src/index.crates.io-1949/serde-1.0.0/src/lib.rs", "serde-1.0.0/src/lib.rs"),

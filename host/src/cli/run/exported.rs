@@ -25,6 +25,11 @@ pub(super) struct Export {
 
 #[cfg(feature = "otlp")]
 impl ExportFlags {
+    /// Whether anything is to be sent.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.otlp.is_some()
+    }
+
     /// Sends what happens in this host from now on, if that is wanted.
     pub(super) fn begin(&self, host: &Host, name: &str) -> Result<Export> {
         use insula::otlp::Otlp;
@@ -87,6 +92,10 @@ fn note(text: &str) {
 
 #[cfg(not(feature = "otlp"))]
 impl ExportFlags {
+    pub(super) fn is_wanted(&self) -> bool {
+        false
+    }
+
     pub(super) fn begin(&self, _: &Host, _: &str) -> Result<Export> {
         Ok(Export {})
     }

@@ -20,6 +20,7 @@ mod sources;
 mod watch;
 
 use std::ffi::OsString;
+use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -33,7 +34,7 @@ pub(super) use program::{cache_folder, compile_limits};
 use super::code::Outcome;
 use super::grants::{Folder, Variable};
 use super::report::Backtrace;
-use super::signals::{Lookout, Signals};
+use super::signals::Signals;
 use super::{config, report};
 use debugging::DebugFlags;
 use ending::EndingFlags;
@@ -152,6 +153,12 @@ impl Run {
         Run { given, ending: EndingFlags { backtrace: shown, ..self.ending }, ..self }
     }
 
+    /// Whether something may have to be attended to at any time but a signal and who looks into it: what is written at its
+    /// end, or a call of the system that takes its time, as files may.
+    fn needs_lookout(&self) -> bool {
+        self.records.any() || !self.given.folders.is_empty()
+    }
+
     pub(super) fn run(self) -> Result<Outcome> {
         if let Some(help) = self.limits.help() {
             report::show(&help);
@@ -169,11 +176,12 @@ impl Run {
 }
 
 fn once(program: &Program) -> Result<Outcome> {
-    let lookout = Lookout::begin()?;
+    // Until the process ends, whatever comes in between.
+    let signals = ManuallyDrop::new(Signals::watch(program.flags().ending.grace, || ())?);
+    let lookout = program.flags().needs_lookout().then(|| signals.lookout()).transpose()?;
     let built = program.build()?;
-    let hosted = program.host(&built, Some(&lookout))?;
-    let grace = program.flags().ending.grace;
-    let signals = Signals::watch(&lookout, &hosted.host, grace, hosted.door().cloned(), || ())?;
+    let hosted = program.host(&built, lookout)?;
+    signals.end(&hosted.host, hosted.way());
     let loaded = program.load(&built, hosted)?;
     signals.begin();
     let outcome = program.run(&loaded, &signals)?;

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -12,7 +12,7 @@ use super::Run;
 use super::ending::{OnChildError, Unheard};
 use crate::cli::code::{self, Outcome};
 use crate::cli::endpoint::Endpoint;
-use crate::cli::live::{Answering, Door};
+use crate::cli::live::{Entrance, Way};
 use crate::cli::precompiled;
 use crate::cli::report::{self, Backtrace, Shown, Sources};
 use crate::cli::signals::{Lookout, Signals};
@@ -46,7 +46,7 @@ pub(super) struct Hosted {
     pub(super) host: Host,
     unheard: Unheard,
     /// Where it is looked into.
-    pub(super) answering: Option<Answering>,
+    pub(super) entrance: Option<Entrance>,
     /// Its module, where somebody reads that meanwhile.
     ahead: Option<Ahead>,
 }
@@ -58,7 +58,7 @@ pub(super) struct Loaded {
     path: PathBuf,
     unheard: Unheard,
     /// Where it is looked into, until it was run.
-    answering: Mutex<Option<Answering>>,
+    entrance: Mutex<Option<Entrance>>,
 }
 
 impl Program {
@@ -90,37 +90,37 @@ impl Program {
         Ok(Built { module, sources, offers: offers.collect::<Result<_>>()? })
     }
 
-    /// Makes a host for it, into which can be looked at once. Where there is a thread for that, the module is read meanwhile.
-    pub(super) fn host(&self, built: &Built, lookout: Option<&Lookout>) -> Result<Hosted> {
+    /// Makes a host for it, into which can be looked. Where there is a thread for that, the module is read meanwhile.
+    pub(super) fn host(&self, built: &Built, lookout: Option<Lookout>) -> Result<Hosted> {
         let unheard = Unheard::default();
         let builder = self.builder(built, &unheard)?;
         // What is precompiled is not in the cache.
         let reads = lookout.filter(|_| !self.flags.given.allow_precompiled);
         let ahead = reads.map(|lookout| {
             let (ahead, read) = builder.read_ahead(&built.module);
-            lookout.next(read);
+            lookout.meanwhile(read);
             ahead
         });
         let host = builder.build()?;
         for (name, module) in &built.offers {
             host.offer_file(name, module);
         }
-        let answering = self.flags.records.answering(&host, &name(&built.module))?;
-        Ok(Hosted { host, unheard, answering, ahead })
+        let entrance = self.flags.records.entrance(&host, &name(&built.module))?;
+        Ok(Hosted { host, unheard, entrance, ahead })
     }
 
     /// Has the host compile the module, or find it compiled.
     pub(super) fn load(&self, built: &Built, hosted: Hosted) -> Result<Loaded> {
-        let Hosted { host, unheard, answering, ahead } = hosted;
+        let Hosted { host, unheard, entrance, ahead } = hosted;
         let module = precompiled::load(&host, &built.module, ahead, self.flags.given.allow_precompiled)?;
-        Ok(Loaded { host, module, path: built.module.clone(), unheard, answering: Mutex::new(answering) })
+        Ok(Loaded { host, module, path: built.module.clone(), unheard, entrance: Mutex::new(entrance) })
     }
 
     /// Runs it to its end, by itself or by a signal, and writes what is kept of it.
     pub(super) fn run(&self, loaded: &Loaded, signals: &Signals) -> Result<Outcome> {
         self.endpoint.iter().for_each(|endpoint| endpoint.show(Metrics::of(&loaded.host)));
         let records = self.flags.records.begin(&loaded.host, &loaded.name())?;
-        let _answering = loaded.answering.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let _entrance = loaded.entrance.lock().unwrap_or_else(PoisonError::into_inner).take();
         let outcome = self.run_to_end(loaded, signals);
         self.flags.debug.end(&loaded.host);
         let written = records.end(loaded, &outcome, signals);
@@ -131,10 +131,16 @@ impl Program {
         let Run { given, limits, ending, .. } = &self.flags;
         let spawn = given.main(&loaded.name(), &self.arguments, &self.grants).limits(limits.of_isolates());
         let spawn = self.flags.records.export.within_trace(spawn);
-        let ended = loaded.host.run_until(&loaded.module, spawn, ending.wait.into());
+        let (summons, wait) = (loaded.host.summons(), ending.wait.into());
+        signals.call_by(&summons)?;
+        let ended = loaded.host.run_attended(&loaded.module, spawn, wait, &summons, || signals.attend());
         let ended = ended.with_context(|| format!("cannot run {}", report::path(&loaded.path)));
         let child_failed = ending.on_child_error == OnChildError::Fail && loaded.unheard.any();
         let code = ended.as_ref().map_or(code::FAILURE, |ended| code::of_run(ended, child_failed));
+        if code != 0 {
+            // What is said of it may find a reader that stalls.
+            signals.attend();
+        }
         // A run that is watched is over when a signal says so.
         let caught = if self.flags.session.watch { signals.caught() } else { signals.over(code) };
         if let Some(signal) = caught {
@@ -152,7 +158,9 @@ impl Program {
             builder = builder.cache_folder(folder);
         }
         let backtrace = Backtrace::or_environment(self.flags.ending.backtrace);
-        let shown = Shown { backtrace, sources: Sources::around(module).and(sources.as_deref()), with_stderr: true };
+        let sources = Sources::around(module, sources.as_deref());
+        let sources = if self.flags.given.folders.is_empty() { sources } else { sources.found() };
+        let shown = Shown { backtrace, sources, with_stderr: true };
         let builder = self.flags.debug.set(builder)?;
         Ok(unheard.noted_by(builder, shown))
     }
@@ -160,8 +168,8 @@ impl Program {
 
 impl Hosted {
     /// Where those knock who want to look into it.
-    pub(super) fn door(&self) -> Option<&Arc<Door>> {
-        self.answering.as_ref().map(Answering::door)
+    pub(super) fn way(&self) -> Option<&Way> {
+        self.entrance.as_ref().map(Entrance::way)
     }
 }
 

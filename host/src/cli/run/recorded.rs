@@ -20,7 +20,7 @@ use super::profile::{Profiled, Profiling};
 use super::program::{Hosted, Loaded};
 use crate::cli::code::{self, Outcome};
 use crate::cli::kept;
-use crate::cli::live::Answering;
+use crate::cli::live::{Answering, Entrance};
 use crate::cli::report;
 use crate::cli::signals::Signals;
 use crate::cli::trace::Recording;
@@ -65,6 +65,12 @@ pub(super) struct Records {
 }
 
 impl RecordFlags {
+    /// Whether anything is kept, or looked into from the start.
+    pub(super) fn any(&self) -> bool {
+        let kept = self.trace.is_some() || self.report.is_some() || self.profile.is_some() || self.export.is_wanted();
+        kept || self.socket.is_some()
+    }
+
     /// Keeps what happens in this host from now on. Who cannot have a file is told before the program runs.
     pub(super) fn begin(&self, host: &Host, program: &str) -> Result<Records> {
         let trace = self.trace.as_ref().map(|path| Recording::begin(host, path)).transpose()?;
@@ -74,21 +80,22 @@ impl RecordFlags {
         Ok(Records { trace, report, profile, export })
     }
 
-    /// Has the run answer who looks into it. Only where a socket is asked for by name it is an error to have none.
-    pub(super) fn answering(&self, host: &Host, name: &str) -> Result<Option<Answering>> {
+    /// Where the run is looked into: at a socket that is asked for by name from now on, and it is an error to have none.
+    pub(super) fn entrance(&self, host: &Host, name: &str) -> Result<Option<Entrance>> {
         match &self.socket {
             _ if self.no_socket => Ok(None),
-            Some(path) => Answering::listen(host, name, Some(path.clone())).map(Some),
-            None => Ok(Answering::listen(host, name, None).ok()),
+            Some(path) => Ok(Some(Entrance::of(Answering::listen(host, name, Some(path.clone()))?))),
+            None => Ok(Some(Entrance::later(host, name))),
         }
     }
 
     /// Has a thread wait for who looks into it, where nobody else does.
     pub(super) fn open(&self, hosted: &mut Hosted) -> Result<()> {
-        match hosted.answering.as_ref().map(|answering| answering.door().open()) {
+        let door = hosted.entrance.as_ref().and_then(|entrance| entrance.way().door());
+        match door.map(|door| door.open()) {
             Some(Err(error)) if self.socket.is_some() => Err(error).context("cannot have anybody look into the run"),
             Some(Err(_)) => {
-                hosted.answering = None;
+                hosted.entrance = None;
                 Ok(())
             }
             Some(Ok(())) | None => Ok(()),

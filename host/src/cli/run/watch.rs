@@ -15,7 +15,7 @@ use insula::Sha256;
 use super::program::{Built, Loaded, Program};
 use super::sources::{Sources, Watcher};
 use crate::cli::code::{self, Outcome};
-use crate::cli::signals::{Lookout, Signals};
+use crate::cli::signals::Signals;
 use crate::cli::{precompiled, report};
 
 /// A change is over when nothing more came for so long: who saves a file writes it in several steps, and often not only
@@ -111,13 +111,15 @@ impl Session {
         let loaded = Arc::new(self.program.load(&built, hosted)?);
         let signals = match &self.signals {
             Some(signals) => {
-                signals.end(&loaded.host);
+                signals.end(&loaded.host, None);
                 Arc::clone(signals)
             }
             None => {
                 let (sender, grace) = (self.sender.clone(), self.program.flags().ending.grace);
                 let then = move || drop(sender.send(News::Signalled));
-                let signals = Signals::watch(&Lookout::begin()?, &loaded.host, grace, None, then)?;
+                let signals = Signals::watch(grace, then)?;
+                signals.lookout()?;
+                signals.end(&loaded.host, None);
                 signals.begin();
                 Arc::new(signals)
             }

@@ -181,7 +181,7 @@ impl Ended {
 
     fn visited(self: &Arc<Ended>, visit: &Visit) {
         let told = Arc::clone(self);
-        visit.until(&self.bell, move || told.ended.load(SeqCst), || self.ended.load(SeqCst).then_some(()));
+        visit.until(&self.bell, move || told.ended.load(SeqCst), || self.ended.load(SeqCst).then_some(()), || ());
     }
 }
 

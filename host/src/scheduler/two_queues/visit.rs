@@ -30,27 +30,33 @@ impl Visit {
     }
 
     /// Works until `look` answers something, which is asked now, and after every ring after which that may be so. A task that
-    /// this thread runs makes room for that. Whether it may be so is asked by who rings, under whatever locks.
+    /// this thread runs makes room for that. Whether it may be so is asked by who rings, under whatever locks. Before this
+    /// thread sleeps it calls `waits`.
     pub(crate) fn until<R>(
         &self,
         bell: &Doorbell,
         may_be: impl Fn() -> bool + Send + Sync + 'static,
         mut look: impl FnMut() -> Option<R>,
+        waits: impl Fn(),
     ) -> R {
         let shared = &self.local.shared;
         let caller = Caller { shared: Arc::clone(shared), may_be: Box::new(may_be) };
         let _called = bell.call(Waker::from(Arc::new(caller)));
         shared.called.store(true, SeqCst);
         loop {
-            if shared.called.load(Relaxed)
-                && shared.called.swap(false, SeqCst)
-                && let Some(seen) = look()
-            {
-                return seen;
+            if shared.called.load(Relaxed) && shared.called.swap(false, SeqCst) {
+                if let Some(seen) = look() {
+                    return seen;
+                }
+                // That took no guest's time.
+                did_something_else();
             }
             match self.local.next() {
                 Some(task) => self.local.run(task),
-                None => self.local.idle(),
+                None => {
+                    waits();
+                    self.local.idle();
+                }
             }
         }
     }
@@ -96,9 +102,10 @@ impl TwoQueues {
 }
 
 impl Shared {
-    /// Whether somebody visits who is to look at what it waits for.
+    /// Whether somebody visits who is to look at what it waits for, and does something else.
     pub(super) fn is_called(&self) -> bool {
-        self.called.load(SeqCst) && self.visited.load(SeqCst)
+        let works = || self.workers.last().is_some_and(|visitor| visitor.runs.load(SeqCst) != 0);
+        self.called.load(SeqCst) && self.visited.load(SeqCst) && works()
     }
 }
 
