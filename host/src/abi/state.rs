@@ -219,7 +219,10 @@ impl State {
         if self.place.links.recorder.has_all() {
             self.place.links.recorder.received(now, self.control.id.0, number, message.cost(), message.kind);
         }
-        self.enter(context, now);
+        // In no trace it stays in none.
+        if context.is_some() || self.within.is_any.get() || self.place.links.recorder.has_spans() {
+            self.enter(context, now);
+        }
     }
 
     /// Goes on where a message was sent, in a span of its own if anybody observes spans.

@@ -135,13 +135,14 @@ impl Writer {
     }
 
     /// Puts this down, unless as much waits as may.
-    #[inline]
     pub(crate) fn put(&mut self, words: Words) -> bool {
-        let has_room = (!self.is_full() && !self.is_beyond) || self.makes_room(false);
-        if has_room {
-            self.put_here(words);
-        }
-        has_room
+        self.put_at_once(words) || (self.makes_room(false) && self.put_here(words))
+    }
+
+    /// Puts this down if there is room for it already.
+    #[inline]
+    pub(crate) fn put_at_once(&mut self, words: Words) -> bool {
+        !self.is_beyond && self.put_here(words)
     }
 
     /// Puts this down with what belongs to it, unless as much of its kind waits as may. A birth finds room, and an end,
@@ -163,21 +164,21 @@ impl Writer {
         extras.waiting.push_back(extra);
         drop(extras);
         self.put.extras += 1;
-        self.put_here(words);
-        true
+        self.put_here(words)
     }
 
     fn is_full(&self) -> bool {
         self.put.entries as usize == self.chunk.entries.len()
     }
 
+    /// Puts this into the chunk, unless that is full.
     #[inline]
-    fn put_here(&mut self, words: Words) {
-        if let Some(entry) = self.chunk.entries.get(self.put.entries as usize) {
-            entry.iter().zip(words).for_each(|(place, word)| place.store(word, Ordering::Relaxed));
-            self.put.entries += 1;
-            self.chunk.put.store(self.put.word(), Ordering::Release);
-        }
+    fn put_here(&mut self, words: Words) -> bool {
+        let Some(entry) = self.chunk.entries.get(self.put.entries as usize) else { return false };
+        entry.iter().zip(words).for_each(|(place, word)| place.store(word, Ordering::Relaxed));
+        self.put.entries += 1;
+        self.chunk.put.store(self.put.word(), Ordering::Release);
+        true
     }
 
     /// Whether there is room now; anyway, there always is.

@@ -212,9 +212,29 @@ impl Recorder {
     #[inline]
     fn put(&self, at: u64, isolate: u64, words: Option<Words>, large: impl FnOnce() -> Happened) {
         match words {
-            Some(words) => self.counted(self.write(|writer| writer.put(words))),
-            None => self.put_with(at, isolate, Extra::Large(Box::new(large()))),
+            Some([first, second, third]) => self.put_words(first, second, third),
+            None => self.put_large(at, isolate, large),
         }
+    }
+
+    /// Puts words down. One piece of code does that for all kinds, and is short where there is room: what comes between
+    /// turns puts the code of guests out of a CPU's caches.
+    #[inline(never)]
+    fn put_words(&self, first: u64, second: u64, third: u64) {
+        let words = [first, second, third];
+        let put = WRITERS.try_with(|writers| match writers.borrow_mut().first_mut() {
+            Some((number, writer)) if *number == self.number => writer.put_at_once(words),
+            Some(_) | None => false,
+        });
+        if put != Ok(true) {
+            self.counted(self.write(|writer| writer.put(words)));
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn put_large(&self, at: u64, isolate: u64, large: impl FnOnce() -> Happened) {
+        self.put_with(at, isolate, Extra::Large(Box::new(large())));
     }
 
     #[cold]
@@ -230,7 +250,8 @@ impl Recorder {
     }
 
     /// Has this thread write on its lane; on a lane for this alone where it is about to end.
-    #[inline]
+    #[cold]
+    #[inline(never)]
     fn write(&self, write: impl FnOnce(&mut Writer) -> bool) -> bool {
         let mut write = Some(write);
         let written = WRITERS.try_with(|writers| {
