@@ -226,7 +226,11 @@ fn whoever_is_called_attends_while_a_guest_computes() {
             host.shutdown(Duration::ZERO);
         }
     });
-    let ended = host.run_attended(&module, Spawn::entry("spins"), Wait::All, &summons, || drop(attends.send(())));
+    let attend = || {
+        // Whoever has heard it listens no more.
+        let _ = attends.send(());
+    };
+    let ended = host.run_attended(&module, Spawn::entry("spins"), Wait::All, &summons, attend);
     assert_eq!(ended.expect("it is born").main, Exit::HostClosed);
     caller.join().expect("it was heard");
 }
