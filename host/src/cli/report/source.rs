@@ -30,8 +30,10 @@ const ENDINGS: [&str; 14] = ["rs", "c", "cc", "cpp", "cxx", "h", "hpp", "zig", "
 pub(crate) struct Sources {
     /// Folders, with all links followed; the first that has a file counts. They are looked for when somebody wants them, as
     /// in few runs.
-    roots: Arc<LazyLock<Vec<PathBuf>, Box<dyn FnOnce() -> Vec<PathBuf> + Send>>>,
+    roots: Arc<Roots>,
 }
+
+type Roots = LazyLock<Vec<PathBuf>, Box<dyn FnOnce() -> Vec<PathBuf> + Send>>;
 
 /// A place in a file, as a module or a guest names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
