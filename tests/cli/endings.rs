@@ -6,6 +6,9 @@ use std::process::{Command, Stdio};
 use super::{Ran, output, run};
 use crate::harness::{self, Folder, guest};
 
+/// How often it is looked, half a second each time, for a run that is being compiled.
+const LOOKS_MAX: usize = 60;
+
 /// Runs a module given as text.
 fn text(module: &str) -> Ran {
     let folder = Folder::new("endings");
@@ -88,6 +91,30 @@ fn a_signal_asks_first() {
 #[test]
 fn a_signal_asks_a_program_that_only_computes_on_the_one_thread_that_there_is() {
     asks_first("busy_until_asked", "busy");
+}
+
+#[test]
+fn a_signal_ends_a_run_that_is_over_but_for_a_reader_that_stalls() {
+    let folder = Folder::new("endings-stalled");
+    let mut command = harness::insula();
+    // More than a pipe holds, which nobody reads, and less than is kept for who does not read: the guest waits for nothing.
+    command.env("XDG_RUNTIME_DIR", folder.path()).args(["run", "--grace", "10ms"]).arg(guest("prints"));
+    command.arg(format!("out:{}", "x".repeat(100_000))).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("insula can be run");
+    let pid = child.id().to_string();
+    // Who waits for signals waits for who looks in as well.
+    let look = || {
+        let mut looks = harness::insula();
+        looks.env("XDG_RUNTIME_DIR", folder.path()).args(["ps", &pid]);
+        output(looks).code == Some(0)
+    };
+    let is_seen = (0..LOOKS_MAX).any(|_| look());
+    let kill = Command::new("kill").args(["-s", "INT", &pid]).status();
+    assert!(kill.is_ok_and(|status| status.success()), "the signal is sent");
+    if !is_seen {
+        child.kill().expect("it is ours");
+    }
+    assert_eq!((is_seen, child.wait().expect("it ends").code()), (true, Some(130)));
 }
 
 /// A signal has this program say that it was asked, once it said this.

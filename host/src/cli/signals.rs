@@ -187,18 +187,14 @@ struct Second {
 
 impl Drop for Second {
     fn drop(&mut self) {
-        for id in self.handlers.drain(..) {
-            low_level::unregister(id);
-        }
+        self.unregister();
     }
 }
 
 impl Second {
     /// Ends the process with this code from now on. The next signal is the first.
     fn ends_with(&mut self, code: impl Fn(i32) -> u8) {
-        for id in self.handlers.drain(..) {
-            low_level::unregister(id);
-        }
+        self.unregister();
         self.came = Arc::default();
         // They could be registered before; if one cannot be now, that signal does not end the process at once.
         let _ = self.register(code);
@@ -212,6 +208,12 @@ impl Second {
             self.handlers.push(flag::register(signal, Arc::clone(&self.came))?);
         }
         Ok(())
+    }
+
+    fn unregister(&mut self) {
+        for id in self.handlers.drain(..) {
+            low_level::unregister(id);
+        }
     }
 }
 

@@ -14,7 +14,7 @@ pub(in crate::cli) struct Entrance(Way);
 pub(in crate::cli) struct Way(Arc<Mutex<Stage>>);
 
 enum Stage {
-    /// There is nothing yet where somebody could knock: a socket in a folder costs a run of milliseconds a tenth of its time.
+    /// There is nothing yet where somebody could knock: a socket in a folder costs a run of milliseconds 4 % of its time.
     Young {
         host: Host,
         program: String,
