@@ -49,7 +49,8 @@ pub(super) fn clocks(source: &Source) -> Vec<String> {
     if listed(source, &CLOCKS) || source.is_test() {
         return vec![];
     }
-    let words = ["Instant::now", "SystemTime::now", "UNIX_EPOCH", "RandomState", "getrandom::", "rand::"];
+    let words =
+        ["Instant::now", "clock_gettime", "SystemTime::now", "UNIX_EPOCH", "RandomState", "getrandom::", "rand::"];
     patterns(source, &words, "world.rs is the only source of time and chance")
 }
 

@@ -181,48 +181,72 @@ impl State {
     }
 
     /// A message of this isolate's was accepted, the how-manieth of its receiver's mailbox.
+    #[inline]
     pub(super) fn sent(&self, at: Option<Nanos>, port: &Port, message: u64, cost: u64) {
         self.control.meter.sends(cost);
         if let Some(at) = at {
-            self.place.links.recorder.sent(at, self.control.id.0, port.mailbox().owner(), message, cost);
+            self.sent_observed(at, port, message, cost);
         }
     }
 
+    #[cold]
+    fn sent_observed(&self, at: Nanos, port: &Port, message: u64, cost: u64) {
+        self.place.links.recorder.sent(at, self.control.id.0, port.mailbox().owner(), message, cost);
+    }
+
     /// When it sends there, if anybody observes: before its message can be received.
+    #[inline]
     pub(super) fn sends(&self, port: &Port) -> Option<Nanos> {
-        (Recorder::any_has_all() && self.place.links.recorder.has_all()).then(|| {
-            let now = self.place.world.now();
-            port.mailbox().observe(now);
-            now
-        })
+        if Recorder::any_has_all() { self.sends_observed(port) } else { None }
+    }
+
+    #[cold]
+    fn sends_observed(&self, port: &Port) -> Option<Nanos> {
+        if !self.place.links.recorder.has_all() {
+            return None;
+        }
+        let now = self.place.world.now();
+        port.mailbox().observe(now);
+        Some(now)
     }
 
     /// It took a message, the how-manieth of its mailbox; first of all in this turn, if it has waited for it.
     #[inline]
     pub(super) fn received(&self, number: u64, message: &Message, has_waited: bool) {
-        let observed = || Recorder::any_has_all() && self.place.links.recorder.has_all();
-        if self.within.is_any.get() || message.attachments.is_traced() || observed() {
-            self.received_in_trace(number, message, has_waited);
+        let in_trace = self.within.is_any.get() || message.attachments.is_traced();
+        if in_trace || Recorder::any_has_all() {
+            self.received_observed(number, message, has_waited, in_trace);
         }
     }
 
     #[cold]
-    fn received_in_trace(&self, number: u64, message: &Message, has_waited: bool) {
+    fn received_observed(&self, number: u64, message: &Message, has_waited: bool, in_trace: bool) {
+        let recorder = &*self.place.links.recorder;
+        let observed = recorder.has_all();
+        if !observed && !in_trace {
+            return;
+        }
         // A turn began when the poll did, which somebody has looked at the clock for; unless it was sent since.
         let began = self.control.meter.polled_since();
         let world = &self.place.world;
         let is_first = has_waited && message.kind == Kind::Data && self.control.mailbox.observed() <= began;
-        let now = if is_first { world.right_after(began) } else { world.now() };
-        // A notice is no message of anybody's: where it has no context, what was under way goes on.
-        let under_way = || self.within.context().filter(|_| message.kind != Kind::Data);
-        let context = message.attachments.trace_context().or_else(under_way);
-        if self.place.links.recorder.has_all() {
-            self.place.links.recorder.received(now, self.control.id.0, number, message.cost(), message.kind);
+        let now = if is_first { world.right_after(began) } else { looked_at(world) };
+        if observed {
+            recorder.received(now, self.control.id.0, number, message.cost(), message.kind);
         }
         // In no trace it stays in none.
-        if context.is_some() || self.within.is_any.get() || self.place.links.recorder.has_spans() {
-            self.enter(context, now);
+        if in_trace || recorder.has_spans() {
+            self.goes_on(message, now);
         }
+    }
+
+    /// Goes on where this message was sent. A notice is no message of anybody's: where it has no context, what was under way
+    /// goes on.
+    #[cold]
+    #[inline(never)]
+    fn goes_on(&self, message: &Message, now: Nanos) {
+        let under_way = || self.within.context().filter(|_| message.kind != Kind::Data);
+        self.enter(message.attachments.trace_context().or_else(under_way), now);
     }
 
     /// Goes on where a message was sent, in a span of its own if anybody observes spans.
@@ -248,6 +272,13 @@ impl State {
         self.last_error = text.into();
         status
     }
+}
+
+/// The time, where it is seldom asked for.
+#[cold]
+#[inline(never)]
+fn looked_at(world: &World) -> Nanos {
+    world.now()
 }
 
 impl ResourceLimiter for State {

@@ -59,11 +59,6 @@ impl Call {
         CALLS[self as usize].1
     }
 
-    /// By which events know it.
-    pub(crate) fn number(self) -> u8 {
-        self as u8
-    }
-
     /// The name of the call of this number.
     pub(crate) fn name_of(number: u8) -> Option<&'static str> {
         CALLS.get(usize::from(number)).map(|(_, name)| *name)
@@ -86,8 +81,13 @@ impl Call {
 
     /// What these bits mean.
     pub(super) fn of_bits(word: u32, shift: u32) -> Option<Call> {
-        let number = (word >> shift).checked_sub(1)?;
-        CALLS.get(number as usize).map(|(call, _)| *call)
+        let number = Call::number_of_bits(word, shift)?;
+        CALLS.get(usize::from(number)).map(|(call, _)| *call)
+    }
+
+    /// The number that these bits mean.
+    pub(super) fn number_of_bits(word: u32, shift: u32) -> Option<u8> {
+        ((word >> shift) as u8).checked_sub(1)
     }
 }
 
@@ -100,6 +100,7 @@ mod tests {
         assert!(CALLS.len() < 255, "they fit in eight bits");
         for (call, name) in CALLS {
             assert_eq!((Call::of_bits(call.bits(24) | 0xff, 24), call.name()), (Some(*call), *name));
+            assert_eq!(Call::number_of_bits(call.bits(24) | 0xff, 24).and_then(Call::name_of), Some(*name));
         }
         assert_eq!((Call::of_bits(0xff_ffff, 24), Call::of_bits(u32::MAX, 24)), (None, None));
     }

@@ -58,6 +58,11 @@ impl Flags {
         Flags::call_of(self.0.load(Ordering::SeqCst))
     }
 
+    /// The number of that call, by which events know it.
+    pub(crate) fn call_number(&self) -> Option<u8> {
+        Call::number_of_bits(self.0.load(Ordering::SeqCst), CALL_SHIFT)
+    }
+
     /// Sets these.
     pub(crate) fn set(&self, flags: u32) {
         self.0.fetch_or(flags, Ordering::SeqCst);

@@ -33,6 +33,12 @@ impl Attachments {
         self
     }
 
+    /// Whether there are none, and no trace context either.
+    #[inline]
+    pub(crate) fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Whether the message was sent in a trace.
     #[inline]
     pub(crate) fn is_traced(&self) -> bool {

@@ -38,9 +38,10 @@ pub(crate) enum Attachment {
 
 impl Message {
     /// What it costs the mailbox that holds it, in bytes (semantics 9.2).
+    #[inline]
     pub(crate) fn cost(&self) -> u64 {
         const OVERHEAD: usize = 64;
-        if self.attachments.is_empty() {
+        if self.attachments.is_none() {
             return (self.bytes.len() + OVERHEAD) as u64;
         }
         (self.bytes.len() + OVERHEAD * (1 + self.attachments.len())) as u64 + self.blob_bytes()

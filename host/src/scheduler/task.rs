@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use super::two_queues::hand_over;
 use super::{Home, POLLED, Scheduler, did_something_else, poll_began};
-use crate::control::{Call, Census, Control, Flags};
+use crate::control::{Census, Control, Flags};
 use crate::event::{Left, Recorder};
 use crate::log::{self, Span};
 use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed, Ordering::SeqCst};
@@ -236,7 +236,7 @@ impl Task {
             (false, _) => Left::Over,
             (true, true) => Left::Preempted,
             (true, false) if flags.any(Flags::PAUSED) => Left::Paused,
-            (true, false) => Left::Waits(flags.call().map(Call::number)),
+            (true, false) => Left::Waits(flags.call_number()),
         };
         self.hooks.recorder.ran(self.control.id, began, ended, left);
     }
