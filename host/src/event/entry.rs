@@ -93,7 +93,9 @@ impl Tag {
             Tag::Sent => 1,
             Tag::Received(kind) => 2 + u64::from(kind.code()),
             Tag::Ran(Left::Waits(call)) => 9 + call.map_or(0, |call| 1 + u64::from(call)),
-            Tag::Ran(left) => 6 + u64::from(left == Left::Preempted) + 2 * u64::from(left == Left::Paused),
+            Tag::Ran(left @ (Left::Over | Left::Preempted | Left::Paused)) => {
+                6 + u64::from(left == Left::Preempted) + 2 * u64::from(left == Left::Paused)
+            }
         }
     }
 
