@@ -98,6 +98,7 @@ fn another_place_is_found() {
 fn a_clock_is_found() {
     let text = "fn a() { Instant::now(); }";
     assert_eq!(clocks(&Source::new("host/src/abi/clock.rs", text)).len(), 1);
+    assert_eq!(clocks(&Source::new("host/src/log.rs", "let now = clock_gettime(ClockId::Monotonic);")).len(), 1);
     assert_eq!(clocks(&Source::new("host/src/world.rs", text)), [""; 0]);
     assert_eq!(clocks(&Source::new("host/src/cli/run.rs", text)), [""; 0]);
 }

@@ -217,8 +217,8 @@ impl Recorder {
         }
     }
 
-    /// Puts words down. One piece of code does that for all kinds, and is short where there is room: what comes between
-    /// turns puts the code of guests out of a CPU's caches.
+    /// Puts words down. One piece of code does that for all kinds, and is short where there is room: its instructions are the
+    /// most of what a recording costs.
     #[inline(never)]
     fn put_words(&self, first: u64, second: u64, third: u64) {
         let put = WRITERS.try_with(|writers| match writers.borrow_mut().first_mut() {
